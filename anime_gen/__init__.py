@@ -1,0 +1,1 @@
+"""Compares families of generative models on anime faces, on equal terms."""
