@@ -7,7 +7,7 @@ Imports nothing else of ours.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -48,3 +48,116 @@ class Batch(NamedTuple):
     image_BCHW: Tensor  # float32 in [-1, 1]
     condition: Condition
     index_B: Tensor  # int64: position in the split, so that a score can tell pictures apart
+
+
+class Noise:
+    """One random stream per picture, so that picture i depends on seed i and on nothing beside it.
+
+    The streams live on the CPU: the same seed draws the same numbers on every device (the idea of EDM's stacked
+    generators). A sampler may draw as often as it likes; each draw goes on in every stream.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self._streams = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers, (B, *shape), float32."""
+        return torch.stack([torch.randn(shape, generator=stream) for stream in self._streams]).to(self.device)
+
+
+class GenerativeModule(L.LightningModule, ABC):
+    """What every family promises. Callbacks, metrics and reports know nothing else of it.
+
+    A family implements `averaged`, `generate`, `training_step` (which returns a dict of scalars: the key `loss` is
+    what Lightning optimises, every key is plotted against images shown) and `configure_optimizers`. It takes what the
+    data decides (`image_size`, `num_tags`, `attribute_sizes`, `num_landmarks`) as plain constructor parameters of
+    those names, each only if it needs it: the CLI links them.
+    """
+
+    # How many pictures one forward pass of `sample` holds. Fixed, because convolutions round differently for
+    # different batch sizes, and a picture must not depend on the batch it was made in.
+    chunk: int = 64
+
+    images_shown: Tensor
+
+    def __init__(self, image_size: int) -> None:
+        super().__init__()
+        self.image_size = image_size
+        # int64 scalar: training pictures shown so far, over all ranks. The axis of every curve, and the position in
+        # the data from which a resumed run goes on.
+        self.register_buffer("images_shown", torch.zeros((), dtype=torch.int64))
+        self._run_seed = 0
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The `Condition` fields this family is told; the DataModule loads no others. Empty: unconditional."""
+        return frozenset()
+
+    @property
+    @abstractmethod
+    def averaged(self) -> nn.Module:
+        """The network whose moving average `sample` runs."""
+
+    @abstractmethod
+    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+        """Pictures (B, 3, H, W) in [-1, 1], one for each stream of `noise`; `averaged` is in eval mode, no gradients.
+
+        Picture i may depend only on row i of the condition and stream i.
+        """
+
+    @torch.no_grad()
+    def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
+        """Picture i depends only on the weights, condition row i and seed i: never on the batch or on the ranks.
+
+        Args:
+            condition: N rows; parts this family does not need are ignored.
+            seeds: N integers.
+
+        Returns:
+            (N, 3, H, W) float32 in [-1, 1].
+        """
+        told = Condition(**{name: getattr(condition, name) for name in self.needs})
+        told = told.map(lambda part: part.to(self.device))
+        was_training = self.averaged.training
+        self.averaged.eval()
+        pictures = []
+        for start in range(0, len(seeds), self.chunk):
+            rows = torch.arange(start, start + self.chunk).clamp(max=len(seeds) - 1)
+            noise = Noise([seeds[row] for row in rows.tolist()], self.device)
+            made = self.generate(told.rows(rows.to(self.device)), noise)
+            pictures.append(made[: len(seeds) - start].float().clamp(-1, 1))
+        self.averaged.train(was_training)
+        return torch.cat(pictures)
+
+    def on_fit_start(self) -> None:
+        self._run_seed = torch.initial_seed()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Makes the randomness of a step a function of (run seed, images shown, rank).
+
+        Nothing has to be saved for a resumed run to draw what the uninterrupted one would have drawn.
+        """
+        torch.manual_seed(mix(self._run_seed, int(self.images_shown), self.global_rank))
+        self.images_shown += batch.image_BCHW.shape[0] * self.trainer.world_size
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Samples one picture for each of the batch's conditions; the scoring callback compares them."""
+        return self.sample(batch.condition, batch.index_B.tolist())
+
+    test_step = validation_step
+    predict_step = validation_step
+
+
+def mix(*parts: int) -> int:
+    """Hashes integers to one in [0, 2^63): the seed of an independent stream (splitmix64's finaliser, chained)."""
+    state = 0
+    for part in parts:
+        state = (state + part + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 31
+    return state >> 1
