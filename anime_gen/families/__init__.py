@@ -1,0 +1,1 @@
+"""The generative families. Each is a folder; none imports another."""

@@ -1,0 +1,1 @@
+"""Unconditional GANs: Radford's DCGAN, and the fully connected GAN that it is compared with."""
