@@ -1,0 +1,150 @@
+"""DCGAN: two networks, two optimisers, one game."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+
+from anime_gen.adversarial import AdversarialLoss
+from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.families.dcgan.network import Networks, normalise_spectrally
+from anime_gen.families.dcgan.sampler import measure_statistics
+
+
+class DCGAN(GenerativeModule):
+    """An unconditional GAN. Radford et al. 2016 with `Convolutional` networks and the `NonSaturating` loss.
+
+    Args:
+        image_size: side of a picture in pixels; the data decides it.
+        networks: which pair of networks plays.
+        loss: which game it is.
+        z_dim: width of the latent z ~ N(0, I). (The paper's is uniform; the normal one is common since.)
+        spectral_norm: normalise the discriminator's layers spectrally.
+        augment: what both sides' pictures go through before the discriminator; null for nothing.
+        lr_generator: Adam's learning rate; two rates make the two-time-scale rule (Heusel et al. 2017).
+        lr_discriminator: the other's.
+        betas: Adam's, for both.
+        discriminator_steps: batches the discriminator is trained on for each on which the generator is, too.
+
+    Raises:
+        UserError: a per-picture penalty meets a discriminator that mixes its batch, or `discriminator_steps` < 1.
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        networks: Networks,
+        loss: AdversarialLoss,
+        z_dim: int = 100,
+        spectral_norm: bool = False,
+        augment: DiffAugment | None = None,
+        lr_generator: float = 2e-4,
+        lr_discriminator: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        discriminator_steps: int = 1,
+    ) -> None:
+        super().__init__(image_size)
+        if loss.per_picture and networks.mixes_batch:
+            # Gulrajani et al. 2017, section 4: with BatchNorm the gradient of one picture's logit is not one picture's.
+            raise UserError(
+                "loss: a gradient penalty cannot go with BatchNorm; set model.networks.init_args.norm: layer"
+            )
+        if discriminator_steps < 1:
+            raise UserError(f"discriminator_steps is {discriminator_steps}; give 1 or more")
+        self.save_hyperparameters()
+        self.automatic_optimization = False
+        self.loss = loss
+        self.z_dim = z_dim
+        self.augment = augment
+        self.lr_generator = lr_generator
+        self.lr_discriminator = lr_discriminator
+        self.betas = betas
+        self.discriminator_steps = discriminator_steps
+        # int64 scalar, in the checkpoint: a resumed run keeps its place among the discriminator's extra steps.
+        self.register_buffer("batches_seen", torch.zeros((), dtype=torch.int64))
+        self.batches_seen: Tensor
+        self.generator = networks.generator(z_dim, image_size)
+        self.discriminator = networks.discriminator(image_size)
+        if spectral_norm:
+            normalise_spectrally(self.discriminator)
+
+    @property
+    def averaged(self) -> nn.Module:
+        return self.generator
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [
+            torch.optim.Adam(self.generator.parameters(), self.lr_generator, self.betas),
+            torch.optim.Adam(self.discriminator.parameters(), self.lr_discriminator, self.betas),
+        ]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One step of the discriminator, then one of the generator, both on the same made pictures.
+
+        Returns:
+            Detached scalars. Those of the generator only where it has its turn.
+        """
+        of_generator, of_discriminator = self.optimizers()  # type: ignore[misc]
+        generators_turn = int(self.batches_seen) % self.discriminator_steps == 0
+        self.batches_seen += 1
+        z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
+        with torch.set_grad_enabled(generators_turn):
+            fake_BCHW = self.generator(z_BZ)
+        scalars = self._train_discriminator(of_discriminator, batch.image_BCHW, fake_BCHW.detach())
+        if generators_turn:
+            scalars |= self._train_generator(of_generator, fake_BCHW)
+        return scalars
+
+    def _train_discriminator(
+        self, optimizer: LightningOptimizer, real_BCHW: Tensor, fake_BCHW: Tensor
+    ) -> dict[str, Tensor]:
+        real_BCHW, fake_BCHW = self._seen(real_BCHW), self._seen(fake_BCHW)
+        # Two passes: in one, BatchNorm would tell the discriminator which half of the batch is which.
+        real_logits_B, fake_logits_B = self.discriminator(real_BCHW), self.discriminator(fake_BCHW)
+        loss = self.loss.discriminator(real_logits_B, fake_logits_B)
+        penalty = self.loss.penalty(self.discriminator, real_BCHW, fake_BCHW)
+        norm = self._descend(optimizer, loss + penalty, self.discriminator)
+        return {
+            "loss_discriminator": loss.detach(),
+            "penalty": penalty.detach(),
+            "real_logits_mean": real_logits_B.detach().mean(),
+            "fake_logits_mean": fake_logits_B.detach().mean(),
+            "gradient_norm_discriminator": norm,
+        }
+
+    def _train_generator(self, optimizer: LightningOptimizer, fake_BCHW: Tensor) -> dict[str, Tensor]:
+        # Without this the backward pass would also work out gradients for the discriminator that nobody uses.
+        self.discriminator.requires_grad_(False)
+        loss = self.loss.generator(self.discriminator(self._seen(fake_BCHW)))
+        norm = self._descend(optimizer, loss, self.generator)
+        self.discriminator.requires_grad_(True)
+        return {"loss_generator": loss.detach(), "gradient_norm_generator": norm}
+
+    def _seen(self, image_BCHW: Tensor) -> Tensor:
+        """Pictures as the discriminator sees them."""
+        return image_BCHW if self.augment is None else self.augment(image_BCHW)
+
+    def _descend(self, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> Tensor:
+        """One step down `loss`; returns the L2 norm of the gradient over all of the network's parameters."""
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        norm = nn.utils.get_total_norm(
+            [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+        )
+        optimizer.step()
+        return norm
+
+    def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
+        was_training = self.generator.training
+        measure_statistics(self.generator, self.z_dim, self.device)
+        pictures = super().sample(condition, seeds)
+        self.generator.train(was_training)
+        return pictures
+
+    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+        image_BCHW: Tensor = self.generator(noise.normal(self.z_dim))
+        return image_BCHW

@@ -1,0 +1,47 @@
+"""BatchNorm statistics for sampling.
+
+The running statistics that training leaves behind belong to the last few training batches of one rank, and to the
+weights of those steps. Neither the averaged weights nor another rank's copy have seen them, so a picture made with
+them would depend on more than weights and seed. "Standing statistics" (Brock et al. 2019, appendix A) do not: they
+are measured on fixed latents, with the very weights that sample.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from anime_gen.contract import Noise
+
+# Latents that statistics are measured on: batches, and pictures in each.
+BATCHES, ROWS = 4, 64
+
+
+@torch.no_grad()
+def measure_statistics(generator: nn.Module, z_dim: int, device: torch.device) -> None:
+    """Sets every BatchNorm's running mean and variance to their averages over fixed latents. Others: no effect.
+
+    A function of the weights alone: whatever the statistics were before, they are the same after. Leaves the
+    generator in eval mode.
+
+    Args:
+        generator: maps (B, z_dim) to anything.
+        z_dim: width of a latent.
+        device: where the generator is.
+    """
+    norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm2d)]
+    if norms:
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # torch's way to say: the plain average since the reset
+        generator.train()
+        for z_BZ in _latents(z_dim, device):
+            generator(z_BZ)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    generator.eval()
+
+
+def _latents(z_dim: int, device: torch.device) -> tuple[Tensor, ...]:
+    return Noise(range(BATCHES * ROWS), device).normal(z_dim).split(ROWS)

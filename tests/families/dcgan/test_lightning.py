@@ -1,0 +1,137 @@
+"""DCGAN inside Lightning: LightningCLI with the shipped YAMLs, checkpoints, and two processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.strategies import DDPStrategy
+from torch.utils.data import DataLoader, default_collate
+
+from anime_gen.adversarial import AdversarialLoss, Hinge, NonSaturating, WassersteinGP
+from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.contract import Batch, Condition, GenerativeModule
+from anime_gen.families.dcgan.module import DCGAN
+from anime_gen.families.dcgan.network import Convolutional, Norm
+
+FAMILY = Path(__file__).parents[3] / "experiments" / "family"
+
+
+def collate(rows: list[tuple[torch.Tensor, int]]) -> Batch:
+    image_BCHW, index_B = default_collate(rows)
+    return Batch(image_BCHW, Condition(), index_B)
+
+
+class Random(L.LightningDataModule):
+    """Pictures of noise."""
+
+    def __init__(self, image_size: int = 16, batch_size: int = 4, rows: int = 12) -> None:
+        super().__init__()
+        self.image_size, self.batch_size, self.rows = image_size, batch_size, rows
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        stream = torch.Generator().manual_seed(0)
+        pictures = torch.rand(self.rows, 3, self.image_size, self.image_size, generator=stream) * 2 - 1
+        return DataLoader([(picture, i) for i, picture in enumerate(pictures)], self.batch_size, collate_fn=collate)
+
+
+class CLI(LightningCLI):
+    def add_arguments_to_parser(self, parser) -> None:  # type: ignore[no-untyped-def]
+        parser.link_arguments("data.image_size", "model.init_args.image_size", apply_on="instantiate")
+
+
+def fit(yaml: str, root: Path, *more: str) -> CLI:
+    arguments = ["fit", f"--config={FAMILY / yaml}", f"--data={__name__}.Random", f"--trainer.default_root_dir={root}"]
+    arguments += ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.accelerator=cpu"]
+    arguments += ["--trainer.logger=false", "--trainer.enable_progress_bar=false", *more]
+    return CLI(
+        GenerativeModule,
+        L.LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        args=arguments,
+        save_config_callback=None,
+        seed_everything_default=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("yaml", "more"),
+    [
+        ("dcgan.yaml", []),
+        ("mlpgan.yaml", []),
+        (
+            "dcgan.yaml",
+            [
+                "--model.loss=anime_gen.adversarial.WassersteinGP",
+                "--model.loss.init_args.weight=3",
+                "--model.networks.init_args.norm=layer",
+                "--model.spectral_norm=true",
+                "--model.augment=anime_gen.augment.diffaugment.DiffAugment",
+                "--model.augment.init_args.cutout=0.25",
+            ],
+        ),
+    ],
+)
+def test_a_checkpoint_of_the_cli_gives_the_same_model(yaml: str, more: list[str], tmp_path: Path) -> None:
+    trained = fit(yaml, tmp_path, *more).model
+    (checkpoint,) = tmp_path.rglob("*.ckpt")
+    loaded = DCGAN.load_from_checkpoint(checkpoint)
+    assert loaded.images_shown == trained.images_shown == 8
+    assert type(loaded.loss) is type(trained.loss)
+    if more:
+        assert isinstance(loaded.loss, WassersteinGP)
+        assert isinstance(loaded.augment, DiffAugment)
+        assert loaded.loss.weight == 3
+        assert loaded.augment.cutout == 0.25
+    for (name, was), now in zip(trained.state_dict().items(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(was, now), name
+    seeds = [3, 4]
+    assert torch.equal(trained.sample(Condition(), seeds), loaded.sample(Condition(), seeds))
+
+
+class KeepsTrack(L.Callback):
+    """Asserts, at the end and on every rank, that the ranks agree."""
+
+    def on_train_end(self, trainer: L.Trainer, module: DCGAN) -> None:
+        mine = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+        theirs = trainer.strategy.all_gather(mine)
+        assert theirs.shape[0] == 2
+        assert torch.isfinite(mine).all()
+        assert torch.equal(theirs[0], theirs[1])
+        pictures = trainer.strategy.all_gather(module.sample(Condition(), [1, 2]))
+        assert torch.equal(pictures[0], pictures[1])
+        assert int(module.images_shown) == 3 * 4 * 2
+        torch.save(trainer.callback_metrics, Path(trainer.default_root_dir) / f"rank{trainer.global_rank}.pt")
+
+
+class OneThread(L.Callback):
+    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm", "spectral_norm"),
+    [(NonSaturating(), Norm.batch, False), (WassersteinGP(), Norm.layer, False), (Hinge(), Norm.batch, True)],
+)
+def test_two_processes_stay_equal(loss: AdversarialLoss, norm: Norm, spectral_norm: bool, tmp_path: Path) -> None:
+    """BatchNorm's buffers, two passes of D and a second derivative, under one DDP wrapper (traps 9 to 11)."""
+    torch.manual_seed(7)
+    module = DCGAN(16, Convolutional(4, norm=norm), loss, z_dim=8, spectral_norm=spectral_norm)
+    L.Trainer(
+        accelerator="cpu",
+        devices=2,
+        strategy=DDPStrategy(start_method="spawn", find_unused_parameters=True, process_group_backend="gloo"),
+        max_epochs=1,
+        limit_train_batches=3,
+        default_root_dir=tmp_path,
+        callbacks=[KeepsTrack(), OneThread()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, Random(rows=24))
+    assert (tmp_path / "rank0.pt").exists()
+    assert (tmp_path / "rank1.pt").exists()
