@@ -82,6 +82,10 @@ class GenerativeModule(L.LightningModule, ABC):
     # different batch sizes, and a picture must not depend on the batch it was made in.
     chunk: int = 64
 
+    # How this family samples (steps, guidance, truncation ...): a frozen dataclass of its own, or None where there is
+    # nothing to set. `anime-gen sample` offers its fields as options.
+    settings: Any = None
+
     images_shown: Tensor
 
     def __init__(self, image_size: int) -> None:

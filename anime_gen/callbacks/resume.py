@@ -1,0 +1,89 @@
+"""The checkpoint a run goes on from."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+
+from anime_gen.contract import GenerativeModule
+
+
+class Resume(Checkpoint):
+    """Keeps `checkpoints/last.ckpt`: after every scoring, every so many images, and at Ctrl-C or SIGTERM.
+
+    A first signal lets the batch finish, saves and stops; a second one stops at once, and the run goes on from the
+    last save. Lightning writes the file beside its place and renames it, so a kill never leaves half a checkpoint.
+
+    Args:
+        every_images: images between saves.
+        at_least_seconds: saves come no closer than this, so that small fast families do not spend their time on disk.
+    """
+
+    state_key = "Resume"
+
+    def __init__(self, every_images: int = 6400, at_least_seconds: float = 20.0) -> None:
+        self.every_images = every_images
+        self.at_least_seconds = at_least_seconds
+        self._saved_at_images = 0
+        self._saved_at_time = 0.0
+        self._asked_to_stop = 0
+        self._handlers: dict[int, Any] = {}
+
+    def path(self, trainer: L.Trainer) -> Path:
+        return Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        self._saved_at_images = int(pl_module.images_shown)
+        self._saved_at_time = time.monotonic()
+        self._asked_to_stop = 0
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._on_signal)
+        except ValueError:  # not the main thread (a notebook, a test): signals belong to somebody else
+            self._handlers.clear()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._asked_to_stop:
+            raise KeyboardInterrupt
+        self._asked_to_stop = number
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.world_size > 1 and batch_idx % 16:
+            return  # agreeing costs a broadcast: not after every batch
+        due = int(pl_module.images_shown) - self._saved_at_images >= self.every_images
+        # The clock is rank 0's alone: a save is collective, so all ranks must agree on it.
+        late = time.monotonic() - self._saved_at_time >= self.at_least_seconds
+        late, stop = trainer.strategy.broadcast((late, self._asked_to_stop))
+        if stop or (due and late):
+            self._save(trainer, pl_module)
+        if stop:
+            self._restore_handlers()
+            raise KeyboardInterrupt
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._save(trainer, pl_module)
+
+    def _save(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        trainer.save_checkpoint(self.path(trainer))
+        self._saved_at_images = int(pl_module.images_shown)
+        self._saved_at_time = time.monotonic()
+
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        self._restore_handlers()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:  # type: ignore[override]
+        self._restore_handlers()

@@ -1,0 +1,127 @@
+"""Scores a run on its averaged weights and keeps every score beside its protocol."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities import rank_zero_info
+
+from anime_gen.callbacks.stopwatch import Stopwatch
+from anime_gen.contract import Batch, Condition, GenerativeModule
+from anime_gen.metrics.protocol import Record, append, drop_after, quantise
+from anime_gen.metrics.scores import JudgeScores
+
+
+class Scoring(L.Callback):
+    """Compares samples with real pictures after every Lightning epoch, and at `validate` and `test`.
+
+    Sampling happens in the evaluation loop (one sample for each real picture's condition), so it is sharded over the
+    ranks like any evaluation, with Lightning's one progress bar. Scores go to the loggers against images shown, to
+    `trainer.callback_metrics` for the best checkpoint, and to `metrics.json`.
+
+    Args:
+        train_images: how many training pictures the search for copies looks at; None: all of them.
+    """
+
+    state_key = "Scoring"
+
+    def __init__(self, train_images: int | None = None) -> None:
+        self.train_images = train_images
+        self.stopwatch = Stopwatch()
+        self._scores: JudgeScores | None = None
+        self._real_is_counted: set[str] = set()
+        self._began = 0.0
+        self._spent = 0.0
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        self.stopwatch.start()
+        if trainer.is_global_zero:
+            drop_after(self._file(trainer), int(pl_module.images_shown))
+
+    def _file(self, trainer: L.Trainer) -> Path:
+        return Path(trainer.default_root_dir) / "metrics.json"
+
+    def _begin(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._began = time.monotonic()
+        if self._scores is None:
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            self._scores = JudgeScores(data.vocabulary).to(pl_module.device)
+            loader = data.loader("train", frozenset(), self.train_images)
+            for batch in loader:
+                self._scores.update_train(quantise(batch.image_BCHW.to(pl_module.device)))
+
+    def _batch(self, split: str, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
+        assert self._scores is not None
+        if split not in self._real_is_counted:
+            self._scores.update_real(quantise(batch.image_BCHW))
+        asked = Condition(**{name: getattr(batch.condition, name) for name in pl_module.needs})
+        self._scores.update_fake(quantise(outputs), asked)
+
+    def _end(self, split: str, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        assert self._scores is not None
+        images = int(pl_module.images_shown)
+        seconds = self.stopwatch.seconds()
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        shared = {
+            "split": split,
+            "data": data.record(),
+            "weights": "averaged",
+            "precision": str(trainer.precision),
+            "sampling": repr(pl_module.settings),
+        }
+        records = [
+            Record(name, value, images, round(seconds, 1), {**protocol, **shared})
+            for name, value, protocol in self._scores.compute()
+        ]
+        self._scores.reset()
+        self._real_is_counted = {split}
+        values = {record.name: record.value for record in records if record.value is not None}
+        for name, value in values.items():
+            pl_module.log(name, value, logger=False, rank_zero_only=False)
+        self._spent += time.monotonic() - self._began
+        if trainer.is_global_zero:
+            append(self._file(trainer), records)
+        if trainer.state.fn == "fit":
+            share = self._spent / max(seconds, 1e-9)
+            for logger in trainer.loggers:
+                logger.log_metrics(
+                    {**{f"score/{name}": value for name, value in values.items()}, "time/scoring_share": share},
+                    step=images,
+                )
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        self._begin(trainer, pl_module)
+
+    def on_validation_batch_end(  # type: ignore[override]
+        self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
+    ) -> None:
+        self._batch("validation", outputs, batch, pl_module)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        self._end("validation", trainer, pl_module)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        self._begin(trainer, pl_module)
+
+    def on_test_batch_end(  # type: ignore[override]
+        self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
+    ) -> None:
+        self._batch("test", outputs, batch, pl_module)
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        self._end("test", trainer, pl_module)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+        seconds = self.stopwatch.seconds()
+        rank_zero_info(f"scoring took {self._spent / max(seconds, 1e-9):.0%} of {seconds:.0f} s")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.stopwatch.seconds(), "spent": self._spent}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.stopwatch.earlier = state_dict["seconds"]
+        self._spent = state_dict["spent"]
