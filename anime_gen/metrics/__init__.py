@@ -1,0 +1,1 @@
+"""Scores of samples: extractors, distances, control, torchmetrics states, and the suite's own judge."""

@@ -1,0 +1,135 @@
+"""Extractors: networks that turn pictures into the features distances are taken between."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anime_gen.metrics.judge import RESIZE, Judge, JudgeOutput, hash_weights
+from anime_gen.vocabulary import Vocabulary
+
+
+class Extractor(nn.Module, ABC):
+    """A frozen network with a name, whose features of one picture depend on that picture alone."""
+
+    name: str  # ends up in score names: fd_<name>
+    num_features: int
+    resize: str  # what happens to pictures of another size; another mode is another metric
+    weights_hash: str  # sha256, see `hash_weights`
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """Features (B, D) float32 of uint8 pictures (B, 3, H, W)."""
+
+    def protocol(self) -> dict[str, Any]:
+        """What a score must say of its extractor."""
+        return {
+            "extractor": self.name,
+            "weights": self.weights_hash,
+            "resize": self.resize,
+            "num_features": self.num_features,
+        }
+
+
+class LatestBatch[Output]:
+    """Calls a function of a tensor, but gives the last result again when the same pictures come again.
+
+    Five metrics that are updated with one batch run one network once. "The same" is decided by the bytes, not by the
+    object: a batch that was changed in place is another one, and tensors made in inference mode (as in Lightning's
+    validation) have no version counter that could tell. It keeps one batch of bytes and its output, no more.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Output]) -> None:
+        self._function = function
+        self._latest: tuple[Tensor, Output] | None = None
+
+    def __call__(self, images: Tensor) -> Output:
+        if self._latest is not None:
+            seen, output = self._latest
+            if seen.device == images.device and seen.dtype == images.dtype and torch.equal(seen, images):
+                return output
+        self._latest = None  # free the old batch before the new one needs memory
+        output = self._function(images)
+        self._latest = (images.clone(), output)
+        return output
+
+    def forget(self) -> None:
+        """Frees the batch it holds."""
+        self._latest = None
+
+
+class JudgeFeatures(Extractor):
+    """The judge as an extractor, and the one place through which every metric looks at pictures with it.
+
+    Pictures go through in chunks of one fixed size, the last one padded: convolutions round differently for different
+    batch sizes, and a score must not depend on how the pictures were split over batches and ranks.
+    """
+
+    name = "judge"
+    resize = RESIZE
+    chunk = 64
+
+    def __init__(self, judge: Judge | None = None) -> None:
+        """Args: judge: default the shipped one. Raises: UserError: its weights are missing."""
+        super().__init__()
+        self.judge = (Judge.load() if judge is None else judge).eval().requires_grad_(False)
+        self.num_features = self.judge.num_features
+        self.weights_hash = hash_weights(self.judge)
+        self._look = LatestBatch(self._look_afresh)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words the judge knows."""
+        return self.judge.vocabulary
+
+    @property
+    def device(self) -> torch.device:
+        """Where the judge works."""
+        return self.judge.face.weight.device
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.look(images).features_BD
+
+    def look(self, images: Tensor) -> JudgeOutput:
+        """All the judge says of uint8 pictures (B, 3, H, W), on the judge's device.
+
+        Raises:
+            ValueError: the pictures are not uint8; `protocol.quantise` makes them so.
+        """
+        if images.dtype != torch.uint8:
+            raise ValueError(f"scores are taken of uint8 pictures, not {images.dtype}: call protocol.quantise first")
+        return self._look(images.to(self.device))
+
+    @torch.no_grad()
+    def _look_afresh(self, images: Tensor) -> JudgeOutput:
+        looks = []
+        # The trainer's mixed precision must not reach the judge: a score means the same in every run.
+        with torch.autocast(images.device.type, enabled=False):
+            for start in range(0, max(len(images), 1), self.chunk):
+                part = images[start : start + self.chunk]
+                padding = part.new_zeros(self.chunk - len(part), *part.shape[1:])
+                seen = self.judge(torch.cat([part, padding]))
+                looks.append(JudgeOutput(*(_rows(field, len(part)) for field in seen)))
+        return JudgeOutput(*(_join(fields) for fields in zip(*looks, strict=True)))
+
+    def train(self, mode: bool = True) -> JudgeFeatures:
+        """Stays in eval mode, whatever the module around it does."""
+        return super().train(False)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._look.forget()  # moved to another device
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+
+def _rows(field: Any, count: int) -> Any:
+    return tuple(part[:count] for part in field) if isinstance(field, tuple) else field[:count]
+
+
+def _join(fields: tuple[Any, ...]) -> Any:
+    if isinstance(fields[0], tuple):
+        return tuple(torch.cat(parts) for parts in zip(*fields, strict=True))
+    return torch.cat(fields)

@@ -1,0 +1,217 @@
+"""The judge: a small network that looks at a picture of a face and says what is on it.
+
+It is trained on painted faces whose labels are exact (`train_judge.py`), it has seen them small and large, blurred,
+noisy and mirrored, and it has seen ruined ones, so that it can say "no face" instead of inventing one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anime_gen.contract import UserError
+from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
+
+SHIPPED_WEIGHTS = Path(__file__).with_name("judge.safetensors")
+SHIPPED_REPORT = Path(__file__).with_name("judge.json")
+
+SIZE = 64  # pixels a side the network works on
+RESIZE = f"bilinear-antialias-{SIZE}"  # of float values, half-pixel centres; part of every judge score's protocol
+
+
+class JudgeOutput(NamedTuple):
+    """What the judge says of B pictures; rows never depend on each other."""
+
+    features_BD: Tensor  # float32: about zero mean and unit variance over painted faces
+    tag_logits_BT: Tensor  # > 0: the tag is there
+    attribute_logits: tuple[Tensor, ...]  # one (B, classes) for each group
+    landmarks_BK2: Tensor  # (x, y) in [0, 1]; means nothing where there is no face
+    face_logit_B: Tensor  # > 0: this is a face with two eyes
+
+    @property
+    def sees_face_B(self) -> Tensor:
+        """bool: more likely a face with two eyes than not."""
+        return self.face_logit_B > 0
+
+
+class _Block(nn.Module):
+    """x + f(x), two 3x3 convolutions (He et al. 2016)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x + self.body(x))
+
+
+def _down(inside: int, outside: int) -> nn.Sequential:
+    """Halves height and width."""
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outside), nn.SiLU()
+    )
+
+
+class Judge(nn.Module):
+    """A residual network with heads for tags, attributes, landmarks and "is this a face at all".
+
+    Landmarks are read off 16 x 16 heat maps by their centre of mass (integral regression, Sun et al. 2018), which sees
+    fine and coarse features; the other heads read the D features that distances are taken between.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        widths: Sequence[int] = (32, 64, 128, 128),
+        num_features: int = 96,
+        painter_version: str = "",
+    ) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.num_features = num_features
+        self.painter_version = painter_version  # of the faces it was trained on
+        self.widths = tuple(widths)
+        first, second, third, fourth = self.widths
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 24, 3, padding=1, bias=False), nn.BatchNorm2d(24), nn.SiLU(), _down(24, first)
+        )
+        self.fine = nn.Sequential(_Block(first), _down(first, second), _Block(second))  # 16 x 16
+        self.middle = nn.Sequential(_down(second, third), _Block(third))  # 8 x 8
+        self.coarse = nn.Sequential(_down(third, fourth), _Block(fourth))  # 4 x 4
+
+        self.where = nn.Sequential(nn.Conv2d(fourth, 32, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(), nn.Flatten())
+        self.features = nn.Sequential(
+            nn.Linear(fourth + 32 * (SIZE // 16) ** 2, num_features, bias=False),
+            # Without weights: every feature counts the same in a distance.
+            nn.BatchNorm1d(num_features, affine=False),
+        )
+        self.tags = nn.Linear(num_features, len(vocabulary.tags))
+        self.attributes = nn.ModuleList(nn.Linear(num_features, size) for size in vocabulary.attribute_sizes)
+        self.face = nn.Linear(num_features, 1)
+
+        self.from_middle = nn.Conv2d(third, second, 1)
+        self.from_coarse = nn.Conv2d(fourth, second, 1)
+        self.heat = nn.Sequential(
+            nn.Conv2d(second, second, 3, padding=1, bias=False),
+            nn.BatchNorm2d(second),
+            nn.SiLU(),
+            nn.Conv2d(second, NUM_LANDMARKS, 1),
+        )
+
+    def forward(self, images: Tensor) -> JudgeOutput:
+        """Looks at pictures.
+
+        Args:
+            images: (B, 3, H, W) of any size, uint8 in 0..255 or float in [-1, 1].
+        """
+        x = resize(images)
+        fine = self.fine(self.stem(x))
+        middle = self.middle(fine)
+        coarse = self.coarse(middle)
+
+        features_BD = self.features(torch.cat([coarse.mean((2, 3)), self.where(coarse)], 1))
+        active_BD = F.silu(features_BD)
+
+        seen = fine + F.interpolate(self.from_middle(middle), scale_factor=2, mode="bilinear")
+        seen = seen + F.interpolate(self.from_coarse(coarse), scale_factor=4, mode="bilinear")
+        return JudgeOutput(
+            features_BD.float(),
+            self.tags(active_BD).float(),
+            tuple(head(active_BD).float() for head in self.attributes),
+            _centre_of_mass(self.heat(seen).float()),
+            self.face(active_BD).float().squeeze(1),
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes float16 weights; vocabulary, architecture and painter version are in the file's metadata."""
+        from safetensors.torch import save_file
+
+        weights = {
+            name: value.half().contiguous() if value.is_floating_point() else value.contiguous()
+            for name, value in self.state_dict().items()
+        }
+        metadata = {
+            "vocabulary": json.dumps(self.vocabulary.as_dict()),
+            "architecture": json.dumps({"widths": self.widths, "num_features": self.num_features}),
+            "painter_version": self.painter_version,
+        }
+        save_file(weights, str(path), metadata)
+
+    @classmethod
+    def load(cls, path: str | Path = SHIPPED_WEIGHTS) -> Judge:
+        """A judge in eval mode, without gradients.
+
+        Raises:
+            UserError: there are no weights, or they are not a judge's.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        if not Path(path).exists():
+            raise UserError(f"no judge weights at {path}: run `make judge` (about 12 minutes)")
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                metadata = file.metadata()
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            judge = cls(
+                Vocabulary.from_dict(json.loads(metadata["vocabulary"])),
+                **json.loads(metadata["architecture"]),
+                painter_version=metadata["painter_version"],
+            )
+            judge.load_state_dict(weights)
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"{path}: not the weights of this version's judge; run `make judge` ({error})") from error
+        return judge.eval().requires_grad_(False)
+
+
+def resize(images: Tensor) -> Tensor:
+    """Pictures of any size as the network sees them: (B, 3, SIZE, SIZE) float32 in [-1, 1], by `RESIZE`."""
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"pictures must be (B, 3, H, W), not {tuple(images.shape)}")
+    x = images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
+    if x.shape[2:] == (SIZE, SIZE):
+        return x
+    return F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _centre_of_mass(heat_BKHW: Tensor) -> Tensor:
+    """(B, K, 2): mean position (x, y) in [0, 1] under the softmax of each map."""
+    height, width = heat_BKHW.shape[2:]
+    share = heat_BKHW.flatten(2).softmax(2).view_as(heat_BKHW)
+    x_W = (torch.arange(width, device=share.device) + 0.5) / width
+    y_H = (torch.arange(height, device=share.device) + 0.5) / height
+    return torch.stack([share.sum(2) @ x_W, share.sum(3) @ y_H], 2)
+
+
+def hash_weights(module: nn.Module) -> str:
+    """sha256 of names, types, shapes and bytes of a module's state: says which weights gave a score."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        value = value.detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def held_out() -> dict[str, Any]:
+    """`judge.json`: what the shipped judge reaches on painted faces it has never seen, and how it was trained.
+
+    Raises:
+        UserError: the file is missing.
+    """
+    if not SHIPPED_REPORT.exists():
+        raise UserError(f"no {SHIPPED_REPORT}: run `make judge`")
+    report: dict[str, Any] = json.loads(SHIPPED_REPORT.read_text(encoding="utf-8"))
+    return report

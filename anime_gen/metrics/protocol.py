@@ -1,0 +1,153 @@
+"""What a score is and how it is written down: the bytes that are scored, and the records of `metrics.json`.
+
+A value without its protocol (extractor, weights, resize, how many pictures) cannot be compared with anything, so a
+record always carries it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from anime_gen.contract import UserError
+
+
+def quantise(images: Tensor) -> Tensor:
+    """The bytes a user would save: round and clamp of x * 127.5 + 127.5 (never truncated, never wrapped around).
+
+    Args:
+        images: any shape, float in [-1, 1]; what lies outside is clamped. NaN becomes 0, so that a diverged run gets
+            a (bad) score and not undefined bytes.
+
+    Returns:
+        uint8, same shape. `quantise(bytes / 127.5 - 1)` gives the same bytes again.
+    """
+    scaled = images.float().mul(127.5).add(127.5).nan_to_num(nan=0.0)
+    return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
+class Record(NamedTuple):
+    """One score of one run at one moment."""
+
+    name: str
+    value: float | None  # None: nobody asked for it (an unconditional family has no tag accuracy)
+    nimg: int  # training pictures shown so far
+    seconds: float  # seconds trained so far
+    protocol: dict[str, Any]  # extractor, weights, resize, how many pictures; plain JSON values
+
+
+def read(path: str | Path) -> list[Record]:
+    """All records of a `metrics.json`, in the order they were written; none if there is no such file.
+
+    Raises:
+        UserError: the file is not a list of records.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    try:
+        return [Record(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a list of records ({error}); move the file away or mend it") from error
+
+
+def write(path: str | Path, records: Iterable[Record]) -> None:
+    """Replaces the file by these records, atomically: a reader, or a crash, sees the old file or the new one.
+
+    Only one process may write: call it on rank 0.
+
+    Raises:
+        ValueError: a value is infinite or NaN, which JSON cannot say.
+    """
+    path = Path(path)
+    entries = []
+    for record in records:
+        if record.value is not None and not math.isfinite(record.value):
+            raise ValueError(f"{record.name} is {record.value}: only finite scores, or None, can be recorded")
+        entries.append(json.dumps(record._asdict(), allow_nan=False, sort_keys=True))
+    text = "[\n" + ",\n".join(entries) + "\n]\n"  # one record a line: `git diff` and `grep` can read it
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def append(path: str | Path, records: Iterable[Record]) -> None:
+    """Adds records to the end of the file, atomically."""
+    write(path, [*read(path), *records])
+
+
+def drop_after(path: str | Path, nimg: int) -> None:
+    """Forgets what was scored after `nimg` pictures: a resumed run comes by there again."""
+    kept = read(path)
+    if any(record.nimg > nimg for record in kept):
+        write(path, [record for record in kept if record.nimg <= nimg])
+
+
+class Score(Metric, ABC):
+    """What every score promises beyond torchmetrics: names, which way is better, and a protocol."""
+
+    # Not what torchmetrics' `forward` is made for: a distance of one batch says nothing.
+    full_state_update: bool | None = True
+    is_differentiable: bool | None = False
+
+    # States with these prefixes survive a plain `reset()`.
+    kept: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Numbers of pictures behind the latest `compute()`, over all ranks.
+        self._counts: dict[str, Any] = {}
+
+    @property
+    @abstractmethod
+    def better(self) -> Mapping[str, bool | None]:
+        """Every name `compute` may return -> True: higher is better, False: lower, None: neither."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name `compute` may return."""
+        return tuple(self.better)
+
+    @abstractmethod
+    def protocol(self) -> dict[str, Any]:
+        """What the latest value was measured with: plain JSON values."""
+
+    def reset(self) -> None:
+        """Forgets the samples, and nothing that is kept."""
+        kept = {}
+        for name in self._defaults:
+            if name.startswith(self.kept):
+                state = getattr(self, name)
+                kept[name] = list(state) if isinstance(state, list) else state
+        super().reset()
+        for name, state in kept.items():
+            setattr(self, name, state)
+
+    def reset_all(self) -> None:
+        """Forgets everything, real pictures too."""
+        super().reset()
+
+    def _rows(self, name: str, width: int) -> Tensor:
+        """A flat list state as a matrix (N, width)."""
+        state = getattr(self, name)
+        if isinstance(state, list):
+            state = torch.cat(state) if state else torch.zeros(0, device=self.device)
+        return cast(Tensor, state).view(-1, width)
