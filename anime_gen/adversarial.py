@@ -85,7 +85,8 @@ def gradient_penalty(discriminator: Discriminator, real_BCHW: Tensor, fake_BCHW:
     share_B111 = torch.rand_like(real_BCHW[:, :1, :1, :1])
     between_BCHW = share_B111 * real_BCHW + (1 - share_B111) * fake_BCHW
     slope_BN = _input_gradient(discriminator, between_BCHW).flatten(1)
-    return (torch.linalg.vector_norm(slope_BN, dim=1) - 1).square().mean()
+    norm_B: Tensor = torch.linalg.vector_norm(slope_BN, dim=1)
+    return (norm_B - 1).square().mean()
 
 
 def r1_penalty(discriminator: Discriminator, real_BCHW: Tensor) -> Tensor:

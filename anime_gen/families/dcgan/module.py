@@ -88,7 +88,9 @@ class DCGAN(GenerativeModule):
         Returns:
             Detached scalars. Those of the generator only where it has its turn.
         """
-        of_generator, of_discriminator = self.optimizers()  # type: ignore[misc]
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        of_generator, of_discriminator = optimizers
         generators_turn = int(self.batches_seen) % self.discriminator_steps == 0
         self.batches_seen += 1
         z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from enum import Enum, member
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,9 @@ class Norm(Enum):
         module: nn.Module = self.value(channels)
         return module
 
+    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
+        return getattr, (Norm, self.name)  # Enum pickles by value, and a `partial` equals no other
+
 
 # --------------------------------------------------------------------------------------------------------------------
 # Convolutional (Radford et al. 2016, figure 1 and section 3)
@@ -42,7 +46,7 @@ class ConvGenerator(nn.Module):
         super().__init__()
         # No bias where BatchNorm follows: it would be subtracted again.
         layers: list[nn.Module] = [nn.ConvTranspose2d(z_dim, channels[0], kernel_size=4, bias=False)]
-        for before, after in zip(channels, channels[1:], strict=False):
+        for before, after in pairwise(channels):
             layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1, bias=False)]
         layers += [nn.BatchNorm2d(channels[-1]), nn.ReLU(inplace=True)]
@@ -62,7 +66,7 @@ class ConvDiscriminator(nn.Module):
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(3, channels[0], kernel_size=4, stride=2, padding=1)]
         layers += [nn.LeakyReLU(0.2, inplace=True)]
-        for before, after in zip(channels, channels[1:], strict=False):
+        for before, after in pairwise(channels):
             convolution = nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1, bias=norm is Norm.none)
             layers += [convolution, norm(after), nn.LeakyReLU(0.2, inplace=True)]
         layers += [nn.Conv2d(channels[-1], 1, kernel_size=4)]
@@ -97,7 +101,7 @@ def perceptron(inputs: int, hidden: int, layers: int, outputs: int, activation: 
     """`layers` hidden layers of `hidden` units, and a linear one to `outputs`. The activation has no state."""
     widths = [inputs, *[hidden] * layers]
     stack: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         stack += [nn.Linear(before, after), activation]
     return nn.Sequential(*stack, nn.Linear(widths[-1], outputs))
 
@@ -112,7 +116,7 @@ class DenseGenerator(nn.Module):
 
     def forward(self, z_BZ: Tensor) -> Tensor:
         image_BN: Tensor = self.layers(z_BZ).tanh()
-        return image_BN.unflatten(1, (3, self.image_size, self.image_size))
+        return image_BN.view(-1, 3, self.image_size, self.image_size)
 
 
 class DenseDiscriminator(nn.Module):

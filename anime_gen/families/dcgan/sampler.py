@@ -9,7 +9,7 @@ are measured on fixed latents, with the very weights that sample.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from anime_gen.contract import Noise
 
@@ -36,12 +36,8 @@ def measure_statistics(generator: nn.Module, z_dim: int, device: torch.device) -
             norm.reset_running_stats()
             norm.momentum = None  # torch's way to say: the plain average since the reset
         generator.train()
-        for z_BZ in _latents(z_dim, device):
-            generator(z_BZ)
+        for first in range(0, BATCHES * ROWS, ROWS):
+            generator(Noise(range(first, first + ROWS), device).normal(z_dim))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
     generator.eval()
-
-
-def _latents(z_dim: int, device: torch.device) -> tuple[Tensor, ...]:
-    return Noise(range(BATCHES * ROWS), device).normal(z_dim).split(ROWS)

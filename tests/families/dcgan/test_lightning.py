@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import lightning as L
 import pytest
 import torch
 from lightning.pytorch.cli import LightningCLI
-from lightning.pytorch.strategies import DDPStrategy
 from torch.utils.data import DataLoader, default_collate
 
-from anime_gen.adversarial import AdversarialLoss, Hinge, NonSaturating, WassersteinGP
+from anime_gen.adversarial import Hinge, NonSaturating, WassersteinGP
 from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.families.dcgan.module import DCGAN
@@ -93,45 +94,55 @@ def test_a_checkpoint_of_the_cli_gives_the_same_model(yaml: str, more: list[str]
     assert torch.equal(trained.sample(Condition(), seeds), loaded.sample(Condition(), seeds))
 
 
-class KeepsTrack(L.Callback):
-    """Asserts, at the end and on every rank, that the ranks agree."""
+class RanksAgree(L.Callback):
+    """Asserts, at the end and on every rank, that both ranks hold the same weights and make the same pictures."""
 
-    def on_train_end(self, trainer: L.Trainer, module: DCGAN) -> None:
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        assert isinstance(module, DCGAN)
         mine = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
-        theirs = trainer.strategy.all_gather(mine)
-        assert theirs.shape[0] == 2
-        assert torch.isfinite(mine).all()
-        assert torch.equal(theirs[0], theirs[1])
-        pictures = trainer.strategy.all_gather(module.sample(Condition(), [1, 2]))
-        assert torch.equal(pictures[0], pictures[1])
+        for tensor in (mine, module.sample(Condition(), [1, 2])):
+            assert torch.isfinite(tensor).all()
+            first, second = trainer.strategy.all_gather(tensor)
+            assert torch.equal(first, second)
+        assert trainer.num_training_batches == 3
         assert int(module.images_shown) == 3 * 4 * 2
-        torch.save(trainer.callback_metrics, Path(trainer.default_root_dir) / f"rank{trainer.global_rank}.pt")
 
 
-class OneThread(L.Callback):
-    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
-        torch.set_num_threads(1)
+GAMES = [
+    (NonSaturating(), Norm.batch, False, 1),
+    (WassersteinGP(), Norm.layer, False, 2),
+    (Hinge(), Norm.batch, True, 1),
+]
 
 
-@pytest.mark.parametrize(
-    ("loss", "norm", "spectral_norm"),
-    [(NonSaturating(), Norm.batch, False), (WassersteinGP(), Norm.layer, False), (Hinge(), Norm.batch, True)],
-)
-def test_two_processes_stay_equal(loss: AdversarialLoss, norm: Norm, spectral_norm: bool, tmp_path: Path) -> None:
+def train_on(rank: int, port: int, root: Path) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    for game, (loss, norm, spectral_norm, steps) in enumerate(GAMES):
+        torch.manual_seed(7)
+        networks = Convolutional(4, norm=norm)
+        L.Trainer(
+            accelerator="cpu",
+            devices=2,
+            strategy="ddp_find_unused_parameters_true",
+            max_epochs=1,
+            limit_train_batches=3,
+            default_root_dir=root / str(game),
+            callbacks=[RanksAgree()],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        ).fit(
+            DCGAN(16, networks, loss, z_dim=8, spectral_norm=spectral_norm, discriminator_steps=steps), Random(rows=24)
+        )
+        (root / f"{game}-{rank}").touch()
+
+
+def test_two_processes_stay_equal(tmp_path: Path) -> None:
     """BatchNorm's buffers, two passes of D and a second derivative, under one DDP wrapper (traps 9 to 11)."""
-    torch.manual_seed(7)
-    module = DCGAN(16, Convolutional(4, norm=norm), loss, z_dim=8, spectral_norm=spectral_norm)
-    L.Trainer(
-        accelerator="cpu",
-        devices=2,
-        strategy=DDPStrategy(start_method="spawn", find_unused_parameters=True, process_group_backend="gloo"),
-        max_epochs=1,
-        limit_train_batches=3,
-        default_root_dir=tmp_path,
-        callbacks=[KeepsTrack(), OneThread()],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module, Random(rows=24))
-    assert (tmp_path / "rank0.pt").exists()
-    assert (tmp_path / "rank1.pt").exists()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(train_on, (port, tmp_path), nprocs=2)
+    assert len(list(tmp_path.glob("?-?"))) == 2 * len(GAMES)
