@@ -1,0 +1,158 @@
+"""Draws neck, shoulders and clothes."""
+
+from __future__ import annotations
+
+from anime_gen.data.painter.anatomy import Anatomy
+from anime_gen.data.painter.curves import PRESSED, Curve, Point, closed_path, spline, straight
+from anime_gen.data.painter.palette import Palette, mix
+from anime_gen.data.painter.parameters import Face
+from anime_gen.data.painter.scene import Scene, solid
+
+# Outfits that leave the collarbone or the shoulders free.
+OPEN_NECK = ("camisole", "dress", "tee")
+BARE = ("camisole", "dress")
+UNIFORM = ("sailor", "blazer", "gakuran")
+NECKWEAR = ("sailor", "blazer", "shirt")
+
+
+class _Body:
+    """Body space: like head space, but turned only a little with the head; wider for men."""
+
+    def __init__(self, face: Face, body: Anatomy) -> None:
+        self._view, self._wide = body.body, 1.12 if face.head.gender == "male" else 1.0
+
+    def __call__(self, x: float, y: float) -> Point:
+        return self._view(x * self._wide, y, 0.0)
+
+
+def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
+    """Neck first, then shoulders, then what covers them."""
+    at = _Body(face, body)
+    thick = 0.44 if face.head.gender == "male" else 0.34
+    low = face.head.chin + 0.42
+    right = [at(-thick, 0.7), at(-thick * 0.98, low), at(-thick - 0.3, low + 0.22), at(-1.25, low + 0.42), at(-1.55, low + 0.8), at(-1.6, 3.4)]
+    left = [at(thick, 0.7), at(thick * 0.98, low), at(thick + 0.3, low + 0.22), at(1.25, low + 0.42), at(1.55, low + 0.8), at(1.6, 3.4)]
+    outline = spline([*reversed(right), *left])
+    skin = closed_path(outline)
+    scene.fill(skin, solid(colours.skin.base))
+    if face.style.kind != "flat":
+        scene.clip(skin)
+        chin = spline([at(-0.8, 0.6), at(-0.45, low - 0.12), at(0.02, low + 0.1), at(0.45, low - 0.2), at(0.8, 0.6)])
+        scene.fill(closed_path(chin), solid(colours.skin.shadow))
+        scene.unclip()
+    scene.ink("neck", colours.skin.line, [(spline(right[:4]), 0.006), (spline(left[:4]), 0.006)], PRESSED)
+    if collarbone_drawn(face):
+        bones = [(spline([at(s * 0.14, low + 0.36), at(s * 0.42, low + 0.3), at(s * 0.85, low + 0.32)]), 0.006) for s in (-1, 1)]
+        scene.ink("collarbone", colours.skin.line, bones)
+    _clothes(scene, face, at, colours, thick, low)
+
+
+def collarbone_drawn(face: Face) -> bool:
+    """Whether the neckline leaves it free."""
+    return face.clothes.outfit in OPEN_NECK
+
+
+def _cover(at: _Body, neck: list[Point], low: float, puff: float = 0.06) -> Curve:
+    """A garment over both shoulders with a given neckline (left to right in the picture)."""
+    right = [at(-1.7, 3.4), at(-1.6 - puff, low + 0.85), at(-1.28 - puff, low + 0.42 - puff)]
+    left = [at(1.28 + puff, low + 0.42 - puff), at(1.6 + puff, low + 0.85), at(1.7, 3.4)]
+    return spline([*right, *neck, *left])
+
+
+def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float, low: float) -> None:
+    outfit, cloth, trim = face.clothes.outfit, colours.cloth, colours.trim
+    line = cloth.line
+    wide, dip = thick + 0.28, low + 0.2
+
+    def garment(neck: list[Point], tones: object = None, puff: float = 0.06) -> None:
+        used = trim if tones == "trim" else cloth
+        edge = _cover(at, neck, low, puff)
+        path = closed_path(edge)
+        scene.fill(path, solid(used.base))
+        if face.style.kind != "flat":
+            scene.clip(path)
+            for s in (-1, 1):
+                fold = spline([at(s * 1.05, low + 0.5), at(s * 1.22, low + 0.9), at(s * 1.15, 3.4), at(s * 1.9, 3.4), at(s * 1.8, low + 0.7)])
+                scene.fill(closed_path(fold), solid(used.shadow, 0.9 if s == -face.style.light else 0.4))
+            scene.unclip()
+        scene.ink("clothes", used.line, [(edge, 0.007)], PRESSED)
+
+    def flap(points: list[Point], tones: object = "trim") -> None:
+        used = trim if tones == "trim" else cloth
+        edge = straight(*points, points[0])
+        scene.fill(closed_path(edge), solid(used.base))
+        scene.ink("collar", used.line, [(straight(a, b), 0.006) for a, b in zip(points, [*points[1:], points[0]], strict=True)], PRESSED)
+
+    if outfit == "sailor":
+        garment([at(-wide, dip), at(0, low + 0.85), at(wide, dip)], "trim")
+        for s in (-1, 1):
+            flap([at(s * thick, low - 0.02), at(s * 1.15, low + 0.36), at(s * 1.2, low + 0.85), at(s * 0.05, low + 1.1)], "cloth")
+            stripe = straight(at(s * 1.08, low + 0.44), at(s * 1.1, low + 0.76), at(s * 0.2, low + 0.95))
+            scene.ink("collar", (250, 250, 252), [(stripe, 0.012)], (1.0, 1.0, 1.0))
+    elif outfit in ("blazer", "shirt", "coat"):
+        if outfit != "shirt":
+            garment([at(-wide, dip), at(0, low + 0.5), at(wide, dip)], "trim")
+        garment([at(-wide, dip - 0.02), at(-0.05, low + (1.3 if outfit != "shirt" else 0.35)), at(0.05, low + (1.3 if outfit != "shirt" else 0.35)), at(wide, dip - 0.02)])
+        if outfit != "shirt":
+            for s in (-1, 1):
+                flap([at(s * (thick + 0.12), low + 0.1), at(s * 0.95, low + 0.42), at(s * 0.72, low + 0.75), at(s * 0.05, low + 1.3)], "cloth")
+        for s in (-1, 1):
+            flap([at(s * (thick - 0.02), low - 0.16), at(s * (thick + 0.24), low + 0.22), at(s * 0.34, low + 0.52), at(s * 0.02, low + 0.26)])
+    elif outfit == "tee":
+        garment([at(-wide - 0.12, dip + 0.1), at(-0.4, low + 0.52), at(0.4, low + 0.52), at(wide + 0.12, dip + 0.1)])
+    elif outfit == "turtleneck":
+        garment([at(-thick - 0.02, low - 0.1), at(0, low + 0.0), at(thick + 0.02, low - 0.1)])
+        folds = [(spline([at(-thick, low + d), at(0, low + d + 0.1), at(thick, low + d)]), 0.006) for d in (0.05, 0.2)]
+        scene.ink("clothes", line, folds)
+    elif outfit in ("camisole", "dress"):
+        top = low + (0.75 if outfit == "dress" else 0.85)
+        edge = spline([at(-1.45, 3.4), at(-1.3, top + 0.3), at(-0.9, top), at(-0.3, top + 0.12), at(0, top + 0.2), at(0.3, top + 0.12), at(0.9, top), at(1.3, top + 0.3), at(1.45, 3.4)])
+        scene.fill(closed_path(edge), solid(cloth.base))
+        scene.ink("clothes", line, [(edge, 0.008)], PRESSED)
+        if outfit == "camisole":
+            scene.ink("clothes", cloth.base, [(spline([at(s * 0.75, top + 0.1), at(s * 0.78, low + 0.32)]), 0.03) for s in (-1, 1)], (1.0, 1.0, 1.0))
+    elif outfit == "kimono":
+        garment([at(-wide, dip - 0.1), at(0.1, low + 0.9), at(wide, dip - 0.1)])
+        bands = [straight(at(wide * 0.85, dip - 0.3), at(-0.35, 3.2)), straight(at(-wide * 0.85, dip - 0.3), at(0.3, low + 1.1))]
+        for curve in bands:
+            scene.ink("collar", trim.line, [(curve, 0.056)], (1.0, 1.0, 1.0))
+            scene.ink("collar", trim.base, [(curve, 0.046)], (1.0, 1.0, 1.0))
+    elif outfit == "gakuran":
+        garment([at(-wide, dip - 0.02), at(0, low + 0.3), at(wide, dip - 0.02)])
+        flap([at(-thick - 0.06, low - 0.22), at(0, low + 0.02), at(0, low + 0.34), at(-thick - 0.16, low + 0.16)], "cloth")
+        flap([at(thick + 0.06, low - 0.22), at(0, low + 0.02), at(0, low + 0.34), at(thick + 0.16, low + 0.16)], "cloth")
+        for y in (0.55, 0.9):
+            x, cy = at(0.06, low + y)
+            scene.oval((x, cy), 0.012, 0.012, solid((238, 200, 96)))
+    else:
+        garment([at(-wide - 0.3, dip - 0.05), at(0, low + 0.4), at(wide + 0.3, dip - 0.05)], puff=0.1)
+        hood = spline([at(-wide - 0.35, dip + 0.1), at(-thick - 0.12, low - 0.15), at(-0.2, low + 0.42), at(0, low + 0.5), at(0.2, low + 0.42), at(thick + 0.12, low - 0.15), at(wide + 0.35, dip + 0.1)])
+        scene.ink("clothes", line, [(hood, 0.07)], (0.6, 1.4, 0.6))
+        scene.ink("clothes", mix(cloth.base, cloth.shadow, 0.5), [(hood, 0.056)], (0.6, 1.4, 0.6))
+    _neckwear(scene, face, at, colours, low)
+
+
+def neckwear(face: Face) -> str:
+    """What is tied around the collar, "none" where the outfit has no place for it."""
+    return face.clothes.neckwear if face.clothes.outfit in NECKWEAR else "none"
+
+
+def _neckwear(scene: Scene, face: Face, at: _Body, colours: Palette, low: float) -> None:
+    kind, tones = neckwear(face), colours.accent
+    y = low + (0.95 if face.clothes.outfit == "sailor" else 0.4)
+
+    def shape(points: list[Point]) -> None:
+        edge = spline([*points, points[0]], tension=0.08)
+        scene.fill(closed_path(edge), solid(tones.base))
+        scene.ink(kind, tones.line, [(edge, 0.007)], PRESSED)
+
+    if kind == "necktie":
+        shape([at(-0.1, y + 0.1), at(0.1, y + 0.1), at(0.22, y + 0.9), at(0, y + 1.2), at(-0.22, y + 0.9)])
+        shape([at(-0.15, y - 0.1), at(0.15, y - 0.1), at(0.09, y + 0.14), at(-0.09, y + 0.14)])
+    elif kind in ("bow", "ribbon"):
+        long = 0.75 if kind == "ribbon" else 0.32
+        for s in (-1, 1):
+            shape([at(s * 0.03, y + 0.05), at(s * (0.34 if long < 0.5 else 0.2), y + long), at(s * 0.12, y + long + 0.12)])
+            reach = 0.62 if kind == "bow" else 0.36
+            shape([at(s * 0.05, y), at(s * reach, y - 0.22), at(s * (reach + 0.06), y + 0.05), at(s * reach, y + 0.24)])
+        shape([at(-0.1, y - 0.1), at(0.1, y - 0.1), at(0.1, y + 0.12), at(-0.1, y + 0.12)])

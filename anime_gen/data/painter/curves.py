@@ -1,0 +1,117 @@
+"""Smooth curves as flat lists of cubic Bézier control points, and the tapered ribbons drawn along them.
+
+A curve is [x0, y0, x1, y1, x2, y2, x3, y3, ...]: a start, then three control points a segment. Plain floats, because
+for a handful of points Python is several times faster than NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+
+import skia
+
+Point = tuple[float, float]
+Curve = list[float]
+Profile = tuple[float, float, float]  # relative half width at the start, in the middle (a Bézier handle) and at the end
+
+TAPERED: Profile = (0.0, 2.0, 0.0)
+FADING: Profile = (1.0, 1.0, 0.0)
+PRESSED: Profile = (0.35, 1.6, 0.35)
+
+
+def spline(points: Sequence[Point], closed: bool = False, tension: float = 1 / 6) -> Curve:
+    """The Catmull-Rom curve through the points."""
+    count = len(points)
+    if closed:
+        before, after = points[-1], points[0]
+        knots = [before, *points, after, points[1]]
+    else:
+        knots = [points[0], *points, points[-1]]
+    curve = [points[0][0], points[0][1]]
+    for i in range(1, len(knots) - 2 if closed else count):
+        (ax, ay), (bx, by), (cx, cy), (dx, dy) = knots[i - 1], knots[i], knots[i + 1], knots[i + 2]
+        curve += (
+            bx + (cx - ax) * tension, by + (cy - ay) * tension, cx - (dx - bx) * tension, cy - (dy - by) * tension, cx, cy,
+        )  # fmt: skip
+    return curve
+
+
+def ribbon(curve: Curve, half: float, profile: Profile) -> tuple[Curve, Curve]:
+    """The two edges of a band around a curve, `half * profile` away from it, both running with the curve."""
+    last = len(curve) // 2 - 1
+    start, middle, end = profile
+    left: Curve = []
+    right: Curve = []
+    for i in range(last + 1):
+        a, b = 2 * max(i - 1, 0), 2 * min(i + 1, last)
+        dx, dy = curve[b] - curve[a], curve[b + 1] - curve[a + 1]
+        t = i / last
+        u = 1 - t
+        scale = half * (start * u * u + middle * 2 * t * u + end * t * t) / (sqrt(dx * dx + dy * dy) or 1.0)
+        x, y = curve[2 * i], curve[2 * i + 1]
+        left += (x + dy * scale, y - dx * scale)
+        right += (x - dy * scale, y + dx * scale)
+    return left, right
+
+
+def reverse(curve: Curve) -> Curve:
+    """The same curve, run from its end."""
+    backward: Curve = []
+    for i in range(len(curve) - 2, -1, -2):
+        backward += (curve[i], curve[i + 1])
+    return backward
+
+
+def trace(path: skia.Path, curve: Curve, start: bool = True) -> None:
+    """Adds a curve to a path; with `start` as a new contour, else joined to the last point by a line."""
+    if start:
+        path.moveTo(curve[0], curve[1])
+    else:
+        path.lineTo(curve[0], curve[1])
+    for i in range(2, len(curve), 6):
+        path.cubicTo(*curve[i : i + 6])
+
+
+def closed_path(*curves: Curve) -> skia.Path:
+    """One closed outline: the curves joined in order."""
+    path = skia.Path()
+    for number, curve in enumerate(curves):
+        trace(path, curve, start=number == 0)
+    path.close()
+    return path
+
+
+def band(path: skia.Path, curve: Curve, half: float, profile: Profile) -> None:
+    """Adds a filled band of varying width along a curve to a path. All bands wind alike, so overlaps stay filled."""
+    left, right = ribbon(curve, half, profile)
+    trace(path, left)
+    trace(path, reverse(right), start=False)
+    path.close()
+
+
+def polygon(points: Sequence[Point]) -> skia.Path:
+    """A closed outline of straight edges."""
+    path = skia.Path()
+    path.moveTo(*points[0])
+    for point in points[1:]:
+        path.lineTo(*point)
+    path.close()
+    return path
+
+
+def straight(*points: Point) -> Curve:
+    """Straight edges as a curve."""
+    curve = [*points[0]]
+    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+        dx, dy = (bx - ax) / 3, (by - ay) / 3
+        curve += (ax + dx, ay + dy, bx - dx, by - dy, bx, by)
+    return curve
+
+
+def at(curve: Curve, segment: int, t: float) -> Point:
+    """The point at t in [0, 1] of one cubic of a curve."""
+    x0, y0, x1, y1, x2, y2, x3, y3 = curve[6 * segment : 6 * segment + 8]
+    u = 1 - t
+    a, b, c, d = u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t
+    return a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3

@@ -1,0 +1,60 @@
+"""Puts a whole face together, from back to front."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from anime_gen.data.painter import accessories, background, bust, eyes, hair, head
+from anime_gen.data.painter.anatomy import Anatomy, anatomy
+from anime_gen.data.painter.hair_shape import HairShape, hair_shape
+from anime_gen.data.painter.palette import palette
+from anime_gen.data.painter.parameters import Face
+from anime_gen.data.painter.scene import Scene
+
+# Line weight by style.
+_WEIGHT = {"cel": 1.0, "flat": 1.15, "ink": 1.35, "retro": 1.2, "soft": 0.8}
+
+
+class Geometry(NamedTuple):
+    """Where everything is: what render, labels and strokes all read."""
+
+    body: Anatomy
+    hair: HairShape
+
+
+@lru_cache(maxsize=16)
+def geometry(face: Face) -> Geometry:
+    """The geometry of a face, computed once."""
+    body = anatomy(face)
+    return Geometry(body, hair_shape(face, body))
+
+
+@lru_cache(maxsize=4)
+def compose(face: Face, fine: bool) -> Scene:
+    """The drawing of a face; `fine` adds detail that small pictures cannot show."""
+    body, shape = geometry(face)
+    colours = palette(face)
+    scene = Scene(fine, _WEIGHT[face.style.kind] * face.style.line)
+    background.draw_background(scene, face)
+    hair.draw_back(scene, face, shape, colours)
+    bust.draw_bust(scene, face, body, colours)
+    accessories.draw_neck_jewelry(scene, face, body, colours)
+    hair.draw_hanging(scene, face, shape, colours)
+    head.draw_ears(scene, face, body, colours)
+    if face.extras.earrings:
+        for side in (-1, 1):
+            accessories.draw_earring(scene, face, body, colours, side)
+    head.draw_face(scene, face, body, shape, colours)
+    head.draw_nose(scene, face, body, colours)
+    head.draw_mouth(scene, face, body, colours)
+    eyes.draw_eyes(scene, face, body, colours)
+    eyes.draw_brows(scene, face, body, colours)
+    head.draw_tears(scene, face, body)
+    accessories.draw_animal_ears(scene, face, body, colours)
+    hair.draw_front(scene, face, body, shape, colours)
+    accessories.draw_ties(scene, face, shape, colours)
+    accessories.draw_ornaments(scene, face, body, colours)
+    accessories.draw_hat(scene, face, body, colours)
+    accessories.draw_glasses(scene, face, body, colours)
+    return scene

@@ -1,0 +1,134 @@
+"""What is true of a picture: tags a person can see, exclusive classes, landmarks and a caption, all from the geometry."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from anime_gen.data.painter import accessories, bust
+from anime_gen.data.painter.curves import Point
+from anime_gen.data.painter.drawing import geometry
+from anime_gen.data.painter.hair import bangs_path
+from anime_gen.data.painter.head import has_fang
+from anime_gen.data.painter.parameters import EYE_COLOURS, GENDERS, HAIR_COLOURS, STYLES, Face
+from anime_gen.vocabulary import S5_TAGS, Vocabulary
+
+_NOT_DRAWN = ("gloves", "cleavage")
+_BEYOND_S5 = ("aqua hair", "grey hair", "orange eyes", "grey eyes")
+
+VOCABULARY = Vocabulary(
+    tags=(*(tag for tag in S5_TAGS if tag not in _NOT_DRAWN), *_BEYOND_S5),
+    attributes={"hair": HAIR_COLOURS, "eye": EYE_COLOURS, "gender": GENDERS, "style": STYLES},
+)
+
+# The order of a caption: who, hair, face, clothes.
+_CAPTION_FIRST = ("long hair", "short hair", *(f"{name} hair" for name in HAIR_COLOURS), "bangs", "blunt bangs")
+
+
+class Labels(NamedTuple):
+    """All that is known of one painted face."""
+
+    tags_T: npt.NDArray[np.uint8]  # 0 or 1
+    attributes_A: npt.NDArray[np.int64]
+    landmarks_K2: npt.NDArray[np.float32]  # x, y in [0, 1]; may lie outside when not visible
+    visible_K: npt.NDArray[np.bool_]
+    caption: str
+
+
+def labels(face: Face) -> Labels:
+    """The exact labels of a face."""
+    points, visible = _landmarks(face)
+    true = _tags(face)
+    attributes = (
+        HAIR_COLOURS.index(face.hair.colour),
+        EYE_COLOURS.index(face.eyes.colour),
+        GENDERS.index(face.head.gender),
+        STYLES.index(face.style.kind),
+    )
+    return Labels(
+        np.array([tag in true for tag in VOCABULARY.tags], np.uint8),
+        np.array(attributes, np.int64),
+        np.array(points, np.float32),
+        np.array(visible, bool),
+        _caption(face, true),
+    )
+
+
+def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
+    body, shape = geometry(face)
+    points: list[Point] = []
+    for brow in reversed(body.brows):
+        points += [(brow[12], brow[13]), (brow[6], brow[7]), (brow[0], brow[1])]
+    for eye in reversed(body.eyes):
+        outer, inner = (eye.upper[-2], eye.upper[-1]), (eye.upper[0], eye.upper[1])
+        points += [outer, inner, eye.top, eye.bottom, eye.iris]
+    points += [body.nose, *body.mouth, body.sides[1], body.sides[0], body.chin]
+    hidden = bangs_path(shape)
+    visible = [0 <= x <= 1 and 0 <= y <= 1 and not hidden.contains(x, y) for x, y in points]
+    for number, eye in enumerate(reversed(body.eyes)):
+        visible[6 + 5 * number + 4] &= eye.open
+    return points, visible
+
+
+def _tags(face: Face) -> set[str]:
+    hair, mood, extras, clothes = face.hair, face.expression, face.extras, face.clothes
+    body, shape = geometry(face)
+    hidden = bangs_path(shape)
+    ears = [not hidden.contains(*accessories.earring_spot(face, body, side)) for side in (-1, 1)]
+    tied = not accessories.not_tied(face)
+    hatless = extras.hat == "none"
+    ribbon, bow, band = extras.ribbon, extras.bow and hatless, extras.hairband and hatless
+    neckwear = bust.neckwear(face)
+    gaze = face.eyes.gaze == (0.0, 0.0) and any(lids in ("open", "half") for lids in face.eyes.lids)
+    rings = extras.earrings and any(ears)
+    facts = {
+        f"{hair.colour} hair": True,
+        f"{face.eyes.colour} eyes": any(lids in ("open", "half") for lids in face.eyes.lids),
+        "blush": mood.blush > 0,
+        "open mouth": mood.mouth in (":d", "open", "tongue out"),
+        ":d": mood.mouth == ":d",
+        "smile": mood.mouth in ("smile", "grin", ":d", "tongue out"),
+        "tongue": mood.mouth in ("tongue out", ":d", "open"),
+        "fang": has_fang(face),
+        "lips": mood.lips,
+        "tears": mood.tears,
+        "looking at viewer": gaze,
+        "hair ornament": extras.clip or extras.flower,
+        "hair clip": extras.clip,
+        "hair flower": extras.flower,
+        "flower": extras.flower,
+        "hair ribbon": ribbon,
+        "hair bow": bow,
+        "hairband": band,
+        "ribbon": ribbon or neckwear == "ribbon",
+        "bow": bow or neckwear == "bow",
+        "hat": not hatless,
+        "animal ears": extras.animal_ears != "none",
+        "cat ears": extras.animal_ears == "cat",
+        "glasses": extras.glasses != "none",
+        "earrings": rings,
+        "jewelry": rings or accessories.necklace_drawn(face),
+        "choker": accessories.choker_drawn(face),
+        "pointy ears": face.head.ear == "pointy" and any(ears),
+        "short hair": hair.length == "short",
+        "long hair": hair.length == "long",
+        "twin tails": hair.tails in ("twin", "low twin"),
+        "ponytail": hair.tails in ("pony", "side pony"),
+        "braid": hair.tails in ("braid", "twin braids"),
+        "bangs": hair.bangs != "none",
+        "blunt bangs": hair.bangs == "blunt",
+        "collarbone": bust.collarbone_drawn(face),
+        "bare shoulders": clothes.outfit in bust.BARE,
+        "school uniform": clothes.outfit in bust.UNIFORM,
+        "necktie": neckwear == "necktie",
+    }
+    del tied
+    return {tag for tag, present in facts.items() if present}
+
+
+def _caption(face: Face, true: set[str]) -> str:
+    first = [tag for tag in _CAPTION_FIRST if tag in true]
+    rest = [tag for tag in VOCABULARY.tags if tag in true and tag not in first]
+    return ", ".join(["1boy" if face.head.gender == "male" else "1girl", "solo", *first, *rest])

@@ -1,0 +1,145 @@
+"""Colours: the named hair and eye colours, skin, and how each drawing style turns a fill into shadow, light and line.
+
+A colour is (r, g, b) in 0..255.
+"""
+
+from __future__ import annotations
+
+from colorsys import hls_to_rgb, rgb_to_hls
+from typing import NamedTuple
+
+from anime_gen.data.painter.parameters import Face
+
+Colour = tuple[float, float, float]
+
+HAIR: dict[str, Colour] = {
+    "aqua": (104, 208, 208),
+    "black": (52, 48, 62),
+    "blonde": (246, 216, 128),
+    "blue": (72, 108, 204),
+    "brown": (124, 80, 56),
+    "green": (92, 164, 92),
+    "grey": (128, 128, 134),
+    "orange": (240, 142, 62),
+    "pink": (246, 160, 190),
+    "purple": (138, 94, 184),
+    "red": (196, 48, 52),
+    "silver": (188, 198, 220),
+    "white": (242, 242, 248),
+}
+EYE: dict[str, Colour] = {
+    "aqua": (60, 200, 205),
+    "black": (44, 42, 54),
+    "blue": (58, 108, 214),
+    "brown": (132, 78, 44),
+    "green": (64, 168, 84),
+    "grey": (136, 140, 150),
+    "orange": (240, 130, 40),
+    "pink": (240, 110, 170),
+    "purple": (138, 80, 196),
+    "red": (206, 40, 48),
+    "yellow": (240, 204, 56),
+}
+
+
+class Tones(NamedTuple):
+    """One material under light."""
+
+    base: Colour
+    shadow: Colour
+    light: Colour
+    line: Colour
+
+
+class Palette(NamedTuple):
+    """Every colour of one picture."""
+
+    skin: Tones
+    hair: Tones
+    hair_tips: Colour
+    eye: Tones
+    cloth: Tones
+    trim: Tones  # collars, shirts
+    accent: Tones  # neckwear
+    ornament: Tones
+    blush: Colour
+    mouth: Colour
+    tongue: Colour
+    ink: Colour  # lashes, brows' and features' darkest line
+
+
+def mix(a: Colour, b: Colour, t: float) -> Colour:
+    """From a (t = 0) to b (t = 1)."""
+    return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t
+
+
+def hue(h: float, lightness: float, saturation: float) -> Colour:
+    """A colour by its hue in turns."""
+    r, g, b = hls_to_rgb(h % 1.0, lightness, saturation)
+    return 255 * r, 255 * g, 255 * b
+
+
+def shift(colour: Colour, turn: float, lighter: float, saturation: float = 1.0) -> Colour:
+    """Turns the hue by `turn`, adds to the lightness, scales the saturation."""
+    h, light, s = rgb_to_hls(colour[0] / 255, colour[1] / 255, colour[2] / 255)
+    return hue(h + turn, min(1.0, max(0.0, light + lighter)), min(1.0, s * saturation))
+
+
+def times(a: Colour, b: Colour) -> Colour:
+    """Multiplied, as paint over paint."""
+    return a[0] * b[0] / 255, a[1] * b[1] / 255, a[2] * b[2] / 255
+
+
+# What shadow multiplies a colour with, how far light lifts it to white, how dark the line is, how black the line is.
+_STYLE: dict[str, tuple[Colour, float, float, float]] = {
+    "cel": ((198, 178, 204), 0.42, 0.36, 0.15),
+    "flat": ((226, 212, 230), 0.30, 0.52, 0.0),
+    "ink": ((206, 200, 196), 0.50, 0.10, 0.9),
+    "retro": ((176, 154, 166), 0.50, 0.22, 0.6),
+    "soft": ((218, 194, 208), 0.40, 0.44, 0.05),
+}
+_BLACK: Colour = (34, 28, 38)
+
+
+def tones(base: Colour, style: str) -> Tones:
+    """Shadow, light and line of a fill."""
+    shade, lift, dark, black = _STYLE[style]
+    line = mix(times(mix(base, (150, 70, 80), 0.18), (255 * dark + 60, 255 * dark + 40, 255 * dark + 60)), _BLACK, black)
+    return Tones(base, times(base, shade), mix(base, (255, 255, 255), lift), line)
+
+
+def palette(face: Face) -> Palette:
+    """The colours of a face."""
+    style = face.style.kind
+    pastel = {"flat": 0.14, "soft": 0.06}.get(style, 0.0)
+    paper: Colour = (255, 250, 246)
+    aged: Colour = (255, 240, 214) if style == "retro" else (255, 255, 255)
+
+    def styled(colour: Colour) -> Colour:
+        return times(mix(colour, paper, pastel), aged)
+
+    skin = styled(mix(mix((255, 236, 222), (248, 206, 172), face.head.skin * 2), (168, 112, 80), max(0, face.head.skin * 2 - 1)))
+    light, turn = face.hair.shift
+    # Black and white leave no room for the jitter: a lighter black would read as grey.
+    freedom = 0.3 if face.hair.colour in ("black", "white", "grey", "silver") else 1.0
+    hair = styled(shift(HAIR[face.hair.colour], 0.012 * turn * freedom, 0.045 * light * freedom))
+    eye = shift(EYE[face.eyes.colour], 0.0, 0.0)
+    clothes, extras = face.clothes, face.extras
+    cloth = styled(hue(clothes.hue, 0.22 + 0.6 * clothes.light, 0.45))
+    accent = styled(hue(clothes.hue + 0.45, 0.45, 0.65))
+    ornament = styled(hue(extras.hue, 0.3 if extras.dark else 0.6, 0.7))
+    hair_tones = tones(hair, style)
+    return Palette(
+        skin=tones(skin, style)._replace(shadow=times(skin, (236, 190, 190) if style != "retro" else (222, 172, 160))),
+        hair=hair_tones,
+        hair_tips=shift(mix(hair, hair_tones.light, 0.35), 0.05 * turn, 0.0),
+        eye=tones(eye, style),
+        cloth=tones(cloth, style),
+        trim=tones(styled((246, 246, 250)), style),
+        accent=tones(accent, style),
+        ornament=tones(ornament, style),
+        blush=(244, 118, 120),
+        mouth=(168, 62, 66),
+        tongue=(232, 128, 128),
+        ink=mix(times(hair_tones.line, (150, 130, 140)), _BLACK, 0.55),
+    )

@@ -1,0 +1,105 @@
+"""A drawing as a list of steps that knows no pixels: fills, clips and tapered lines, replayed at any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import skia
+
+from anime_gen.data.painter.curves import TAPERED, Curve, Point, Profile, band
+from anime_gen.data.painter.palette import Colour
+
+
+class Line(NamedTuple):
+    """One stroke of the line art, as drawn."""
+
+    part: str
+    curve: Curve
+    width: float  # fraction of the picture
+
+
+def argb(colour: Colour, alpha: float = 1.0) -> int:
+    """Skia's packed colour."""
+    r, g, b = (min(255, max(0, round(channel))) for channel in colour)
+    return round(255 * alpha) << 24 | r << 16 | g << 8 | b
+
+
+def solid(colour: Colour, alpha: float = 1.0) -> skia.Paint:
+    """One flat colour."""
+    return skia.Paint(Color=argb(colour, alpha), AntiAlias=True)
+
+
+def linear(start: Point, end: Point, colours: Sequence[int], stops: Sequence[float] | None = None) -> skia.Paint:
+    """A straight gradient of packed colours."""
+    points = [skia.Point(*start), skia.Point(*end)]
+    shader = skia.GradientShader.MakeLinear(points, list(colours), list(stops) if stops else None)
+    return skia.Paint(Shader=shader, AntiAlias=True)
+
+
+def radial(centre: Point, radius: float, colours: Sequence[int], stops: Sequence[float] | None = None) -> skia.Paint:
+    """A round gradient of packed colours."""
+    shader = skia.GradientShader.MakeRadial(skia.Point(*centre), radius, list(colours), list(stops) if stops else None)
+    return skia.Paint(Shader=shader, AntiAlias=True)
+
+
+class Scene:
+    """The steps of one picture in drawing order, and its line art."""
+
+    def __init__(self, fine: bool, weight: float) -> None:
+        """`fine`: also the detail that only pictures above 128 px can show. `weight`: of the lines, 1 = usual."""
+        self.fine = fine
+        self.weight = weight
+        self.steps: list[tuple[str, Any, Any]] = []
+        self.lines: list[Line] = []
+
+    def fill(self, path: skia.Path, paint: skia.Paint) -> None:
+        """Fills a path."""
+        self.steps.append(("fill", path, paint))
+
+    def oval(self, centre: Point, rx: float, ry: float, paint: skia.Paint) -> None:
+        """Fills an upright ellipse."""
+        x, y = centre
+        self.steps.append(("oval", skia.Rect(x - rx, y - ry, x + rx, y + ry), paint))
+
+    def clip(self, path: skia.Path) -> None:
+        """Keeps what follows inside a path, until `unclip`."""
+        self.steps.append(("clip", path, None))
+
+    def unclip(self) -> None:
+        """Ends the innermost `clip`."""
+        self.steps.append(("unclip", None, None))
+
+    def ink(
+        self, part: str, colour: Colour, lines: Iterable[tuple[Curve, float]], profile: Profile = TAPERED, alpha: float = 1.0
+    ) -> None:
+        """Draws tapered lines of one colour; widths are fractions of the picture before the line weight."""
+        path = skia.Path()
+        for curve, width in lines:
+            band(path, curve, 0.5 * width * self.weight, profile)
+            self.lines.append(Line(part, curve, width * self.weight))
+        self.fill(path, solid(colour, alpha))
+
+    def trace_only(self, part: str, curve: Curve, width: float) -> None:
+        """Notes a stroke whose ink is already in the fills (an edge between two colours)."""
+        self.lines.append(Line(part, curve, width * self.weight))
+
+    def paint(self, size: int) -> npt.NDArray[np.uint8]:
+        """The picture, RGB (size, size, 3)."""
+        pixels = np.zeros((size, size, 4), np.uint8)
+        surface = skia.Surface(pixels, skia.kRGBA_8888_ColorType)
+        canvas = surface.getCanvas()
+        canvas.scale(size, size)
+        for step, what, how in self.steps:
+            if step == "fill":
+                canvas.drawPath(what, how)
+            elif step == "oval":
+                canvas.drawOval(what, how)
+            elif step == "clip":
+                canvas.save()
+                canvas.clipPath(what, doAntiAlias=True)
+            else:
+                canvas.restore()
+        return np.ascontiguousarray(pixels[..., :3])
