@@ -1,0 +1,277 @@
+"""The one DataModule: every family trains and is scored on what this serves."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+
+from anime_gen.contract import Condition, GenerativeModule, UserError
+from anime_gen.data.cache import cache_root
+from anime_gen.data.loader import Loader
+from anime_gen.data.pack import Pack
+from anime_gen.data.painted import PaintedFaces
+from anime_gen.data.pictures import EvaluationSet, Pictures, TrainingSet
+from anime_gen.data.sampler import GlobalBatches, Shard
+from anime_gen.data.source import SPLITS, Source, Split, content_hash
+from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
+
+log = logging.getLogger(__name__)
+
+# Fewer pictures than this say nothing in a validation score.
+LEAST_VALIDATION = 8
+
+
+class AnimeFaces(L.LightningDataModule):
+    """Anime faces from any source, as `Batch`es that hold what the family needs and nothing else.
+
+    Args:
+        source: where pictures come from: PaintedFaces (the default) or Folder.
+        image_size: width and height of the pictures, pixels.
+        batch_size: training pictures a step, over all devices together.
+        epoch_images: training pictures a Lightning epoch; by default one pass, rounded down to whole batches.
+        score_images: how many validation pictures are scored; all where there are fewer.
+        mirror: show half of the training pictures mirrored, with landmarks and left/right tags swapped.
+        num_workers: processes that make batches beside the trainer; 0 is fast, since nothing is decoded twice.
+        seed: of the order of the training pictures and of the mirror decisions.
+        cache_dir: where decoded pictures are kept; by default $ANIME_GEN_CACHE or ~/.cache/anime_gen.
+        other_domain: pictures of another domain (photos) for families that translate; they fill `source_BCHW`.
+    """
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        image_size: int = 32,
+        batch_size: int = 64,
+        epoch_images: int | None = None,
+        score_images: int = 512,
+        mirror: bool = True,
+        num_workers: int = 0,
+        seed: int = 0,
+        cache_dir: Path | None = None,
+        other_domain: Source | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("image_size", image_size), ("batch_size", batch_size), ("score_images", score_images)):
+            if value < 1:
+                raise UserError(f"data.{name} is {value}: it must be at least 1")
+        root = cache_root(cache_dir)
+        self.source = _placed(source or PaintedFaces(), root)
+        self.other_domain = None if other_domain is None else _placed(other_domain, root)
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.epoch_images = epoch_images
+        self.score_images = score_images
+        self.mirror = mirror
+        self.num_workers = num_workers
+        self.seed = seed
+        self._opened: dict[tuple[str, Split, frozenset[str]], Pictures] = {}
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words of the source."""
+        return self.source.vocabulary
+
+    @property
+    def num_tags(self) -> int:
+        """Width of `tags_BT`; 0 where the source has no tags."""
+        return len(self.vocabulary.tags)
+
+    @property
+    def attribute_sizes(self) -> list[int]:
+        """Classes of each column of `attributes_BA`."""
+        return self.vocabulary.attribute_sizes
+
+    @property
+    def num_landmarks(self) -> int:
+        """24, or 0 where the source has no landmarks."""
+        return NUM_LANDMARKS if "landmarks_BK2" in self.source.parts else 0
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The `Condition` fields that the family in training is told."""
+        if self.trainer is None:
+            return frozenset()
+        module = self.trainer.lightning_module
+        assert isinstance(module, GenerativeModule)
+        return module.needs
+
+    def prepare_data(self) -> None:
+        """Builds, in one process, the columns that the coming stage reads; elsewhere they are then only opened."""
+        assert self.trainer is not None
+        fitting = self.trainer.state.fn == "fit"
+        splits: dict[str, tuple[Split, ...]] = {"validate": ("validation",), "fit": ("train", "validation")}
+        for split in splits.get(self.trainer.state.fn or "", ("test",)):
+            self._pictures(split, self.needs)
+            if self._other_needed(self.needs):
+                self._other(split)
+        if fitting:
+            self._check_counts()
+
+    def train_dataloader(self) -> Loader:
+        """This rank's part of the stream of training batches, from the module's `images_shown` on."""
+        self._check_counts()
+        pictures = self._pictures("train", self.needs)
+        other = self._other("train") if self._other_needed(self.needs) else None
+        dataset = TrainingSet(pictures, self.seed, self.mirror, other)
+        rank, world = self._place()
+        batches = GlobalBatches(self._epoch_images(len(pictures)), self.batch_size, rank, world, self._images_shown)
+        return Loader(dataset, batches, self.num_workers)
+
+    def val_dataloader(self) -> Loader:
+        """The first `score_images` pictures of the validation split."""
+        return self.loader("validation", self.needs, self.score_images)
+
+    def test_dataloader(self) -> Loader:
+        """The whole test split."""
+        return self.loader("test", self.needs, None)
+
+    def predict_dataloader(self) -> Loader:
+        """The whole test split."""
+        return self.loader("test", self.needs, None)
+
+    def loader(self, split: Split, parts: frozenset[str], limit: int | None) -> Loader:
+        """This rank's share of the first `limit` pictures of a split, unmirrored, in order.
+
+        Over all ranks each picture comes exactly once; `index_B` is its position in the split.
+        """
+        dataset = self._evaluation(split, parts)
+        count = len(dataset.pictures) if limit is None else min(limit, len(dataset.pictures))
+        rank, world = self._place()
+        return Loader(dataset, Shard(count, max(1, self.batch_size // world), rank, world), self.num_workers)
+
+    def showcase(self, n: int) -> Condition:
+        """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
+        dataset = self._evaluation("validation", self.needs)
+        return dataset.condition(np.arange(min(n, len(dataset.pictures))))
+
+    def count(self, split: Split) -> int:
+        """How many readable pictures a split has; decodes them where that has not been done."""
+        return len(self._pictures(split, frozenset()))
+
+    def captions(self, split: Split) -> list[str | None]:
+        """One caption for each position of a split, None where there is none."""
+        captions = self.source.captions(split)
+        return [captions[row] for row in self._pictures(split, frozenset()).rows]
+
+    def record(self) -> dict[str, Any]:
+        """What a protocol says about the data: source and arguments, pictures per split, and a key of its content."""
+        sources = [self.source] if self.other_domain is None else [self.source, self.other_domain]
+        keys = [[source.picture_key(split), source.label_key(split)] for source in sources for split in SPLITS]
+        record: dict[str, Any] = {
+            "source": self.source.describe(),
+            "image_size": self.image_size,
+            "pictures": {split: self.source.count(split) for split in SPLITS},
+            "key": content_hash(keys),
+        }
+        if self.other_domain is not None:
+            record["other_domain"] = self.other_domain.describe()
+        return record
+
+    def state_dict(self) -> dict[str, Any]:
+        """The vocabulary, whose order is part of the weights."""
+        return {"vocabulary": self.vocabulary.as_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Checks that the checkpoint was trained on the same words.
+
+        Raises:
+            UserError: it was not; the message says which differ.
+        """
+        saved = Vocabulary.from_dict(state_dict["vocabulary"])
+        if saved != self.vocabulary:
+            raise UserError(
+                f"this checkpoint was trained on other words than the data has: {_difference(saved, self.vocabulary)}; "
+                "resume on the data it was trained on, or train anew"
+            )
+
+    def _pictures(self, split: Split, parts: frozenset[str]) -> Pictures:
+        own = parts - {"source_BCHW"}
+        if lacking := own - self.source.parts:
+            raise UserError(
+                f"this family needs {', '.join(sorted(lacking))}, which {self.source.describe()['class']} has not: "
+                "use PaintedFaces, or a manifest that gives them"
+            )
+        return self._open(self.source, "own", split, own)
+
+    def _other_needed(self, parts: frozenset[str]) -> bool:
+        return "source_BCHW" in parts
+
+    def _other(self, split: Split) -> Pictures:
+        if self.other_domain is None:
+            raise UserError("this family translates pictures of another domain: give their folder as data.other_domain")
+        return self._open(self.other_domain, "other", split, frozenset())
+
+    def _open(self, source: Source, whose: str, split: Split, parts: frozenset[str]) -> Pictures:
+        key = (whose, split, parts)
+        if key not in self._opened:
+            self._opened[key] = Pictures(Pack(source, split, self.image_size), parts)
+        return self._opened[key]
+
+    def _evaluation(self, split: Split, parts: frozenset[str]) -> EvaluationSet:
+        other = self._other(split) if self._other_needed(parts) else None
+        return EvaluationSet(self._pictures(split, parts), other)
+
+    def _place(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _images_shown(self) -> int:
+        if self.trainer is None:
+            return 0
+        module = self.trainer.lightning_module
+        assert isinstance(module, GenerativeModule)
+        return int(module.images_shown)
+
+    def _epoch_images(self, pictures: int) -> int:
+        whole = pictures // self.batch_size * self.batch_size if self.epoch_images is None else self.epoch_images
+        limit = 1.0 if self.trainer is None else self.trainer.limit_train_batches
+        # Lightning would cut an epoch short and leave the rest of it for the next: an epoch is what it shows.
+        batches = whole // self.batch_size
+        allowed = min(batches, limit) if isinstance(limit, int) else int(batches * (limit or 0))
+        return allowed * self.batch_size if 0 < allowed < batches else whole
+
+    def _check_counts(self) -> None:
+        train, validation = self.count("train"), self.count("validation")
+        if train < self.batch_size:
+            raise UserError(
+                f"{train} training pictures are fewer than one batch of {self.batch_size}: add pictures or set "
+                f"data.batch_size to at most {max(1, train)}"
+            )
+        if validation < LEAST_VALIDATION:
+            raise UserError(
+                f"{validation} validation pictures are too few to score: at least {LEAST_VALIDATION} are needed, "
+                "about 60 pictures in all where nothing says which split they belong to"
+            )
+
+
+def _placed(source: Source, root: Path) -> Source:
+    placed = copy.copy(source)
+    placed.cache = root
+    return placed
+
+
+def _difference(saved: Vocabulary, ours: Vocabulary) -> str:
+    """In one phrase, the first way in which two vocabularies differ."""
+    for what, before, now in (
+        ("tags", saved.tags, ours.tags),
+        ("attribute groups", tuple(saved.attributes), tuple(ours.attributes)),
+        *(
+            (f"classes of {group}", saved.attributes[group], ours.attributes.get(group, ()))
+            for group in saved.attributes
+        ),
+    ):
+        gone = [word for word in before if word not in now]
+        new = [word for word in now if word not in before]
+        if gone or new:
+            return f"{what} gone: {_some(gone)}, new: {_some(new)}"
+        if before != now:
+            return f"the same {what} in another order"
+    return "attribute groups in another order"
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "") or "none"

@@ -1,0 +1,247 @@
+"""Pictures in a folder, with labels or without."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from anime_gen.contract import UserError
+from anime_gen.data.decode import SUFFIXES, decode, upright_size
+from anime_gen.data.manifest import (
+    Manifest,
+    Row,
+    convert_labels_csv,
+    convert_s1_json,
+    hashed_split,
+    read_manifest,
+    write_manifest,
+)
+from anime_gen.data.source import SPLITS, Filled, Kind, Source, Split, content_hash
+from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
+
+log = logging.getLogger(__name__)
+
+# Goes up when `decode` makes other pixels of the same file.
+DECODING = 1
+
+
+class File(NamedTuple):
+    """A picture file below the folder, and what tells a changed file from the same one."""
+
+    name: str
+    bytes: int
+    changed: int
+
+
+class Folder(Source):
+    """Every picture below a folder, or those that a manifest names.
+
+    Labels are taken from `manifest`, else from the folder's `manifest.csv`, else from its `labels.csv` or from JSON
+    files beside the pictures (both are converted once, into the cache), else there are none. See data/manifest.py.
+
+    Args:
+        path: the folder; pictures in folders below it count too.
+        manifest: a manifest elsewhere; its `file` column is still relative to `path`.
+        min_tag_count: a tag that fewer pictures have is left out of the vocabulary.
+    """
+
+    def __init__(self, path: Path, manifest: Path | None = None, min_tag_count: int = 10) -> None:
+        super().__init__()
+        self.path = Path(path).expanduser()
+        self.manifest = None if manifest is None else Path(manifest).expanduser()
+        self.min_tag_count = min_tag_count
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self._vocabulary
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        parts = set()
+        if self.vocabulary.tags:
+            parts.add("tags_BT")
+        if self.vocabulary.attributes:
+            parts.add("attributes_BA")
+        if any(row.landmarks_K2 is not None for row in self._labels.rows):
+            parts |= {"landmarks_BK2", "visible_BK"}
+        return frozenset(parts)
+
+    def count(self, split: Split) -> int:
+        return len(self._rows[split])
+
+    def name(self, split: Split, row: int) -> str:
+        return self._rows[split][row].file
+
+    def describe(self) -> dict[str, object]:
+        return {
+            "class": "Folder",
+            "path": str(self.path),
+            "manifest": None if self.manifest is None else str(self.manifest),
+            "min_tag_count": self.min_tag_count,
+        }
+
+    def picture_key(self, split: Split) -> str:
+        files = self._files
+        return content_hash(str(self.path.resolve()), [files[row.file] for row in self._rows[split]], DECODING)
+
+    def label_key(self, split: Split) -> str:
+        labels = [
+            (row.tags, row.classes, None if row.landmarks_K2 is None else row.landmarks_K2.tobytes().hex())
+            + ((None,) if row.visible_K is None else (row.visible_K.tobytes().hex(),))
+            for row in self._rows[split]
+        ]
+        return content_hash(self.vocabulary.as_dict(), labels)
+
+    def captions(self, split: Split) -> list[str | None]:
+        return [row.caption for row in self._rows[split]]
+
+    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
+        listed = self._rows[split][rows.start : rows.stop]
+        columns: dict[Kind, np.ndarray] = {}
+        broken: list[str] = []
+        if kinds & {"image", "readable"}:
+            columns["image"], columns["readable"], broken = self._decode(listed, size)
+        if "tags" in kinds:
+            columns["tags"] = self._tags(listed)
+        if "attributes" in kinds:
+            columns["attributes"] = self._attributes(listed)
+        if kinds & {"landmarks", "visible"}:
+            columns["landmarks"], columns["visible"] = self._landmarks(listed)
+        return Filled(columns, broken)
+
+    @cached_property
+    def _files(self) -> dict[str, File]:
+        """Picture files by their path below the folder, in order."""
+        if not self.path.is_dir():
+            raise UserError(f"the folder {self.path} does not exist: check the path of the data source")
+        found = []
+        for below, folders, names in os.walk(self.path, followlinks=True):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                # Names with a dot first are other programs' (`._face.jpg` is not a picture).
+                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                    path = Path(below) / name
+                    status = path.stat() if path.exists() else None
+                    if status is not None:
+                        relative = path.relative_to(self.path).as_posix()
+                        found.append(File(relative, status.st_size, status.st_mtime_ns))
+        if not found:
+            raise UserError(
+                f"there are no pictures in {self.path} or below it ({', '.join(sorted(SUFFIXES))}): check the path"
+            )
+        return {file.name: file for file in sorted(found)}
+
+    @cached_property
+    def _labels(self) -> Manifest:
+        files = self._files
+        if self.manifest is not None:
+            return read_manifest(self.manifest)
+        if (self.path / "manifest.csv").exists():
+            return read_manifest(self.path / "manifest.csv")
+        labels = self.path / "labels.csv"
+        if labels.exists():
+            return self._converted(labels.read_bytes().hex(), f"{labels} was")
+        beside = [(self.path / file).with_suffix(".json") for file in files]
+        stamps = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in beside if path.exists()]
+        if stamps:
+            return self._converted(stamps, f"{len(stamps)} JSON files in {self.path} were")
+        return Manifest((), [Row(file) for file in files])
+
+    def _converted(self, made_from: object, what: str) -> Manifest:
+        cached = self.cache / "manifests" / f"{content_hash(made_from, list(self._files))}.csv"
+        if not cached.exists():
+            write_manifest(cached, convert(self.path))
+            log.warning("%s converted to a manifest, kept as %s", what, cached)
+        return read_manifest(cached)
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return self._labels.vocabulary(self.min_tag_count)
+
+    @cached_property
+    def _rows(self) -> dict[Split, list[Row]]:
+        present = [row for row in self._labels.rows if row.file in self._files]
+        absent = [row.file for row in self._labels.rows if row.file not in self._files]
+        if not present:
+            raise UserError(f"none of the {len(absent)} files of the manifest is in {self.path} (first: {absent[0]})")
+        if absent:
+            names = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
+            log.warning(
+                "%d of %d files of the manifest are not in %s: %s",
+                *(len(absent), len(self._labels.rows), self.path, names),
+            )
+        rows: dict[Split, list[Row]] = {split: [] for split in SPLITS}
+        for row in present:
+            rows[row.split or hashed_split(row.file)].append(row)
+        return rows
+
+    def _decode(self, rows: list[Row], size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        pixels = np.zeros((len(rows), size, size, 3), np.uint8)
+        readable = np.ones(len(rows), bool)
+        broken = []
+        for place, row in enumerate(rows):
+            try:
+                pixels[place] = decode(self.path / row.file, size)
+            except Exception as error:  # Pillow raises whatever a damaged file leads it to
+                readable[place] = False
+                broken.append(f"{row.file}: {type(error).__name__}: {error}")
+        return pixels, readable, broken
+
+    def _tags(self, rows: list[Row]) -> np.ndarray:
+        place = {tag: i for i, tag in enumerate(self.vocabulary.tags)}
+        tags = np.full((len(rows), len(place)), -1, np.int8)
+        for line, row in zip(tags, rows, strict=True):
+            if row.tags is not None:
+                line[:] = 0
+                line[[place[tag] for tag in row.tags if tag in place]] = 1
+        return tags
+
+    def _attributes(self, rows: list[Row]) -> np.ndarray:
+        groups = self.vocabulary.attributes
+        columns = [self._labels.groups.index(group) for group in groups]
+        places = [{name: i for i, name in enumerate(classes)} for classes in groups.values()]
+        classes = np.full((len(rows), len(groups)), -1, np.int16)
+        for line, row in zip(classes, rows, strict=True):
+            for group, column in enumerate(columns):
+                name = row.classes[column]
+                if name is not None:
+                    line[group] = places[group][name]
+        return classes
+
+    def _landmarks(self, rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks as fractions of the centred square that `decode` keeps; outside of it they are not given."""
+        landmarks = np.full((len(rows), NUM_LANDMARKS, 2), np.nan, np.float32)
+        visible = np.zeros((len(rows), NUM_LANDMARKS), bool)
+        for place, row in enumerate(rows):
+            if row.landmarks_K2 is None or row.visible_K is None:
+                continue
+            try:
+                size = np.array(upright_size(self.path / row.file), dtype=np.float32)
+            except Exception:
+                continue  # a broken picture is never shown: `_decode` names it
+            side = size.min()
+            points = (row.landmarks_K2 * size - (size - side) / 2) / side
+            inside = ((points >= 0) & (points <= 1)).all(1)
+            landmarks[place, inside] = points[inside]
+            visible[place] = row.visible_K & inside
+        return landmarks, visible
+
+
+def convert(folder: Path) -> Manifest:
+    """The manifest of a folder that has a `labels.csv` or JSON files beside its pictures.
+
+    Raises:
+        UserError: it has neither.
+    """
+    files = list(Folder(folder)._files)
+    if (folder / "labels.csv").exists():
+        return convert_labels_csv(folder / "labels.csv", files)
+    manifest = convert_s1_json(folder, files)
+    if not manifest.rows:
+        raise UserError(f"{folder} has neither a labels.csv nor JSON files beside its pictures: nothing to convert")
+    return manifest

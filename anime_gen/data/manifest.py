@@ -1,0 +1,367 @@
+"""The manifest: the one form of labels on disk, and the other forms' way into it.
+
+`manifest.csv` lies in the folder of pictures. UTF-8, commas, a header line; an empty cell means "not given". Columns:
+
+    file                    needed: path below the folder, with forward slashes
+    tags                    words separated by commas. A row with any tag is taken to be fully tagged: every other tag
+                            of the vocabulary is absent. An empty cell says nothing about any tag
+    caption                 a sentence
+    split                   train, validation or test. Where it is empty, a hash of `file` decides: 0.70 / 0.15 / 0.15
+    <landmark>_x, _y        48 columns, `left_brow_outer_x` .. `chin_y` (vocabulary.LANDMARKS): fractions of the
+                            upright picture's width and height. Left is the character's own left
+    <landmark>_visible      optional: 1 visible, 0 hidden. A landmark that is given is visible where this is empty
+    any other column        a group of exclusive classes with few different values: hair, eye, gender ...
+
+Words may be spelled as on image boards (`long_hair`, `gray`): `vocabulary.canonical` reads them.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import hashlib
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from anime_gen.contract import UserError
+from anime_gen.data.cache import write_whole
+from anime_gen.data.decode import upright_size
+from anime_gen.data.source import SPLITS, Split
+from anime_gen.vocabulary import ATTRIBUTE_TAG, LANDMARKS, NUM_LANDMARKS, Vocabulary, canonical
+
+_PLAIN = ("file", "tags", "caption", "split")
+_LANDMARK_COLUMNS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
+_VISIBLE_COLUMNS = tuple(f"{name}_visible" for name in LANDMARKS)
+_RESERVED = (*_PLAIN, *_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS)
+
+# The columns of a `labels.csv` that are labels. The others are a detector's boxes and mean colours: its face, eye,
+# mouth, nose and chin are not the 24 landmarks, and guessing those from boxes would be making labels up.
+LABELS_CSV_GROUPS = ("hair", "eye", "gender")
+
+# A column with more classes than this is no group of exclusive classes but a measurement or a name.
+MOST_CLASSES = 64
+
+
+class Row(NamedTuple):
+    """What is known of one picture; None where it is not given."""
+
+    file: str
+    tags: tuple[str, ...] | None = None
+    caption: str | None = None
+    split: Split | None = None
+    classes: tuple[str | None, ...] = ()  # one for each group of the manifest
+    landmarks_K2: np.ndarray | None = None  # float32, NaN not given
+    visible_K: np.ndarray | None = None  # bool
+
+
+class Manifest(NamedTuple):
+    """The rows in file order; `groups` names the exclusive attributes."""
+
+    groups: tuple[str, ...]
+    rows: list[Row]
+
+    def vocabulary(self, min_tag_count: int) -> Vocabulary:
+        """Tags that occur at least `min_tag_count` times, frequent ones first, and every class of every group."""
+        counts = Counter(tag for row in self.rows for tag in row.tags or ())
+        tags = sorted((tag for tag in counts if counts[tag] >= min_tag_count), key=lambda tag: (-counts[tag], tag))
+        classes = {
+            group: sorted({row.classes[place] for row in self.rows} - {None})  # type: ignore[type-var]
+            for place, group in enumerate(self.groups)
+        }
+        return Vocabulary(tags, {group: names for group, names in classes.items() if names})  # type: ignore[misc]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads and checks a manifest.
+
+    Raises:
+        UserError: it cannot be read, a column is wrong, or a cell is; the message names the line.
+    """
+    header, lines = _read_csv(path)
+    groups = tuple(column for column in header if column not in _RESERVED)
+    if "file" not in header:
+        raise UserError(f"{path}: there is no column `file`; the columns are {', '.join(header)}")
+    for column in groups:
+        _check_group_name(path, column)
+    if missing := [column for column in _LANDMARK_COLUMNS if column not in header]:
+        given = [column for column in (*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS) if column in header]
+        if given:
+            raise UserError(f"{path}: {given[0]} is there but {missing[0]} is not: all 24 landmarks need their columns")
+    rows = []
+    seen: dict[str, int] = {}
+    for number, cells in lines:
+        where = f"{path}, line {number}"
+        file = PurePosixPath(cells["file"]).as_posix() if cells["file"] else ""
+        if not file:
+            raise UserError(f"{where}: `file` is empty")
+        if file in seen:
+            raise UserError(f"{where}: {file} was given already on line {seen[file]}: remove one of the two")
+        seen[file] = number
+        landmarks, visible = _read_landmarks(where, cells) if not missing else (None, None)
+        rows.append(
+            Row(
+                file,
+                split_tags(cells.get("tags", "")),
+                cells.get("caption") or None,
+                _read_split(where, cells.get("split", "")),
+                tuple(canonical(cells[group]) if cells[group] else None for group in groups),
+                landmarks,
+                visible,
+            )
+        )
+    for place, group in enumerate(groups):
+        classes = {row.classes[place] for row in rows} - {None}
+        if len(classes) > MOST_CLASSES:
+            raise UserError(
+                f"{path}: column `{group}` has {len(classes)} different values, more than the {MOST_CLASSES} of a "
+                "group of exclusive classes: remove the column"
+            )
+    return Manifest(groups, rows)
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Writes what `read_manifest` reads; columns that no row fills are left out."""
+    rows = manifest.rows
+    has = {
+        "tags": any(row.tags for row in rows),
+        "caption": any(row.caption for row in rows),
+        "split": any(row.split for row in rows),
+    }
+    marked = any(row.landmarks_K2 is not None for row in rows)
+    plain = [name for name in _PLAIN if has.get(name, True)]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*plain, *manifest.groups, *((*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS) if marked else ())])
+    for row in rows:
+        cells: dict[str, str] = {
+            "file": row.file,
+            "tags": ", ".join(row.tags or ()),
+            "caption": row.caption or "",
+            "split": row.split or "",
+        }
+        line = [cells[name] for name in plain] + [name or "" for name in row.classes]
+        if marked:
+            points = row.landmarks_K2 if row.landmarks_K2 is not None else np.full((NUM_LANDMARKS, 2), np.nan)
+            line += ["" if math.isnan(value) else f"{value:.6g}" for value in points.reshape(-1).tolist()]
+            line += [""] * NUM_LANDMARKS if row.visible_K is None else [str(int(seen)) for seen in row.visible_K]
+        writer.writerow(line)
+    write_whole(path, text.getvalue())
+
+
+def convert_labels_csv(path: Path, files: Collection[str]) -> Manifest:
+    """A `labels.csv` with the columns file and any of hair, eye, gender.
+
+    Hair and eye colours also become tags ("blue hair"), since every picture with a colour is fully tagged with colours.
+
+    Args:
+        path: the CSV file.
+        files: the pictures there are, as paths below the folder; `file` may name one by its last part alone.
+    """
+    header, lines = _read_csv(path)
+    groups = tuple(group for group in LABELS_CSV_GROUPS if group in header)
+    if "file" not in header or not groups:
+        raise UserError(
+            f"{path}: it needs the columns `file` and one of {', '.join(LABELS_CSV_GROUPS)}; it has {', '.join(header)}"
+        )
+    known = set(files)
+    # A name that two folders share says nothing.
+    names = Counter(PurePosixPath(file).name for file in known)
+    by_name = {PurePosixPath(file).name: file for file in known if names[PurePosixPath(file).name] == 1}
+    rows = []
+    for _, cells in lines:
+        classes = tuple(canonical(cells[group]) if cells[group] else None for group in groups)
+        tags = tuple(
+            canonical(ATTRIBUTE_TAG[group].format(name))
+            for group, name in zip(groups, classes, strict=True)
+            if name and group in ATTRIBUTE_TAG
+        )
+        file = cells["file"] if cells["file"] in known else by_name.get(cells["file"], cells["file"])
+        rows.append(Row(file, tags or None, classes=classes))
+    filled = [place for place in range(len(groups)) if any(row.classes[place] for row in rows)]
+    rows = [row._replace(classes=tuple(row.classes[place] for place in filled)) for row in rows]
+    return Manifest(tuple(groups[place] for place in filled), rows)
+
+
+def convert_s1_json(folder: Path, files: Collection[str]) -> Manifest:
+    """One JSON file beside each picture, of the same name but for its suffix:
+
+        {"tags": ["long_hair", "smile"], "caption": "a girl ...", "width": 512, "height": 512,
+         "landmarks": {"left_brow_outer": [310.5, 120], ...}}
+
+    Every key may be missing. `tags` may be one string separated by commas; `landmarks` may be a list of 24 [x, y] in
+    the order of vocabulary.LANDMARKS. Points are pixels of a picture of `width` x `height`; where these are missing,
+    of the picture itself.
+
+    Args:
+        folder: the folder of pictures.
+        files: the pictures, as paths below it; those without a JSON file are left out.
+    """
+    rows = []
+    for file in sorted(files):
+        beside = (folder / file).with_suffix(".json")
+        if beside.exists():
+            rows.append(_read_s1(beside, folder / file, file))
+    return Manifest((), rows)
+
+
+def hashed_split(file: str) -> Split:
+    """train, validation or test with chances 0.70, 0.15, 0.15: the same for a file name on every machine."""
+    place = int.from_bytes(hashlib.sha256(file.encode("utf-8", "surrogateescape")).digest()[:8], "big") / 2**64
+    return "train" if place < 0.70 else "validation" if place < 0.85 else "test"
+
+
+def split_tags(text: str) -> tuple[str, ...] | None:
+    """Canonical tags of a comma separated cell, each once; None for an empty one."""
+    return _canonical_tags(text.split(","))
+
+
+def _canonical_tags(words: Iterable[str]) -> tuple[str, ...] | None:
+    return tuple(dict.fromkeys(canonical(word) for word in words if word.strip())) or None
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The header, and each row's line number and stripped cells."""
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark first, which would become part of the first column's name.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            lines = []
+            for cells in reader:
+                if len(cells) not in (0, len(header)):
+                    raise UserError(
+                        f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} columns "
+                        "(a text with a comma in it needs quotes)"
+                    )
+                if cells:
+                    row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+                    lines.append((reader.line_num, row))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    if doubled := [name for name, times in Counter(header).items() if times > 1]:
+        raise UserError(f"{path}: the column `{doubled[0]}` is there twice")
+    if not lines:
+        raise UserError(f"{path} has no rows")
+    return header, lines
+
+
+def _check_group_name(path: Path, column: str) -> None:
+    if not column:
+        raise UserError(f"{path}: a column has no name")
+    lowered = column.lower().replace(" ", "_")
+    looks_like_landmark = lowered.endswith(("_x", "_y", "_visible"))
+    near = difflib.get_close_matches(lowered, _RESERVED if looks_like_landmark else _PLAIN, n=1, cutoff=0.75)
+    if looks_like_landmark or near:
+        hint = f"did you mean `{near[0]}`?" if near else "the landmarks are " + ", ".join(LANDMARKS)
+        raise UserError(f"{path}: unknown column `{column}`: {hint}")
+
+
+def _read_split(where: str, text: str) -> Split | None:
+    if not text:
+        return None
+    for split in SPLITS:
+        if text.lower() == split or (split == "validation" and text.lower() in ("val", "valid")):
+            return split
+    raise UserError(f"{where}: split is {text!r}: it must be train, validation or test, or empty")
+
+
+def _read_landmarks(where: str, cells: dict[str, str]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    values = [_fraction(where, column, cells[column]) for column in _LANDMARK_COLUMNS]
+    points = np.array(values, np.float32).reshape(NUM_LANDMARKS, 2)
+    half = np.isnan(points).any(1) & ~np.isnan(points).all(1)
+    if half.any():
+        raise UserError(f"{where}: {LANDMARKS[int(half.argmax())]} has only one of its x and y")
+    given = ~np.isnan(points).any(1)
+    if not given.any():
+        return None, None
+    visible = given.copy()
+    for place, column in enumerate(_VISIBLE_COLUMNS):
+        text = cells.get(column, "")
+        if text not in ("", "0", "1"):
+            raise UserError(f"{where}: {column} is {text!r}: it must be 1 (visible), 0 (hidden) or empty")
+        if text:
+            visible[place] &= text == "1"
+    return points, visible
+
+
+def _fraction(where: str, column: str, text: str) -> float:
+    if not text:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise UserError(f"{where}: {column} is {text!r}: it must be a fraction of the picture, from 0 to 1")
+    return value
+
+
+def _read_s1(path: Path, picture: Path, file: str) -> Row:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise UserError(f"{path}: a JSON object is expected, with the keys tags, caption, landmarks, width, height")
+    tags = told.get("tags")
+    if isinstance(tags, str):
+        tags = tags.split(",")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        raise UserError(f"{path}: tags must be a list of words, or one string separated by commas")
+    caption = told.get("caption")
+    if caption is not None and not isinstance(caption, str):
+        raise UserError(f"{path}: caption must be a string")
+    landmarks = visible = None
+    if told.get("landmarks") is not None:
+        pixels = _s1_points(path, told["landmarks"])
+        scale = np.array(_s1_size(path, picture, told), dtype=np.float64)
+        landmarks = (pixels / scale).astype(np.float32)
+        outside = (landmarks < 0) | (landmarks > 1)
+        if outside.any():
+            name = LANDMARKS[int(outside.any(1).argmax())]
+            raise UserError(f"{path}: {name} lies outside the picture of {scale[0]:.0f} x {scale[1]:.0f} pixels")
+        visible = ~np.isnan(landmarks).any(1)
+    return Row(file, _canonical_tags(tags or ()), caption or None, landmarks_K2=landmarks, visible_K=visible)
+
+
+def _s1_points(path: Path, given: Any) -> np.ndarray:
+    """Float64 (24, 2) pixels, NaN where a named landmark is missing."""
+    if isinstance(given, dict):
+        if unknown := [name for name in given if name not in LANDMARKS]:
+            near = difflib.get_close_matches(unknown[0], LANDMARKS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the landmarks are {', '.join(LANDMARKS)}"
+            raise UserError(f"{path}: unknown landmark {unknown[0]!r}: {hint}")
+        given = [given.get(name, (math.nan, math.nan)) for name in LANDMARKS]
+    points: Sequence[Any] = given if isinstance(given, list) else ()
+    if len(points) != NUM_LANDMARKS:
+        raise UserError(f"{path}: landmarks must be 24 [x, y] in our order, or an object of named [x, y]")
+    try:
+        array = np.array(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape != (NUM_LANDMARKS, 2):
+        raise UserError(f"{path}: every landmark must be two numbers, [x, y] in pixels")
+    return array
+
+
+def _s1_size(path: Path, picture: Path, told: dict[str, Any]) -> tuple[float, float]:
+    if "width" in told and "height" in told:
+        size = told["width"], told["height"]
+        if not all(isinstance(side, int | float) and side > 0 for side in size):
+            raise UserError(f"{path}: width and height must be positive numbers of pixels")
+        return size
+    try:
+        return upright_size(picture)
+    except Exception as error:
+        raise UserError(f"{path}: width and height are missing, and {picture.name} cannot be read: {error}") from error

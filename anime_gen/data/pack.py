@@ -1,0 +1,265 @@
+"""A pack: a folder of memory-mapped columns, each built once, however many runs want it and whatever kills them.
+
+    <cache>/packs/<split>-<picture key>/
+        about.json                what the pack was made from, for people
+        lock                      held (flock) by the one run that builds
+        image-32.npy              uint8 (N, 32, 32, 3)
+        readable-32.npy           bool (N,), False where a picture could not be read
+        sketch-32.npy             uint8 (N, 32, 32)
+        tags-<label key>.npy      int8 (N, T), and attributes-, landmarks-, visible- likewise
+
+A column is written under a temporary name and renamed when it is whole, so a name without `.tmp` can be believed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import multiprocessing
+import os
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from anime_gen.contract import UserError
+from anime_gen.data.cache import write_whole, writing
+from anime_gen.data.source import PIXEL_KINDS, Kind, Source, Split
+
+log = logging.getLogger(__name__)
+
+# Rows made at a time: large enough to hide the talk between processes, small enough for a lively bar.
+CHUNK = 32
+# Below this many rows a second process costs more than it saves.
+WORTH_PROCESSES = 256
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Column(NamedTuple):
+    """One file of a pack while it is being made."""
+
+    kind: Kind
+    path: Path
+    temporary: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    def write_header(self) -> None:
+        with self.temporary.open("wb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": self.shape}
+            np.lib.format.write_array_header_1_0(file, header)
+
+    def write_rows(self, first: int, rows: np.ndarray) -> None:
+        # Written, not mapped: a full disk is then an error that can be told, not a SIGBUS.
+        data = memoryview(np.ascontiguousarray(rows, dtype=self.dtype).reshape(-1).view(np.uint8))
+        with self.temporary.open("rb") as file:
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            offset = file.tell() + first * self.row_bytes
+        descriptor = os.open(self.temporary, os.O_WRONLY)
+        try:
+            while data:
+                written = os.pwrite(descriptor, data, offset)
+                data, offset = data[written:], offset + written
+        finally:
+            os.close(descriptor)
+
+    def publish(self) -> None:
+        descriptor = os.open(self.temporary, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+        self.temporary.replace(self.path)
+
+
+class Pack:
+    """The columns of one split of one source.
+
+    Args:
+        source: makes the rows.
+        split: which of its splits.
+        size: width and height of pictures and sketches, pixels.
+        processes: how many processes build; None uses every core up to 8.
+    """
+
+    def __init__(self, source: Source, split: Split, size: int, processes: int | None = None) -> None:
+        self.source = source
+        self.split: Split = split
+        self.size = size
+        self.processes = processes or min(8, cores())
+        self.folder = source.cache / "packs" / f"{split}-{source.picture_key(split)}"
+
+    def path(self, kind: Kind) -> Path:
+        """Where a column is, or will be."""
+        suffix = self.size if kind in PIXEL_KINDS else self.source.label_key(self.split)
+        return self.folder / f"{kind}-{suffix}.npy"
+
+    def open(self, kinds: Iterable[Kind]) -> dict[Kind, np.ndarray]:
+        """Memory-maps columns of N rows, building first what is missing.
+
+        Raises:
+            UserError: the cache cannot be written, or most pictures cannot be read.
+        """
+        kinds = frozenset(kinds)
+        self.build(kinds)
+        return {kind: np.load(self.path(kind), mmap_mode="r") for kind in sorted(kinds)}
+
+    def build(self, kinds: frozenset[Kind]) -> None:
+        """Makes the missing columns among `kinds`; waits where another run is at it."""
+        if not self._missing(kinds):
+            return
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock() as lock:
+            missing = self._missing(kinds)
+            if not missing:
+                return
+            # Only the holder of the lock writes here, so whatever is temporary was left by a run that died.
+            for left in self.folder.glob("*.tmp"):
+                left.unlink(missing_ok=True)
+            count = self.source.count(self.split)
+            columns = []
+            for kind in sorted(missing):
+                shape, dtype = self.source.layout(kind, self.size)
+                path = self.path(kind)
+                columns.append(Column(kind, path, path.with_name(f"{path.name}.tmp"), (count, *shape), dtype))
+            write_whole(self.folder / "about.json", json.dumps(self._about(), indent=1))
+            with writing(self.folder, sum(column.row_bytes for column in columns) * count):
+                try:
+                    broken = self._make(columns, count, lock)
+                    self._check_broken(broken, count)
+                    for column in columns:
+                        column.publish()
+                finally:
+                    for column in columns:
+                        column.temporary.unlink(missing_ok=True)
+
+    def _missing(self, kinds: frozenset[Kind]) -> frozenset[Kind]:
+        return frozenset(kind for kind in kinds if not self.path(kind).exists())
+
+    def _about(self) -> dict[str, object]:
+        return {"source": self.source.describe(), "split": self.split, "rows": self.source.count(self.split)}
+
+    @contextmanager
+    def _lock(self) -> Iterator[int]:
+        path = self.folder / "lock"
+        with writing(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.warning("another run is building %s: waiting for it", self.folder)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _make(self, columns: list[Column], count: int, lock: int) -> list[str]:
+        for column in columns:
+            column.write_header()
+        chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+        processes = self.processes if count >= WORTH_PROCESSES else 1
+        made = self._in_processes(chunks, columns, lock, processes) if processes > 1 else self._here(chunks, columns)
+        what = ", ".join(column.kind for column in columns if column.kind != "readable")
+        title = f"{self.split} {what}" + (f" at {self.size} px" if PIXEL_KINDS & {c.kind for c in columns} else "")
+        broken: list[str] = []
+        with tqdm(total=count, desc=title, unit="picture", disable=count < WORTH_PROCESSES) as bar:
+            for rows, lines in made:
+                bar.update(rows)
+                for line in lines:
+                    log.warning("skipped %s", line)
+                broken += lines
+        return broken
+
+    def _here(self, chunks: list[range], columns: list[Column]) -> Iterator[tuple[int, list[str]]]:
+        kinds = frozenset(column.kind for column in columns)
+        for rows in chunks:
+            filled = self.source.fill(self.split, rows, kinds, self.size)
+            for column in columns:
+                column.write_rows(rows.start, filled.columns[column.kind])
+            yield len(rows), filled.broken
+
+    def _in_processes(
+        self, chunks: list[range], columns: list[Column], lock: int, processes: int
+    ) -> Iterator[tuple[int, list[str]]]:
+        # Forked like a DataLoader's workers: nothing is pickled, and a script needs no `if __name__` guard.
+        context = multiprocessing.get_context("fork")
+        taken = context.Value("q", 0)
+        workers = {}
+        for _ in range(processes):
+            ours, theirs = context.Pipe(duplex=False)
+            worker = context.Process(target=self._work, args=(chunks, columns, lock, taken, theirs), daemon=True)
+            worker.start()
+            theirs.close()
+            workers[ours] = worker
+        try:
+            while workers:
+                for pipe in wait(list(workers)):
+                    assert isinstance(pipe, Connection)
+                    try:
+                        news: Any = pipe.recv()
+                    except EOFError:
+                        worker = workers.pop(pipe)
+                        worker.join()
+                        if worker.exitcode:
+                            raise UserError(
+                                f"a process that builds {self.folder} was ended (exit code {worker.exitcode}): "
+                                "free some memory and start again"
+                            ) from None
+                        continue
+                    if isinstance(news, Exception):
+                        raise news
+                    yield news
+        finally:
+            for worker in workers.values():
+                worker.terminate()
+                worker.join()
+
+    def _work(self, chunks: list[range], columns: list[Column], lock: int, taken: Any, pipe: Connection) -> None:
+        # An inherited descriptor would hold the lock after the parent is gone.
+        os.close(lock)
+        parent = os.getppid()
+        try:
+            while os.getppid() == parent:
+                with taken.get_lock():
+                    number = taken.value
+                    taken.value += 1
+                if number >= len(chunks):
+                    return
+                for news in self._here([chunks[number]], columns):
+                    pipe.send(news)
+        except Exception as error:
+            error.add_note("".join(traceback.format_exception(error)))
+            pipe.send(error)
+
+    def _check_broken(self, broken: list[str], count: int) -> None:
+        if 2 * len(broken) > count:
+            raise UserError(
+                f"{len(broken)} of {count} files of the {self.split} split could not be read (first: {broken[0]}): "
+                "check that the folder holds pictures and was copied whole"
+            )
+
+
+def report_unreadable(source: Source, split: Split, readable: np.ndarray) -> None:
+    """One warning a run that counts and names the pictures a split goes without."""
+    lost = np.flatnonzero(~readable)
+    if len(lost):
+        names = ", ".join(source.name(split, int(row)) for row in lost[:5])
+        more = ", ..." if len(lost) > 5 else ""
+        log.warning(
+            "%d of %d files of the %s split could not be read: %s%s", len(lost), len(readable), split, names, more
+        )
