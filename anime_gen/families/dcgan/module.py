@@ -28,7 +28,8 @@ class DCGAN(GenerativeModule):
         lr_generator: Adam's learning rate; two rates make the two-time-scale rule (Heusel et al. 2017).
         lr_discriminator: the other's.
         betas: Adam's, for both.
-        discriminator_steps: batches the discriminator is trained on for each on which the generator is, too.
+        discriminator_steps: batches the discriminator is trained on for each on which the generator is, too: the
+            last of them.
 
     Raises:
         UserError: a per-picture penalty meets a discriminator that mixes its batch, or `discriminator_steps` < 1.
@@ -91,8 +92,8 @@ class DCGAN(GenerativeModule):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         of_generator, of_discriminator = optimizers
-        generators_turn = int(self.batches_seen) % self.discriminator_steps == 0
         self.batches_seen += 1
+        generators_turn = int(self.batches_seen) % self.discriminator_steps == 0
         z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
         with torch.set_grad_enabled(generators_turn):
             fake_BCHW = self.generator(z_BZ)

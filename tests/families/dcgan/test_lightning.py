@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import lightning as L
@@ -77,7 +78,10 @@ def fit(yaml: str, root: Path, *more: str) -> CLI:
         ),
     ],
 )
-def test_a_checkpoint_of_the_cli_gives_the_same_model(yaml: str, more: list[str], tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_cli_gives_the_same_model(
+    yaml: str, more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["anime-gen"])  # LightningCLI warns where it is given both
     trained = fit(yaml, tmp_path, *more).model
     (checkpoint,) = tmp_path.rglob("*.ckpt")
     loaded = DCGAN.load_from_checkpoint(checkpoint)
