@@ -42,6 +42,11 @@ def face_depth(x: float, y: float) -> float:
     return 0.9 - 0.42 * x * x - 0.1 * y * y
 
 
+def edge_depth(far: float) -> float:
+    """z of a face's outline on one side: the far cheek's lies further front. `far`: sine of the turn away, < 0 if near."""
+    return 0.18 + (0.45 if far > 0 else 0.25) * far
+
+
 class Eye(NamedTuple):
     """One eye in the picture. `at(u, v)` maps u in -1 (inner) .. 1 (outer), v in -1 (top) .. 1 (bottom)."""
 
@@ -71,6 +76,7 @@ class Anatomy(NamedTuple):
     mouth: tuple[Point, Point, Point, Point]  # left, right, top, bottom
     mouth_at: Callable[[float, float], Point]  # mouth space: u in -1..1 (picture's right), v in head units
     ears: tuple[Point, Point]  # right, left: where the ear joins the head
+    edge_depth: Callable[[int], float]  # z of the face's outline on a side
 
 
 def anatomy(face: Face) -> Anatomy:
@@ -81,7 +87,7 @@ def anatomy(face: Face) -> Anatomy:
     for side in (-1, 1):
         # The outline of the far cheek lies further front than that of the near one.
         far = side * turned
-        z = 0.18 + 0.3 * far if far > 0 else 0.18 + 0.25 * far
+        z = edge_depth(far)
         socket = 0.05 * max(0.0, far) / 0.3
         cheek, chin = head.cheek, head.chin
         sides.append(
@@ -111,6 +117,7 @@ def anatomy(face: Face) -> Anatomy:
         _mouth_points(face, mouth_at),
         mouth_at,
         (view(-head.cheek * 0.97, 0.22, -0.08), view(head.cheek * 0.97, 0.22, -0.08)),
+        lambda side: edge_depth(side * turned),
     )
 
 

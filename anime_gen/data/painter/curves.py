@@ -7,6 +7,7 @@ for a handful of points Python is several times faster than NumPy.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import sqrt
 
 import skia
@@ -40,26 +41,34 @@ def spline(points: Sequence[Point], closed: bool = False, tension: float = 1 / 6
 def ribbon(curve: Curve, half: float, profile: Profile) -> tuple[Curve, Curve]:
     """The two edges of a band around a curve, `half * profile` away from it, both running with the curve."""
     last = len(curve) // 2 - 1
-    start, middle, end = profile
     left: Curve = []
     right: Curve = []
-    for i in range(last + 1):
-        a, b = 2 * max(i - 1, 0), 2 * min(i + 1, last)
+    for i, (a, b, weights) in enumerate(_neighbours(last, profile)):
         dx, dy = curve[b] - curve[a], curve[b + 1] - curve[a + 1]
-        t = i / last
-        u = 1 - t
-        scale = half * (start * u * u + middle * 2 * t * u + end * t * t) / (sqrt(dx * dx + dy * dy) or 1.0)
+        scale = half * weights / (sqrt(dx * dx + dy * dy) or 1.0)
         x, y = curve[2 * i], curve[2 * i + 1]
         left += (x + dy * scale, y - dx * scale)
         right += (x - dy * scale, y + dx * scale)
     return left, right
 
 
+@lru_cache(maxsize=256)
+def _neighbours(last: int, profile: Profile) -> tuple[tuple[int, int, float], ...]:
+    """For each control point: where its neighbours' coordinates are, and the profile's height there."""
+    start, middle, end = profile
+    found = []
+    for i in range(last + 1):
+        t = i / last
+        height = start * (1 - t) ** 2 + middle * 2 * t * (1 - t) + end * t * t
+        found.append((2 * max(i - 1, 0), 2 * min(i + 1, last), height))
+    return tuple(found)
+
+
 def reverse(curve: Curve) -> Curve:
     """The same curve, run from its end."""
     backward: Curve = []
     for i in range(len(curve) - 2, -1, -2):
-        backward += (curve[i], curve[i + 1])
+        backward += curve[i : i + 2]
     return backward
 
 
@@ -69,8 +78,9 @@ def trace(path: skia.Path, curve: Curve, start: bool = True) -> None:
         path.moveTo(curve[0], curve[1])
     else:
         path.lineTo(curve[0], curve[1])
+    cubic = path.cubicTo
     for i in range(2, len(curve), 6):
-        path.cubicTo(*curve[i : i + 6])
+        cubic(*curve[i : i + 6])
 
 
 def closed_path(*curves: Curve) -> skia.Path:

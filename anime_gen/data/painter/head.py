@@ -6,7 +6,7 @@ import skia
 
 from anime_gen.data.painter.anatomy import MOUTH_SHAPE, Anatomy, face_depth
 from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, spline
-from anime_gen.data.painter.hair import bangs_path
+from anime_gen.data.painter.hair import over_face
 from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.palette import Palette, mix
 from anime_gen.data.painter.parameters import Face
@@ -42,7 +42,7 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
     scene.fill(path, solid(colours.skin.base))
     scene.clip(path)
     if face.style.kind != "flat":
-        shadow = bangs_path(shape)
+        shadow = over_face(shape)
         shadow.offset(-0.02 * face.style.light * scale / 0.22, 0.022 * scale / 0.22)
         scene.fill(shadow, solid(colours.skin.shadow, 0.85))
     if face.style.kind in ("soft", "cel"):

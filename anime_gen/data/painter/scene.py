@@ -22,9 +22,9 @@ class Line(NamedTuple):
 
 
 def argb(colour: Colour, alpha: float = 1.0) -> int:
-    """Skia's packed colour."""
-    r, g, b = (min(255, max(0, round(channel))) for channel in colour)
-    return round(255 * alpha) << 24 | r << 16 | g << 8 | b
+    """Skia's packed colour; the channels must lie in 0..255."""
+    r, g, b = colour
+    return int(255 * alpha + 0.5) << 24 | int(r + 0.5) << 16 | int(g + 0.5) << 8 | int(b + 0.5)
 
 
 def solid(colour: Colour, alpha: float = 1.0) -> skia.Paint:
