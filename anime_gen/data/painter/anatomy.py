@@ -95,9 +95,9 @@ def anatomy(face: Face) -> Anatomy:
                 view(side * cheek * 1.0, -0.5, z - 0.1),
                 view(side * (cheek - min(0.07, socket)), 0.02, z),
                 view(side * cheek * 0.94, 0.42, z + 0.02),
-                view(side * (head.jaw + 0.16), chin * 0.68, z + 0.1),
-                view(side * head.jaw * 0.62, chin * 0.895, z + 0.28),
-                view(side * 0.1, chin * 0.995, 0.62),
+                view(side * (head.jaw + 0.14), chin * 0.66, z + 0.1),
+                view(side * head.jaw * 0.56, chin * 0.88, z + 0.28),
+                view(side * 0.085, chin * 0.988, 0.62),
             ]
         )
     chin_point = view(0, head.chin, 0.62)

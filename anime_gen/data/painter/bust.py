@@ -29,7 +29,7 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
     """Neck first, then shoulders, then what covers them."""
     at = _Body(face, body)
     thick = 0.44 if face.head.gender == "male" else 0.34
-    low = face.head.chin + 0.42
+    low = face.head.chin + 0.34
     right = [at(-thick, 0.7), at(-thick * 0.98, low), at(-thick - 0.3, low + 0.22), at(-1.25, low + 0.42), at(-1.55, low + 0.8), at(-1.6, 3.4)]
     left = [at(thick, 0.7), at(thick * 0.98, low), at(thick + 0.3, low + 0.22), at(1.25, low + 0.42), at(1.55, low + 0.8), at(1.6, 3.4)]
     outline = spline([*reversed(right), *left])

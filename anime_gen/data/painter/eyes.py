@@ -75,7 +75,7 @@ def _shine(scene: Scene, face: Face, eye: Eye, centre: tuple[float, float], radi
 
 def _lids(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> None:
     scale, ink = face.pose.scale, colours.ink
-    weight = 0.105 * scale * face.eyes.lash
+    weight = 0.078 * scale * face.eyes.lash
     if not eye.open:
         scene.ink(name, ink, [(eye.upper, weight * 0.9)], PRESSED)
         if face.eyes.lashes:
@@ -86,7 +86,7 @@ def _lids(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
         return
     at = eye.at
     # Thin at the inner corner, heaviest past the middle, then a wing past the outer one.
-    scene.ink(name, ink, [(eye.upper, weight)], (0.3, 2.0, 0.9))
+    scene.ink(name, ink, [(eye.upper, weight)], (0.25, 1.3, 1.0))
     lashes = [(spline([at(0.82, -0.42), at(1.05, 0.0), at(1.2, -0.05 - 0.2 * face.eyes.slant)]), weight * 0.9)]
     if face.eyes.lashes:
         lashes.append((spline([at(0.72, -0.55), at(0.98, -0.6), at(1.2, -0.72)]), weight * 0.55))
@@ -97,8 +97,8 @@ def _lids(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
     under = spline([at(0.98, 0.3), at(0.66, 0.84), at(0.05, 1.0), at(-0.5, 0.9)])
     scene.ink(name, mix(ink, colours.skin.line, 0.4), [(under, weight * 0.3)], (1.2, 1.0, 0.2))
     if scene.fine or scale > 0.2:
-        fold = spline([at(-0.7, -0.72), at(-0.15, -1.25), at(0.5, -1.2), at(0.85, -0.8)])
-        scene.ink(name, colours.skin.line, [(fold, 0.02 * scale)])
+        fold = spline([at(-0.6, -0.95), at(-0.1, -1.32), at(0.5, -1.28), at(0.92, -0.85)])
+        scene.ink(name, colours.skin.line, [(fold, 0.018 * scale)])
 
 
 def draw_brows(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:

@@ -15,6 +15,9 @@ from anime_gen.data.painter.parameters import Face
 from anime_gen.data.painter.scene import Scene, argb, linear, solid
 
 
+_WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
+
+
 class Brush:
     """How the locks of one layer are painted."""
 
@@ -46,19 +49,20 @@ def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
     trace(body, left)
     trace(body, reverse(right), start=False)
     dark, lit = (right, left) if brush.light > 0 else (left, right)
+    # A wedge of shadow: nothing at the root, half the lock below the middle.
+    count = len(dark)
+    inner = [a + (b - a) * _WEDGE[12 * i // count] for i, (a, b) in enumerate(zip(dark, lock.curve, strict=True))]
     shadow = skia.Path()
     trace(shadow, dark)
-    trace(shadow, [0.5 * a + 0.5 * b for a, b in zip(reverse(dark), reverse(lock.curve), strict=True)], start=False)
+    trace(shadow, reverse(inner), start=False)
     scene.fill(rim, solid(brush.line))
     scene.fill(body, brush.fill)
     scene.fill(shadow, brush.shade)
     for edge in (left, right):
         scene.trace_only(part, edge, 0.004)
     if scene.fine:
-        gloss = skia.Path()
-        band(gloss, [0.55 * a + 0.45 * b for a, b in zip(lit, lock.curve, strict=True)], 0.16 * lock.half, TAPERED)
-        scene.fill(gloss, brush.gloss)
-        scene.ink(part, brush.line, [([0.3 * a + 0.7 * b for a, b in zip(dark, lock.curve, strict=True)], 0.0028)], alpha=0.6)
+        thin = [0.35 * a + 0.65 * b for a, b in zip(lit, lock.curve, strict=True)]
+        scene.ink(part, brush.line, [(thin, 0.003)], (0.0, 0.8, 0.9), alpha=0.45)
 
 
 def _draw_locks(scene: Scene, part: str, locks: Iterable[Lock], brush: Brush) -> None:

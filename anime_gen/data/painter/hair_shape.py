@@ -112,7 +112,7 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
             size = 1 + grain(0.35)
             tip = (side * (x * v + out * size), y * v + down * size, -0.1)
             middle = (side * (x * v + 0.3 * out * size), y * v + 0.15 * down, -0.05)
-            locks.append(lock(body, [(side * x * 0.7, y - 0.3, 0.0), middle, tip], 0.2, (0.8, 1.5, 0.0)))
+            locks.append(lock(body, [(side * x * 0.7, y - 0.3, 0.0), middle, tip], 0.22, (1.0, 0.75, 0.0)))
     return locks
 
 
@@ -123,13 +123,14 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     end = {"short": 0.62, "framing": 1.3, "hime": 0.84}[hair.sides] + grain(0.15)
     if hair.sides == "framing" and hair.length == "long":
         end = 2.2 + grain(0.4)
+    hime = hair.sides == "hime"
     wave = {"straight": 0.01, "wavy": 0.07, "curled": 0.1, "spiky": -0.05}[hair.texture]
     locks = []
     for side in (-1, 1):
         depth = body.edge_depth(side)
         for rank in range(2):
             x = 1.02 - 0.13 * rank
-            tip = end * (1 - 0.3 * rank) + grain(0.08)
+            tip = end * (1 - (0.06 if hime else 0.3) * rank) + grain(0.03 if hime else 0.08)
             sway = wave + grain(0.03)
             points = [
                 (side * 0.7, -0.95, 0.35),
@@ -139,7 +140,7 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
                 (side * (x - 0.05 + 1.4 * sway), tip, depth),
             ]
             locks.append(
-                lock(body, points, 0.15 - 0.03 * rank, (0.8, 1.1, 0.75) if hair.sides == "hime" else (0.7, 1.35, 0.0))
+                lock(body, points, 0.17 - 0.03 * rank, (0.8, 1.1, 0.75) if hime else (0.8, 1.2, 0.0))
             )
     return locks
 
@@ -163,7 +164,7 @@ def _tails(face: Face, body: Anatomy, grain: Grain) -> tuple[list[Lock], list[Lo
                 (x + side * (0.68 * out + 1.2 * fan - wave), y + 0.7 * (reach - y), -0.2),
                 (x + side * (0.6 * out + 1.7 * fan + wave + grain(0.08)), reach_here, -0.2),
             ]
-            into.append(lock(body, points, 0.2, (0.3, 1.75, 0.0)))
+            into.append(lock(body, points, 0.21, (0.35, 1.6, 0.0)))
         ties.append((view(x, y, 0.0), side))
 
     if hair.tails == "twin":

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from anime_gen.data.painter.anatomy import Anatomy
 from anime_gen.data.painter.curves import Curve, Profile, spline
 
-LOCK: Profile = (0.7, 1.3, 0.0)
+LOCK: Profile = (0.95, 0.82, 0.0)
 BLUNT: Profile = (0.8, 1.1, 0.9)
 
 

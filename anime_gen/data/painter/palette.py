@@ -108,6 +108,27 @@ def tones(base: Colour, style: str) -> Tones:
     return Tones(base, times(base, shade), mix(base, (255, 255, 255), lift), line)
 
 
+# Cloth and ribbons a costume designer would pick; most are quiet, so that hair and eyes lead.
+_CLOTH: tuple[Colour, ...] = (
+    (44, 54, 92), (40, 40, 50), (236, 234, 230), (128, 44, 56), (86, 92, 104), (66, 112, 118), (214, 190, 152),
+    (96, 78, 122), (150, 186, 214), (236, 178, 186), (106, 118, 82), (196, 72, 66), (92, 66, 54), (226, 196, 110),
+)  # fmt: skip
+_ACCENT: tuple[Colour, ...] = (
+    (192, 48, 56), (52, 72, 140), (226, 112, 134), (232, 186, 74), (52, 118, 96), (112, 66, 128), (44, 42, 54), (90, 160, 200),
+)  # fmt: skip
+_ORNAMENT: tuple[Colour, ...] = (
+    (220, 62, 70), (244, 132, 160), (250, 208, 92), (122, 190, 230), (246, 244, 240), (140, 200, 140), (176, 132, 214), (246, 160, 92),
+)  # fmt: skip
+_DARK_ORNAMENT: tuple[Colour, ...] = (
+    (46, 44, 58), (52, 66, 128), (134, 36, 52), (40, 92, 84), (92, 58, 112), (98, 64, 44), (70, 74, 86),
+)  # fmt: skip
+
+
+def _among(colours: tuple[Colour, ...], place: float) -> Colour:
+    """The colour at place in [0, 1)."""
+    return colours[int(place * len(colours))]
+
+
 def palette(face: Face) -> Palette:
     """The colours of a face."""
     style = face.style.kind
@@ -125,9 +146,9 @@ def palette(face: Face) -> Palette:
     hair = styled(shift(HAIR[face.hair.colour], 0.012 * turn * freedom, 0.045 * light * freedom))
     eye = shift(EYE[face.eyes.colour], 0.0, 0.0)
     clothes, extras = face.clothes, face.extras
-    cloth = styled(hue(clothes.hue, 0.22 + 0.6 * clothes.light, 0.45))
-    accent = styled(hue(clothes.hue + 0.45, 0.45, 0.65))
-    ornament = styled(hue(extras.hue, 0.3 if extras.dark else 0.6, 0.7))
+    cloth = styled(mix(_among(_CLOTH, clothes.hue), (255, 255, 255), 0.25 * clothes.light))
+    accent = styled(_among(_ACCENT, clothes.light))
+    ornament = styled(_among(_DARK_ORNAMENT if extras.dark else _ORNAMENT, extras.hue))
     hair_tones = tones(hair, style)
     return Palette(
         skin=tones(skin, style)._replace(shadow=times(skin, (236, 190, 190) if style != "retro" else (222, 172, 160))),

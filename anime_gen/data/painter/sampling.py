@@ -97,7 +97,7 @@ def _pose(draw: Draw, statistics: Statistics) -> Pose:
         yaw=draw.bell(lean, 0.24),
         pitch=draw.bell(-0.02, 0.10),
         tilt=draw.bell(lean * 0.35, 0.09),
-        scale=draw.bell(0.222, 0.011),
+        scale=draw.bell(0.236, 0.013),
         x=draw.bell(0.5, 0.012),
         y=draw.bell(0.5, 0.014),
     )
@@ -131,7 +131,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
         spacing=draw.bell(0.455, 0.018),
         level=draw.bell(0.2, 0.035),
         slant=draw.bell(0.04 if male else 0.02, 0.045),
-        iris=draw.bell(0.62, 0.05) - (0.06 if male else 0.0),
+        iris=draw.bell(0.66, 0.045) - (0.06 if male else 0.0),
         gaze=(side * draw.uniform(0.55, 1.0), draw.uniform(-0.5, 0.6)) if away else (0.0, 0.0),
         lash=draw.bell(0.8 if male else 1.1, 0.16),
         lashes=0 if male else draw.pick({"0": 0.25, "1": 0.45, "2": 0.3}) == "2" and 2 or draw.chance(0.6) * 1,
