@@ -148,6 +148,10 @@ class GenerativeModule(L.LightningModule, ABC):
         torch.manual_seed(mix(self._run_seed, int(self.images_shown), self.global_rank))
         self.images_shown += batch.image_BCHW.shape[0] * self.trainer.world_size
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Names the class, so that a checkpoint can be sampled without its configuration or its data."""
+        checkpoint["family"] = f"{type(self).__module__}.{type(self).__qualname__}"
+
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Samples one picture for each of the batch's conditions; the scoring callback compares them."""
         return self.sample(batch.condition, batch.index_B.tolist())

@@ -169,13 +169,14 @@ class Vocabulary:
         owners = [group for group, classes in self.attributes.items() if word in classes and group not in ATTRIBUTE_TAG]
         return (owners[0], word) if len(owners) == 1 else ("", "")
 
+    @staticmethod
+    def spoken(group: str, name: str) -> str:
+        """A class as `parse` reads it: "blue hair" for blue in `hair`, "style=soft" in a group without such a tag."""
+        return ATTRIBUTE_TAG[group].format(name) if group in ATTRIBUTE_TAG else f"{group}={name}"
+
     def words(self) -> list[str]:
         """Every word `parse` understands."""
-        classes = [
-            ATTRIBUTE_TAG[group].format(name) if group in ATTRIBUTE_TAG else f"{group}={name}"
-            for group, names in self.attributes.items()
-            for name in names
-        ]
+        classes = [self.spoken(group, name) for group, names in self.attributes.items() for name in names]
         return [*self.tags, *(word for word in classes if word not in self.tags)]
 
     def _suggest(self, word: str) -> str:

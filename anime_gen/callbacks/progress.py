@@ -53,9 +53,9 @@ class Images(ProgressBar):
             total=total,
             initial=int(pl_module.images_shown),
             desc="training",
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} images {postfix}"
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} images{postfix}"
             if total
-            else "{desc} {n_fmt} images {postfix}",
+            else "{desc} {n_fmt} images{postfix}",
         )
         self._batch_ended = time.monotonic()
 

@@ -73,7 +73,7 @@ class Resume(Checkpoint):
             self._save(trainer, pl_module)
 
     def _save(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        trainer.save_checkpoint(self.path(trainer))
+        trainer.save_checkpoint(self.path(trainer), weights_only=False)
         self._saved_at_images = int(pl_module.images_shown)
         self._saved_at_time = time.monotonic()
 

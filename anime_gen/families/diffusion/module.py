@@ -55,7 +55,6 @@ class Diffusion(GenerativeModule):
         settings: how to sample.
         lr, betas, weight_decay: AdamW.
         warmup_images: images over which the learning rate rises from 0.
-        clip: largest norm of the gradient.
     """
 
     def __init__(
@@ -77,7 +76,6 @@ class Diffusion(GenerativeModule):
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
         warmup_images: int = 5000,
-        clip: float = 1.0,
     ) -> None:
         super().__init__(image_size)
         self.save_hyperparameters()
@@ -101,7 +99,7 @@ class Diffusion(GenerativeModule):
         self.settings = settings or DiffusionSettings()
         self.settings.check()
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
-        self.warmup_images, self.clip = warmup_images, clip
+        self.warmup_images = warmup_images
 
     @property
     def needs(self) -> frozenset[str]:
@@ -131,12 +129,9 @@ class Diffusion(GenerativeModule):
         prediction = self.network(a * x_0 + s * eps, t, condition, told)
         return {"loss": mean_squared_error(prediction, self.target.of(x_0, eps, a, s))}
 
-    def configure_gradient_clipping(self, optimizer: Any, *_: Any) -> None:
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
-
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, fused=True
+            self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, foreach=True
         )
         # Counted in images, so that it means the same at every batch size, and read anew at every step: a resumed run
         # needs no state for it.

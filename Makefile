@@ -1,0 +1,90 @@
+# Targets with a comment behind ## are what `make help` prints.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+MODEL ?= diffusion
+NAME ?= $(shell date +%Y%m%d-%H%M%S)
+DATA ?=
+ARGS ?=
+RESUME ?=
+
+PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3))
+BIN := .venv/bin
+ENV := .venv/.complete
+# Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
+UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: help env experiment smoke test test-slow dashboard judge painter-check lint format lock golden clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make experiment MODEL=dcgan DATA=path/to/pictures ARGS="--data.image_size=64 --trainer.devices=2"'
+	@echo '  make experiment RESUME=runs/diffusion/NAME'
+
+env: $(ENV) ## make .venv: Python 3.12, every package pinned and hashed
+
+$(ENV): .ci/requirements.lock .ci/uv.txt pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null \
+	  || { echo 'Python 3.12 or newer is needed: install it, or name it with PYTHON=/path/to/python3.12' >&2; exit 2; }
+	@echo 'making .venv (once, a minute or two) ...'
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
+	@$(UV) pip sync --quiet --require-hashes --compile-bytecode .ci/requirements.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(ENV)
+
+experiment: $(ENV) ## train MODEL (diffusion, dcgan, mlpgan) on painted faces or DATA=folder, score it, show it
+ifneq ($(RESUME),)
+	@$(BIN)/anime-gen resume $(RESUME) $(ARGS)
+else
+	@test -f experiments/family/$(MODEL).yaml || { echo "there is no MODEL=$(MODEL); there are:" \
+	  $(basename $(notdir $(wildcard experiments/family/*.yaml))) >&2; exit 2; }
+	@$(BIN)/anime-gen fit --config experiments/shared.yaml --config experiments/family/$(MODEL).yaml \
+	  --run runs/$(MODEL)/$(NAME) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') $(ARGS)
+endif
+
+smoke: $(ENV) ## every family a few seconds long: does everything run?
+	@for yaml in experiments/family/*.yaml; do \
+	  model=$$(basename $$yaml .yaml); echo "== $$model"; \
+	  $(BIN)/anime-gen fit --config experiments/shared.yaml --config $$yaml --config experiments/overlay/debug.yaml \
+	    --run runs/smoke/$$model-$(NAME) $(ARGS); \
+	done
+
+test: $(ENV) ## what must pass before anything lands (under 12 minutes on two cores)
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+test-slow: $(ENV) ## the checks that take longer
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+dashboard: $(ENV) ## TensorBoard over all runs
+	@$(BIN)/tensorboard --logdir runs $(ARGS)
+
+judge: $(ENV) ## train the judge anew (about 12 minutes); its weights ship with the package
+	@$(BIN)/python -m anime_gen.metrics.train_judge $(ARGS)
+
+painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures in ../shared
+	@$(BIN)/python -m anime_gen.data.painter.check $(ARGS)
+
+lint: $(ENV) ## ruff, mypy --strict, codespell
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/codespell
+
+format: $(ENV) ## let ruff lay out the code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(ENV) ## resolve the pins anew from pyproject.toml
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.12 \
+	  --extra dev --upgrade pyproject.toml --output-file .ci/requirements.lock
+
+golden: $(ENV) ## refresh the golden curves that a refactor must leave alone
+	@$(BIN)/python -m pytest tests/golden --refresh-golden
+
+clean: ## remove the environment; runs stay
+	rm -rf .venv

@@ -1,0 +1,14 @@
+"""What every family is trained under: averaging, scoring, grids, curves, checkpoints, alarms."""
+
+from anime_gen.callbacks.best import Best
+from anime_gen.callbacks.curves import Curves
+from anime_gen.callbacks.divergence import Divergence
+from anime_gen.callbacks.ema import EMA
+from anime_gen.callbacks.grids import Grids
+from anime_gen.callbacks.progress import Images
+from anime_gen.callbacks.provenance import Provenance
+from anime_gen.callbacks.resume import Resume
+from anime_gen.callbacks.scoring import Scoring
+from anime_gen.callbacks.summary import Summary
+
+__all__ = ["EMA", "Best", "Curves", "Divergence", "Grids", "Images", "Provenance", "Resume", "Scoring", "Summary"]

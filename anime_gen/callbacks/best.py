@@ -1,0 +1,26 @@
+"""The checkpoint with the best score so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from anime_gen.contract import GenerativeModule
+
+
+class Best(ModelCheckpoint):
+    """Keeps `checkpoints/best.ckpt`. `last.ckpt` is kept too: a best score alone hides divergence.
+
+    Args:
+        monitor: the score's name as in metrics.json.
+        mode: "min" or "max", which of its values is better.
+    """
+
+    def __init__(self, monitor: str = "fd_judge", mode: str = "min") -> None:
+        super().__init__(monitor=monitor, mode=mode, filename="best", save_top_k=1, enable_version_counter=False)
+
+    def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:  # type: ignore[override]
+        self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+        super().setup(trainer, pl_module, stage)

@@ -1,0 +1,78 @@
+"""The command `anime-gen`. This page imports nothing heavy: `--help` answers at once, verbs load what they need."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """Where a verb lives (`module:function`, called with the rest of the command line) and what it is for."""
+
+    where: str
+    purpose: str
+
+
+VERBS = {
+    "fit": Verb("anime_gen.cli.train:main", "train a family, score it, keep everything in a run folder"),
+    "resume": Verb("anime_gen.cli.train:resume", "RUN: go on where a run stopped"),
+    "validate": Verb("anime_gen.cli.train:main", "score a run on the validation pictures"),
+    "test": Verb("anime_gen.cli.train:main", "score a run on the test pictures"),
+    "predict": Verb("anime_gen.cli.train:main", "one sample for each test condition, as PNG files"),
+    "sample": Verb("anime_gen.cli.sample:main", "RUN: draw faces with given tags, landmarks and seeds"),
+    "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
+}
+
+HELP = """usage: anime-gen VERB [options]      anime-gen VERB --help for one verb's options
+
+Compares families of generative models on anime faces, on equal terms.
+
+{verbs}
+
+To begin:
+  make experiment MODEL=diffusion            paints its data, trains about ten minutes on a laptop, scores
+  anime-gen sample runs/diffusion/NAME --tags "blue hair, smile" --out grid.png
+
+fit, validate, test and predict are Lightning's own commands; settings come from YAML files and keys:
+  anime-gen fit --config experiments/shared.yaml --config experiments/family/dcgan.yaml --data.image_size=64
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb. A mistake of the user's is one line on stderr and exit status 2."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP.format(verbs="\n".join(f"  {name:<10}{verb.purpose}" for name, verb in VERBS.items())))
+        return 0
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"anime-gen {version('anime_gen')}")
+        return 0
+    name = arguments.pop(0)
+    if name not in VERBS:
+        import difflib
+
+        near = difflib.get_close_matches(name, VERBS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(VERBS)}"
+        return fail(f"there is no verb {name!r}; {hint}")
+    # Threads that spin for each other make two processes on two cores slower than one; see torch's OpenMP notes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from anime_gen.contract import UserError
+
+    module, function = VERBS[name].where.split(":")
+    try:
+        getattr(importlib.import_module(module), function)(name, arguments)
+    except UserError as mistake:
+        return fail(str(mistake))
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def fail(message: str) -> int:
+    """Prints one line on stderr; returns the exit status 2."""
+    print(f"anime-gen: {message}", file=sys.stderr)
+    return 2

@@ -1,0 +1,146 @@
+"""describe: a family's networks, parameters, cost and memory, without training or data."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+
+from anime_gen.cli.train import quiet, suite
+from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
+
+SHARED = Path("experiments/shared.yaml")
+
+
+def example(module: GenerativeModule, num_tags: int, attribute_sizes: list[int], count: int) -> Batch:
+    """A batch of the right shapes with nothing real in it, of what the family needs."""
+    size = module.image_size
+    everything = Condition(
+        tags_BT=torch.randint(0, 2, (count, num_tags)).float(),
+        attributes_BA=torch.stack([torch.randint(0, n, (count,)) for n in attribute_sizes], 1)
+        if attribute_sizes
+        else torch.zeros(count, 0, dtype=torch.int64),
+        landmarks_BK2=torch.rand(count, 24, 2),
+        visible_BK=torch.ones(count, 24, dtype=torch.bool),
+        sketch_B1HW=torch.rand(count, 1, size, size),
+        source_BCHW=torch.rand(count, 3, size, size) * 2 - 1,
+    )
+    told = Condition(**{name: getattr(everything, name) for name in module.needs})
+    return Batch(torch.rand(count, 3, size, size) * 2 - 1, told, torch.arange(count))
+
+
+def parameters(module: nn.Module) -> int:
+    """Trainable numbers."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def layers(network: nn.Module, depth: int) -> list[tuple[str, int]]:
+    """(name, parameters) of the parts down to a depth, those with parameters only."""
+    found = []
+    for name, part in network.named_modules():
+        if name and name.count(".") < depth and (own := parameters(part)):
+            found.append((name, own))
+    return found
+
+
+def multiply_adds(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
+    """(a whole sample, of which calls of the averaged network) per picture: counted, not estimated."""
+    calls = 0
+
+    def count(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    module.chunk = len(batch.index_B)
+    hook = module.averaged.register_forward_hook(count)
+    with FlopCounterMode(display=False) as counter:
+        module.sample(batch.condition, batch.index_B.tolist())
+    hook.remove()
+    return counter.get_total_flops() // 2 // len(batch.index_B), calls
+
+
+class Saved:
+    """One tensor that autograd keeps for a backward pass; the storages alive are counted, each once."""
+
+    holders: ClassVar[Counter[int]] = Counter()
+    alive = 0
+    peak = 0
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        storage = tensor.untyped_storage()
+        self.key, self.size = storage.data_ptr(), storage.nbytes()
+        if not Saved.holders[self.key]:
+            Saved.alive += self.size
+            Saved.peak = max(Saved.peak, Saved.alive)
+        Saved.holders[self.key] += 1
+
+    def __del__(self) -> None:
+        Saved.holders[self.key] -= 1
+        if not Saved.holders[self.key]:
+            Saved.alive -= self.size
+
+
+def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
+    """(multiply-adds, peak bytes kept for backward) of one real training step on this batch, in float32."""
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        limit_train_batches=1,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # what it says of this one step helps nobody
+    Saved.peak = Saved.alive = 0
+    Saved.holders.clear()
+    hooks = torch.autograd.graph.saved_tensors_hooks(Saved, lambda kept: kept.tensor)
+    with hooks, FlopCounterMode(display=False) as counter:
+        trainer.fit(module, DataLoader([batch], batch_size=None))
+    return counter.get_total_flops() // 2, Saved.peak
+
+
+def main(verb: str, arguments: list[str]) -> None:
+    """Prints what a YAML's family is made of."""
+    quiet()
+    warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: anime-gen describe FAMILY.yaml [--data.image_size=64 ...]\n\n" + (__doc__ or ""))
+        return
+    yaml = Path(arguments[0])
+    if not yaml.is_file():
+        raise UserError(f"describe: there is no file {yaml}; the families lie in experiments/family/")
+    shared = ["--config", str(SHARED)] if SHARED.exists() else []
+    cli = suite([*shared, "--config", str(yaml), *arguments[1:]], run=False)
+    module, data = cli.model, cli.datamodule
+    print(f"{yaml}: {type(module).__name__}, pictures of {module.image_size} px, {data.vocabulary}")
+    print(f"  is told: {', '.join(sorted(module.needs)) or 'nothing (unconditional)'}")
+    for name, network in module.named_children():
+        if total := parameters(network):
+            averaged = " (averaged, samples)" if network is module.averaged else ""
+            print(f"\n{name}{averaged}: {total:,} parameters")
+            for part, count in layers(network, 1):
+                print(f"  {part:<28}{count:>14,}")
+    print(f"\nall networks: {parameters(module):,} trainable parameters, {parameters(module) * 4 / 2**20:.1f} MiB")
+    batch = example(module, data.num_tags, data.attribute_sizes, 2)
+    flops, calls = multiply_adds(module, batch)
+    settings = module.settings or "nothing to set"
+    print(f"one sample: {flops / 1e6:,.1f} M multiply-adds in {calls} calls of the averaged network; {settings}")
+    small, large = (
+        training_cost(module, example(module, data.num_tags, data.attribute_sizes, count)) for count in (2, 6)
+    )
+    flops, memory = ((big - little) // 4 for little, big in zip(small, large, strict=True))
+    print(
+        f"one training picture: {flops / 1e6:,.1f} M multiply-adds, {memory / 2**20:.2f} MiB kept for the backward "
+        "pass (float32)"
+    )

@@ -1,0 +1,185 @@
+"""sample: faces with given tags, landmarks and seeds from a trained run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from jsonargparse import ArgumentParser
+from PIL import Image
+
+from anime_gen.cli.train import OneLineParser, quiet
+from anime_gen.contract import Condition, GenerativeModule, UserError
+from anime_gen.grid import tile
+from anime_gen.metrics.protocol import quantise
+from anime_gen.run import Trained, load
+from anime_gen.vocabulary import LANDMARKS, Vocabulary
+
+
+def parse_seeds(text: str) -> list[int]:
+    """ "0-3,7" -> [0, 1, 2, 3, 7].
+
+    Raises:
+        UserError: not a list of numbers and ranges.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
+            raise UserError(f"--seeds {text}: give numbers and ranges such as 0-63 or 1,2,10-19")
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return seeds
+
+
+def read_landmarks(path: Path) -> torch.Tensor:
+    """The 24 landmarks of a JSON file: {"nose": [x, y], ...} or 24 pairs in the suite's order, as fractions.
+
+    Pixels are understood where the file gives `width` and `height`. Points left out are not given (NaN).
+
+    Returns:
+        (1, 24, 2) float32.
+
+    Raises:
+        UserError: no such file, an unknown name, or a number outside the picture.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as reason:
+        raise UserError(f"--landmarks {path}: {reason.strerror}") from reason
+    except ValueError as reason:
+        raise UserError(f"--landmarks {path} is not JSON ({reason})") from reason
+    scale = (1.0, 1.0)
+    if isinstance(content, dict) and "width" in content:
+        scale = (float(content["width"]), float(content.get("height", content["width"])))
+    points = content.get("landmarks", content) if isinstance(content, dict) else content
+    if isinstance(points, dict):
+        points = {name: point for name, point in points.items() if name not in ("width", "height")}
+    elif isinstance(points, list) and len(points) == len(LANDMARKS):
+        points = dict(zip(LANDMARKS, points, strict=True))
+    else:
+        raise UserError(f"--landmarks {path}: give a mapping of names to [x, y], or {len(LANDMARKS)} pairs")
+    unknown = sorted(set(points) - set(LANDMARKS))
+    if unknown:
+        raise UserError(f"--landmarks {path}: {unknown[0]!r} is no landmark; they are {', '.join(LANDMARKS)}")
+    found = torch.full((1, len(LANDMARKS), 2), torch.nan)
+    for name, point in points.items():
+        try:
+            x, y = (float(value) / size for value, size in zip(point, scale, strict=True))
+        except (TypeError, ValueError) as reason:
+            raise UserError(f"--landmarks {path}: {name} must be [x, y], not {point!r}") from reason
+        if not (-0.5 <= x <= 1.5 and -0.5 <= y <= 1.5):
+            raise UserError(
+                f"--landmarks {path}: {name} = {point} lies outside the picture; give fractions of it, "
+                "or pixels with width and height"
+            )
+        found[0, LANDMARKS.index(name)] = torch.tensor([x, y])
+    return found
+
+
+def condition_for(module: GenerativeModule, vocabulary: Vocabulary, tags: str, landmarks: Path | None) -> Condition:
+    """One row of what the user asked; everything unsaid is "not given".
+
+    Raises:
+        UserError: the family takes no tags or no landmarks, or a word is unknown.
+    """
+    takes_words = bool(module.needs & {"tags_BT", "attributes_BA"})
+    if tags and not takes_words:
+        raise UserError(f"--tags: {type(module).__name__} was trained without tags; leave the option out")
+    if landmarks and "landmarks_BK2" not in module.needs:
+        raise UserError(f"--landmarks: {type(module).__name__} was trained without landmarks; leave the option out")
+    wish = vocabulary.parse(tags)
+    tags_BT = torch.full((1, len(vocabulary.tags)), torch.nan)
+    for value, words in ((1.0, wish.present), (0.0, wish.absent)):
+        for word in words:
+            tags_BT[0, vocabulary.tags.index(word)] = value
+    attributes_BA = torch.full((1, len(vocabulary.attributes)), -1)
+    for column, (group, classes) in enumerate(vocabulary.attributes.items()):
+        if group in wish.classes:
+            attributes_BA[0, column] = classes.index(wish.classes[group])
+    points = read_landmarks(landmarks) if landmarks else torch.full((1, len(LANDMARKS), 2), torch.nan)
+    return Condition(tags_BT, attributes_BA, points, ~points.isnan().any(-1))
+
+
+def build_parser(settings: object | None = None) -> ArgumentParser:
+    """The options of every family and, where the run is known, those of its own sampling settings."""
+    parser = OneLineParser(prog="anime-gen sample", description="Draws faces from a trained run.")
+    parser.add_argument("run", type=str, help="run folder, such as runs/diffusion/NAME, or a .ckpt file")
+    parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
+    parser.add_argument("--tags", default="", help='words, such as "blue hair, smile, -hat" (minus: must not be there)')
+    parser.add_argument("--landmarks", type=Path | None, default=None, help="JSON: 24 points as fractions, or pixels")
+    parser.add_argument("--seeds", default="0-63", help="one picture for each: 0-63, or 1,2,10-19 (default: 0-63)")
+    parser.add_argument("--columns", type=int, default=8, help="pictures in a row of the grid (default: 8)")
+    parser.add_argument("--out", default="grid.png", help="FILE.png: one grid; a FOLDER/: one PNG for each seed")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
+    if settings is not None:
+        parser.add_class_arguments(type(settings))
+    return parser
+
+
+def given(arguments: list[str], settings: object) -> list[str]:
+    """The fields of the settings that the command line names."""
+    names = {re.split(r"[=.]", word.removeprefix("--"))[0] for word in arguments if word.startswith("--")}
+    return [field.name for field in dataclasses.fields(settings) if field.name in names]  # type: ignore[arg-type]
+
+
+def main(verb: str, arguments: list[str]) -> None:
+    """Loads a run, draws one picture for each seed, writes a grid or single files."""
+    quiet()
+    if not arguments or arguments[0].startswith("-"):
+        parser = build_parser()
+        parser.parse_args(arguments)  # --help ends here
+        raise UserError("sample: name the run first, such as anime-gen sample runs/diffusion/NAME --seeds 0-63")
+    # The run decides which options there are, so `--help` behind a run shows those of its family too.
+    checkpoint = next((word.split("=")[1] for word in arguments if word.startswith("--checkpoint=")), None)
+    if "--checkpoint" in arguments[:-1]:
+        checkpoint = arguments[arguments.index("--checkpoint") + 1]
+    trained = load(Path(arguments[0]), checkpoint or "best")
+    settings = trained.module.settings
+    parser = build_parser(settings)
+    options = parser.instantiate_classes(parser.parse_args(arguments))
+    if settings is not None:
+        changes = {name: options[name] for name in given(arguments, settings)}
+        trained.module.settings = dataclasses.replace(settings, **changes)
+    draw(
+        trained,
+        options.tags,
+        options.landmarks,
+        parse_seeds(options.seeds),
+        options.columns,
+        options.out,
+        options.device,
+    )
+
+
+def draw(
+    trained: Trained, tags: str, landmarks: Path | None, seeds: list[int], columns: int, out: str, device: str
+) -> None:
+    """Samples and writes.
+
+    Raises:
+        UserError: what was asked cannot be drawn or written.
+    """
+    if columns < 1:
+        raise UserError(f"--columns {columns}: at least 1")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError(f"--device {device}: this machine has no CUDA GPU; use --device cpu")
+    target = Path(out)
+    folder = out.endswith("/") or target.is_dir() or not target.suffix
+    try:
+        (target if folder else target.parent).mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise UserError(f"--out {out}: {reason.strerror}") from reason
+    module = trained.module.to(device)
+    one = condition_for(module, trained.vocabulary, tags, landmarks)
+    condition = one.map(lambda part: part.expand(len(seeds), *part.shape[1:]))
+    pictures = quantise(module.sample(condition, seeds)).cpu()
+    if folder:
+        for seed, picture in zip(seeds, pictures, strict=True):
+            Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())).save(target / f"{seed:06d}.png")
+    else:
+        tile(pictures, min(columns, len(seeds))).save(target)
+    print(f"{len(seeds)} pictures of {module.image_size} px after {trained.images_shown:,} images: {target}")

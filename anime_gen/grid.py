@@ -1,0 +1,87 @@
+"""Sample grids: each condition drawn beside its pictures."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from anime_gen.contract import Condition
+from anime_gen.vocabulary import Vocabulary
+
+TILE = 96  # least side of a drawn picture, in pixels; small ones are enlarged by whole factors, so pixels stay pixels
+GAP = 4
+PAPER = (250, 250, 250)
+INK = (40, 40, 40)
+
+
+def words_of(condition: Condition, row: int, vocabulary: Vocabulary) -> str:
+    """What one row asks for in words; a tag that must be absent is not listed, one not given is nothing."""
+    words = []
+    if condition.attributes_BA is not None:
+        for (group, classes), index in zip(
+            vocabulary.attributes.items(), condition.attributes_BA[row].tolist(), strict=True
+        ):
+            if index >= 0:
+                words.append(vocabulary.spoken(group, classes[index]))
+    if condition.tags_BT is not None:
+        present = [
+            tag for tag, value in zip(vocabulary.tags, condition.tags_BT[row].tolist(), strict=True) if value == 1
+        ]
+        words += [tag for tag in present if tag not in words]
+    return ", ".join(words)
+
+
+def draw_condition(condition: Condition, row: int, vocabulary: Vocabulary, side: int) -> Image.Image:
+    """One row's panel: landmarks as points (hollow where hidden), words beside them."""
+    words = words_of(condition, row, vocabulary)
+    has_points = condition.landmarks_BK2 is not None and not bool(condition.landmarks_BK2[row].isnan().all())
+    panel = Image.new("RGB", ((side if has_points else 0) + (side * 3 // 2 if words else 0), side), PAPER)
+    draw = ImageDraw.Draw(panel)
+    if has_points:
+        assert condition.landmarks_BK2 is not None
+        draw.rectangle((0, 0, side - 1, side - 1), fill=(20, 20, 24))
+        for k, (x, y) in enumerate(condition.landmarks_BK2[row].tolist()):
+            if x == x:  # not NaN
+                seen = condition.visible_BK is None or bool(condition.visible_BK[row, k])
+                box = (x * side - 1.5, y * side - 1.5, x * side + 1.5, y * side + 1.5)
+                draw.ellipse(box, fill=(255, 255, 255) if seen else None, outline=(255, 255, 255))
+    if words:
+        font = ImageFont.load_default(size=max(8, side // 11))
+        wrapped = "\n".join(textwrap.wrap(words, width=30)[: side // (side // 11 + 3)])
+        draw.text((panel.width - side * 3 // 2 + 4, 2), wrapped, fill=INK, font=font)
+    return panel
+
+
+def tile(
+    images_NCHW: Tensor, columns: int, conditions: Condition | None = None, vocabulary: Vocabulary | None = None
+) -> Image.Image:
+    """Pictures in rows of `columns`; with `conditions`, row i of the grid begins with the panel of condition i.
+
+    Args:
+        images_NCHW: uint8 pictures.
+        columns: pictures a row.
+        conditions: one row for each row of the grid; None draws pictures only.
+        vocabulary: the words of the conditions.
+    """
+    pictures = images_NCHW.permute(0, 2, 3, 1).cpu().numpy()
+    factor = max(1, -(-TILE // pictures.shape[1]))
+    pictures = np.repeat(np.repeat(pictures, factor, axis=1), factor, axis=2)
+    side = pictures.shape[1]
+    rows = -(-len(pictures) // columns)
+    panels = (
+        [draw_condition(conditions, row, vocabulary, side) for row in range(rows)]
+        if conditions is not None and vocabulary is not None
+        else []
+    )
+    margin = max((panel.width for panel in panels), default=0)
+    margin += GAP if margin else 0
+    sheet = Image.new("RGB", (margin + columns * (side + GAP) + GAP, rows * (side + GAP) + GAP), PAPER)
+    for row, panel in enumerate(panels):
+        sheet.paste(panel, (GAP, GAP + row * (side + GAP)))
+    for i, picture in enumerate(pictures):
+        row, column = divmod(i, columns)
+        sheet.paste(Image.fromarray(picture), (margin + GAP + column * (side + GAP), GAP + row * (side + GAP)))
+    return sheet
