@@ -1,68 +1,146 @@
-"""Draws what is behind the character, and the mood light over it."""
+"""Draws what is behind the character: out of focus, in colours that leave the face the lead."""
 
 from __future__ import annotations
 
 import skia
 
-from anime_gen.data.painter.curves import polygon, spline, closed_path
-from anime_gen.data.painter.palette import hue, mix
+from anime_gen.data.painter.curves import TAPERED, band, polygon, straight
+from anime_gen.data.painter.palette import Colour, hue, mix
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, argb, linear, solid
+from anime_gen.data.painter.scene import Scene, argb, linear, radial, solid
 
 _ALL = skia.Path.Rect(skia.Rect(-0.1, -0.1, 1.1, 1.1))
+WHITE: Colour = (255, 255, 255)
 
 
 def draw_background(scene: Scene, face: Face) -> None:
     """Fills the whole picture."""
-    style, grain = face.style, face.style.grain
-    soft = 0.75 if style.kind in ("flat", "soft") else 0.5
-    base = hue(style.hue, 0.3 + 0.55 * style.tone, 0.45 * soft + 0.1)
-    other = hue(style.hue + 0.12 * grain[0], 0.25 + 0.6 * (1 - style.tone), 0.4)
-    kind = style.background
-    if kind == "sky":
-        scene.fill(_ALL, linear((0.5, 0), (0.5, 1), [argb((90, 160, 232)), argb((206, 232, 250))]))
-        for i in range(5):
-            x, y = 0.5 + 0.55 * grain[i], 0.35 + 0.35 * grain[i + 6]
-            for j in range(4):
-                scene.oval((x + 0.07 * j - 0.1, y + 0.02 * grain[i + j + 10]), 0.07 + 0.02 * grain[j], 0.035, solid((255, 255, 255), 0.75))
-    elif kind in ("window", "room"):
-        wall = hue(0.08 + 0.1 * grain[1], 0.35 + 0.4 * style.tone, 0.25)
-        scene.fill(_ALL, linear((0, 0), (1, 1), [argb(wall), argb(mix(wall, (60, 50, 60), 0.3))]))
-        x = 0.5 + 0.4 * grain[2]
-        if kind == "window":
-            for dx in (-0.42, -0.02, 0.38):
-                pane = skia.Path.Rect(skia.Rect(x + dx, -0.1, x + dx + 0.36, 0.62))
-                scene.fill(pane, linear((0, 0), (0.2, 0.7), [argb((236, 246, 255)), argb((160, 204, 236))]))
-        else:
-            for i in range(6):
-                left = -0.05 + 0.19 * i
-                book = skia.Path.Rect(skia.Rect(left, 0.05 + 0.05 * grain[i], left + 0.15, 0.6))
-                scene.fill(book, solid(hue(style.hue + 0.2 * grain[i + 8], 0.4 + 0.15 * grain[i], 0.3)))
-            scene.fill(skia.Path.Rect(skia.Rect(-0.1, 0.6, 1.1, 0.65)), solid(mix(wall, (50, 30, 30), 0.5)))
-    else:
-        end = base if kind == "plain" else other
-        scene.fill(_ALL, linear((0.5 + 0.5 * grain[3], 0), (0.5 - 0.5 * grain[3], 1), [argb(base), argb(end)]))
-    if kind == "bokeh":
-        for i in range(9):
-            size = 0.06 + 0.05 * (grain[i] + 1)
-            scene.oval((0.5 + 0.55 * grain[i + 9], 0.5 + 0.55 * grain[i + 18]), size, size, solid((255, 255, 246), 0.22))
-    elif kind == "stripes":
-        for i in range(7):
-            x = -0.4 + 0.26 * i
-            scene.fill(polygon([(x, -0.1), (x + 0.12, -0.1), (x + 0.4, 1.1), (x + 0.28, 1.1)]), solid(mix(base, (255, 255, 255), 0.5), 0.7))
-    elif kind == "dots":
-        for i in range(6):
-            for j in range(6):
-                scene.oval((0.2 * i + 0.1 * (j % 2), 0.2 * j), 0.03, 0.03, solid(mix(base, (255, 255, 255), 0.6), 0.8))
-    elif kind == "foliage":
-        for i in range(12):
-            x, y = 0.5 + 0.6 * grain[i], 0.45 + 0.6 * grain[i + 12]
-            green = hue(0.24 + 0.08 * grain[i + 24], 0.35 + 0.2 * grain[i + 3], 0.4)
-            r = 0.12 + 0.05 * grain[i + 5]
-            leaf = spline([(x - r, y), (x, y - r * 0.7), (x + r, y - r * 0.1), (x + 0.2 * r, y + r * 0.8)], closed=True)
-            scene.fill(closed_path(leaf), solid(green, 0.75))
-    elif kind == "petals":
-        for i in range(12):
-            x, y = 0.5 + 0.55 * grain[i], 0.5 + 0.55 * grain[i + 12]
-            turn = grain[i + 20]
-            scene.fill(polygon([(x, y), (x + 0.03, y + 0.02 * turn), (x + 0.045 * turn, y + 0.04)]), solid((255, 206, 222), 0.9))
+    style = face.style
+    muted = {"flat": 0.75, "soft": 0.9, "ink": 0.5, "retro": 0.7, "cel": 1.0}[style.kind]
+    lightness = 0.22 + 0.66 * style.tone
+    base = hue(style.hue, lightness, 0.42 * muted)
+    other = hue(style.hue + 0.1 * style.grain[0], min(0.95, lightness + 0.14), 0.5 * muted)
+    _DRAW[style.background](scene, base, other, style.grain)
+    if style.kind == "ink":
+        _hatching(scene, base, style.grain)
+
+
+def _glow(scene: Scene, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
+    """A spot with no edge."""
+    scene.oval((x, y), radius, radius, radial((x, y), radius, [argb(colour, alpha), argb(colour, 0.0)], [0.35, 1.0]))
+
+
+def _rectangle(scene: Scene, left: float, top: float, right: float, bottom: float, paint: skia.Paint) -> None:
+    scene.fill(skia.Path.Rect(skia.Rect(left, top, right, bottom)), paint)
+
+
+def _hatching(scene: Scene, base: Colour, grain: tuple[float, ...]) -> None:
+    path = skia.Path()
+    for i in range(16):
+        x = -0.3 + 0.1 * i
+        band(path, straight((x, 1.05), (x + 0.35 + 0.02 * grain[i], -0.05)), 0.003, TAPERED)
+    scene.fill(path, solid(mix(base, (40, 34, 40), 0.7), 0.5))
+
+
+def _plain(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    scene.fill(_ALL, solid(other))
+
+
+def _gradient(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    turn = 0.5 * grain[3]
+    scene.fill(_ALL, linear((0.5 + turn, 0), (0.5 - turn, 1), [argb(base), argb(mix(other, WHITE, 0.35))]))
+
+
+def _bokeh(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    _gradient(scene, mix(base, (30, 26, 50), 0.35), base, grain)
+    for i in range(9):
+        radius = 0.05 + 0.045 * (grain[i] + 1)
+        x, y = 0.5 + 0.55 * grain[i + 9], 0.45 + 0.55 * grain[i + 18]
+        scene.oval((x, y), radius, radius, solid(mix(other, (255, 250, 225), 0.6), 0.16 + 0.12 * grain[i + 2] ** 2))
+
+
+def _sky(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    top: Colour = (86, 154, 226) if grain[4] > -0.5 else (232, 142, 120)
+    low: Colour = (208, 232, 248) if grain[4] > -0.5 else (250, 222, 178)
+    scene.fill(_ALL, linear((0.5, 0), (0.5, 0.95), [argb(top), argb(low)]))
+    for i in range(4):
+        x, y = 0.5 + 0.6 * grain[i], 0.36 + 0.4 * grain[i + 6]
+        for j in range(5):
+            radius = 0.055 + 0.03 * grain[i + j + 10] + (0.035 if 0 < j < 4 else 0.0)
+            scene.oval((x + 0.065 * (j - 2), y - radius * 0.6), radius * 1.25, radius, solid(WHITE, 0.7))
+
+
+def _window(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    wall = mix(base, (190, 170, 150), 0.55)
+    scene.fill(_ALL, linear((0, 0), (1, 1), [argb(wall), argb(mix(wall, (70, 56, 70), 0.35))]))
+    x = 0.5 + 0.3 * grain[2]
+    for dx in (-0.62, -0.2, 0.22, 0.64):
+        pane = linear((x + dx, 0), (x + dx + 0.15, 0.7), [argb((240, 248, 255)), argb((164, 204, 234))])
+        _rectangle(scene, x + dx, -0.1, x + dx + 0.38, 0.3, pane)
+        _rectangle(scene, x + dx, 0.33, x + dx + 0.38, 0.72, pane)
+    _glow(scene, x, 0.2, 0.6, WHITE, 0.3)
+
+
+def _room(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    wall = mix(other, (214, 190, 160), 0.4)
+    scene.fill(_ALL, linear((0.5, 0), (0.5, 1), [argb(wall), argb(mix(wall, (60, 46, 60), 0.4))]))
+    for i in range(5):
+        left = -0.1 + 0.26 * i + 0.04 * grain[i]
+        top = 0.1 + 0.15 * grain[i + 5]
+        tint = mix(wall, hue(0.06 + 0.1 * grain[i + 8], 0.42 + 0.18 * grain[i + 12], 0.35), 0.6)
+        paint = linear((left, 0), (left + 0.2, 0), [argb(tint, 0.0), argb(tint, 0.8), argb(tint, 0.8), argb(tint, 0.0)], [0.0, 0.2, 0.8, 1.0])
+        _rectangle(scene, left, top, left + 0.2, 0.75, paint)
+    _glow(scene, 0.5 + 0.4 * grain[1], 0.1, 0.45, (255, 244, 214), 0.5)
+
+
+def _stripes(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    scene.fill(_ALL, solid(other))
+    path = skia.Path()
+    for i in range(8):
+        x = -0.4 + 0.2 * i
+        path.addPath(polygon([(x, -0.1), (x + 0.1, -0.1), (x + 0.1 + 0.3 * grain[0], 1.1), (x + 0.3 * grain[0], 1.1)]))
+    scene.fill(path, solid(mix(other, WHITE, 0.45), 0.8))
+
+
+def _dots(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    _gradient(scene, other, base, grain)
+    path = skia.Path()
+    for i in range(7):
+        for j in range(7):
+            path.addCircle(0.17 * i + 0.085 * (j % 2), 0.17 * j, 0.012 + 0.004 * j)
+    scene.fill(path, solid(mix(other, WHITE, 0.6), 0.7))
+
+
+def _foliage(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    scene.fill(_ALL, linear((0.5, 0), (0.5, 1), [argb((196, 224, 176)), argb((72, 112, 76))]))
+    for i in range(10):
+        x, y = 0.5 + 0.6 * grain[i], 0.45 + 0.6 * grain[i + 12]
+        green = hue(0.26 + 0.06 * grain[i + 24], 0.4 + 0.24 * grain[i + 3], 0.4)
+        _glow(scene, x, y, 0.2 + 0.07 * grain[i + 5], green, 0.75)
+    for i in range(5):
+        _glow(scene, 0.5 + 0.55 * grain[i + 30], 0.3 + 0.4 * grain[i + 35], 0.06, (250, 255, 220), 0.5)
+
+
+def _petals(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
+    _gradient(scene, (186, 208, 236), (244, 206, 220), grain)
+    for i in range(4):
+        _glow(scene, 0.5 + 0.6 * grain[i], 0.2 + 0.35 * grain[i + 4], 0.3, (250, 196, 214), 0.8)
+    path = skia.Path()
+    for i in range(14):
+        x, y, turn = 0.5 + 0.55 * grain[i], 0.5 + 0.55 * grain[i + 12], grain[i + 20]
+        path.addPath(polygon([(x, y), (x + 0.03, y + 0.012), (x + 0.02 + 0.02 * turn, y + 0.036), (x - 0.006, y + 0.02)]))
+    scene.fill(path, solid((255, 226, 236), 0.95))
+
+
+_DRAW = {
+    "plain": _plain,
+    "gradient": _gradient,
+    "bokeh": _bokeh,
+    "sky": _sky,
+    "window": _window,
+    "room": _room,
+    "stripes": _stripes,
+    "dots": _dots,
+    "foliage": _foliage,
+    "petals": _petals,
+}

@@ -20,10 +20,10 @@ def bangs(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     for x, y, half in sorted(tips, key=lambda tip: -abs(tip[0] - part)):
         root = part + (x - part) * 0.35
         way = 1 if x > part else -1
-        bow = (0.13 if bowed else 0.03) * way
+        bow = (0.1 if bowed else 0.02) * way
         over = max(-0.86, min(0.86, part + (x - part) * 0.9 + 0.6 * bow))
         # The tip hooks back a little, each lock its own way.
-        hook = (-0.07 * way if bowed else 0.03 * hair.side) + grain(0.05) * (hair.bangs != "blunt")
+        hook = (-0.035 * way if bowed else 0.03 * hair.side) + grain(0.04) * (hair.bangs != "blunt")
         middle = max(-0.98, min(0.98, x + bow - 0.6 * hook))
         points = [
             (root, -1.2 - 0.4 * hair.volume, 0.45),

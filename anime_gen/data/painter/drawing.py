@@ -53,6 +53,8 @@ def compose(face: Face, fine: bool) -> Scene:
     head.draw_tears(scene, face, body)
     accessories.draw_animal_ears(scene, face, body, colours)
     hair.draw_front(scene, face, body, shape, colours)
+    if eyes.shows_through(face):
+        eyes.draw_through(scene, face, body, colours)
     accessories.draw_ties(scene, face, shape, colours)
     accessories.draw_ornaments(scene, face, body, colours)
     accessories.draw_hat(scene, face, body, colours)

@@ -75,7 +75,7 @@ def _shine(scene: Scene, face: Face, eye: Eye, centre: tuple[float, float], radi
 
 def _lids(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> None:
     scale, ink = face.pose.scale, colours.ink
-    weight = 0.078 * scale * face.eyes.lash
+    weight = _lash_width(face)
     if not eye.open:
         scene.ink(name, ink, [(eye.upper, weight * 0.9)], PRESSED)
         if face.eyes.lashes:
@@ -85,8 +85,7 @@ def _lids(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
             scene.ink(name, ink, [(spline([(x, y), wing]), weight * 0.7)], (1.0, 1.0, 0.0))
         return
     at = eye.at
-    # Thin at the inner corner, heaviest past the middle, then a wing past the outer one.
-    scene.ink(name, ink, [(eye.upper, weight)], (0.25, 1.3, 1.0))
+    scene.ink(name, ink, [(eye.upper, weight)], _LASH)
     lashes = [(spline([at(0.82, -0.42), at(1.05, 0.0), at(1.2, -0.05 - 0.2 * face.eyes.slant)]), weight * 0.9)]
     if face.eyes.lashes:
         lashes.append((spline([at(0.72, -0.55), at(0.98, -0.6), at(1.2, -0.72)]), weight * 0.55))
@@ -103,7 +102,38 @@ def _lids(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
 
 def draw_brows(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """Tapered brows in a darker shade of the hair."""
-    tint = mix(colours.hair.line, colours.hair.base, 0.1)
+    tint = _brow_tint(colours)
     for eye, brow in zip(body.eyes, body.brows, strict=True):
         name = "left brow" if eye.side > 0 else "right brow"
-        scene.ink(name, tint, [(brow, 0.07 * face.pose.scale * face.expression.brow_weight)], (0.7, 1.5, 0.0))
+        scene.ink(name, tint, [(brow, _brow_width(face))], _BROW)
+
+
+def shows_through(face: Face) -> bool:
+    """Whether brows and lashes are drawn through the hair, as cel painters do."""
+    return face.style.kind in ("cel", "soft", "flat")
+
+
+def draw_through(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
+    """Brows and lash lines once more over the hair, faint. No new strokes: they are drawn already."""
+    path = skia.Path()
+    for eye, brow in zip(body.eyes, body.brows, strict=True):
+        band(path, brow, 0.5 * _brow_width(face) * scene.weight, _BROW)
+        band(path, eye.upper, 0.5 * _lash_width(face) * scene.weight, _LASH)
+    scene.fill(path, solid(_brow_tint(colours), 0.6))
+
+
+_BROW = (0.7, 1.5, 0.0)
+# Thin at the inner corner, heaviest past the middle, carried into the wing.
+_LASH = (0.25, 1.3, 1.0)
+
+
+def _brow_tint(colours: Palette) -> Colour:
+    return mix(colours.hair.line, colours.ink, 0.35)
+
+
+def _brow_width(face: Face) -> float:
+    return 0.07 * face.pose.scale * face.expression.brow_weight
+
+
+def _lash_width(face: Face) -> float:
+    return 0.078 * face.pose.scale * face.eyes.lash

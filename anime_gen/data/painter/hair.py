@@ -139,6 +139,13 @@ def _crown(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     view, volume, grain = body.view, face.hair.volume, face.hair.grain
     part = -face.hair.side * 0.5 if face.hair.bangs == "swept" else face.hair.part
     strands = []
+    if scene.fine:
+        # Stray hairs that leave the outline.
+        for i in range(4):
+            x = 0.95 * grain[i + 50]
+            y = -1.38 - 0.7 * volume + 0.62 * x * x
+            out = 0.1 + 0.06 * grain[i + 40]
+            strands.append((spline([view(0.8 * x, y + 0.12, 0.0), view(x, y, 0.0), view(x * (1 + out) + 0.05, y - out + 0.3 * x * x, 0.0)]), 0.004))
     for i in range(7):
         x = -0.9 + 0.3 * i + 0.06 * grain[i]
         if i % 2 == 0 or scene.fine:
@@ -160,7 +167,7 @@ def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     tilt = 0.12 * face.style.light
     for i in range(count):
         x = -0.8 + 1.6 * i / (count - 1)
-        middle = -1.0 + 0.3 * x * x + 0.1 * tilt * x
+        middle = (-1.0 if face.hair.bangs != "none" else -1.1) + 0.3 * x * x + 0.1 * tilt * x
         fade = 1.0 - (x / 0.86 - tilt) ** 2
         high = (0.05 + 0.09 * (i % 2)) * fade * (1 + 0.5 * grain[i + 20])
         deep = (0.05 + 0.13 * ((i + 1) % 2)) * fade * (1 + 0.6 * grain[i + 34])

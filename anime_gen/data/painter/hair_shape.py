@@ -128,9 +128,9 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     locks = []
     for side in (-1, 1):
         depth = body.edge_depth(side)
-        for rank in range(2):
-            x = 1.02 - 0.13 * rank
-            tip = end * (1 - (0.06 if hime else 0.3) * rank) + grain(0.03 if hime else 0.08)
+        for rank in range(1 if hime else 2):
+            x = 1.0 - 0.13 * rank
+            tip = end * (1 - 0.3 * rank) + grain(0.05)
             sway = wave + grain(0.03)
             points = [
                 (side * 0.7, -0.95, 0.35),
@@ -140,7 +140,7 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
                 (side * (x - 0.05 + 1.4 * sway), tip, depth),
             ]
             locks.append(
-                lock(body, points, 0.17 - 0.03 * rank, (0.8, 1.1, 0.75) if hime else (0.8, 1.2, 0.0))
+                lock(body, points, 0.21 if hime else 0.18 - 0.03 * rank, (0.3, 1.1, 0.95) if hime else (0.3, 1.4, 0.0))
             )
     return locks
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from anime_gen.data.painter import accessories, bust
 from anime_gen.data.painter.curves import Point
 from anime_gen.data.painter.drawing import geometry
+from anime_gen.data.painter.eyes import shows_through
 from anime_gen.data.painter.hair import over_face
 from anime_gen.data.painter.head import has_fang
 from anime_gen.data.painter.parameters import EYE_COLOURS, GENDERS, HAIR_COLOURS, STYLES, Face
@@ -67,6 +68,8 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
     points += [body.nose, *body.mouth, body.sides[1], body.sides[0], body.chin]
     hidden = over_face(shape)
     visible = [0 <= x <= 1 and 0 <= y <= 1 and not hidden.contains(x, y) for x, y in points]
+    if shows_through(face):
+        visible[:6] = [0 <= x <= 1 and 0 <= y <= 1 for x, y in points[:6]]
     for number, eye in enumerate(reversed(body.eyes)):
         visible[6 + 5 * number + 4] &= eye.open
     return points, visible

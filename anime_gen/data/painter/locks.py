@@ -7,8 +7,8 @@ from typing import NamedTuple
 from anime_gen.data.painter.anatomy import Anatomy
 from anime_gen.data.painter.curves import Curve, Profile, spline
 
-LOCK: Profile = (0.95, 0.82, 0.0)
-BLUNT: Profile = (0.8, 1.1, 0.9)
+LOCK: Profile = (0.35, 1.15, 0.0)
+BLUNT: Profile = (0.4, 1.15, 0.95)
 
 
 class Lock(NamedTuple):
