@@ -24,7 +24,7 @@ def bangs(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
         over = max(-0.86, min(0.86, part + (x - part) * 0.9 + 0.6 * bow))
         # The tip hooks back a little, each lock its own way.
         hook = (-0.035 * way if bowed else 0.03 * hair.side) + grain(0.04) * (hair.bangs != "blunt")
-        middle = max(-0.98, min(0.98, x + bow - 0.6 * hook))
+        middle = max(-0.98, min(0.98, x + 0.4 * bow - 0.5 * hook))
         points = [
             (root, -1.2 - 0.4 * hair.volume, 0.45),
             (over, -0.8 + 0.25 * over * over, 0.84 - 0.4 * over * over),

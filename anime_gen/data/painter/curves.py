@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import sqrt
+from math import comb, sqrt
 
 import skia
 
 Point = tuple[float, float]
 Curve = list[float]
-Profile = tuple[float, float, float]  # relative half width at the start, in the middle (a Bézier handle) and at the end
+# Relative half width along a curve: two to four Bézier weights from its start to its end.
+Profile = tuple[float, ...]
 
 TAPERED: Profile = (0.0, 2.0, 0.0)
 FADING: Profile = (1.0, 1.0, 0.0)
@@ -52,14 +53,14 @@ def ribbon(curve: Curve, half: float, profile: Profile) -> tuple[Curve, Curve]:
     return left, right
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _neighbours(last: int, profile: Profile) -> tuple[tuple[int, int, float], ...]:
     """For each control point: where its neighbours' coordinates are, and the profile's height there."""
-    start, middle, end = profile
+    degree = len(profile) - 1
     found = []
     for i in range(last + 1):
         t = i / last
-        height = start * (1 - t) ** 2 + middle * 2 * t * (1 - t) + end * t * t
+        height = sum(w * comb(degree, k) * (1 - t) ** (degree - k) * t**k for k, w in enumerate(profile))
         found.append((2 * max(i - 1, 0), 2 * min(i + 1, last), height))
     return tuple(found)
 

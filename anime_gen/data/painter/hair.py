@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import skia
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, band, closed_path, polygon, reverse, ribbon, spline, trace
+from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, band, closed_path, reverse, ribbon, spline, trace
 from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.locks import Lock
 from anime_gen.data.painter.palette import Colour, Palette, mix
@@ -39,11 +39,13 @@ class Brush:
 def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
     """One lock: its edge (a slightly wider band underneath), its colour, and the shadow on its far side."""
     width = 0.0036 * scene.weight
-    start, middle, end = lock.profile
-    relative = width / lock.half
+    # Quantised, so that equal profiles are computed once.
+    relative = round(16 * width / lock.half) / 16
     # The edge grows from nothing at the root, so that roots melt into the crown.
     rim = skia.Path()
-    band(rim, lock.curve, lock.half, (start, middle + relative, end + 1.2 * relative))
+    last = len(lock.profile) - 1
+    grown = tuple(weight + relative * min(1.0, 1.5 * k / last) for k, weight in enumerate(lock.profile))
+    band(rim, lock.curve, lock.half, grown)
     left, right = ribbon(lock.curve, lock.half, lock.profile)
     body = skia.Path()
     trace(body, left)
@@ -93,6 +95,7 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
     scene.ink("hair back", line, [(shape.back.outline, 0.0075)], PRESSED)
     scene.ink("hair back", line, [(curve, 0.006) for curve in shape.back.valleys], FADING, alpha=0.8)
     _draw_locks(scene, "hair tails", shape.tails, front)
+    _draw_locks(scene, "hair tufts", shape.tufts, front)
 
 
 def brush_side(face: Face) -> int:
@@ -121,7 +124,6 @@ def over_face(shape: HairShape) -> skia.Path:
 def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
     """Crown, side locks and bangs."""
     brush, line = Brush(face, colours, 0.0), colours.hair.line
-    _draw_locks(scene, "hair tufts", shape.tufts, brush)
     _draw_locks(scene, "hair sides", shape.sides, brush)
     outer, inner = shape.cap
     scene.fill(closed_path(outer, inner), brush.fill)
@@ -163,14 +165,16 @@ def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     view, grain = body.view, face.hair.grain
     strength = {"cel": 0.7, "soft": 0.5, "retro": 0.9, "ink": 0.8}[face.style.kind]
     upper, lower = [], []
-    count = 13
+    count = 10 + int(4 * (grain[0] + 1))
     tilt = 0.12 * face.style.light
+    level = -1.0 if face.hair.bangs != "none" else -1.12
     for i in range(count):
-        x = -0.8 + 1.6 * i / (count - 1)
-        middle = (-1.0 if face.hair.bangs != "none" else -1.1) + 0.3 * x * x + 0.1 * tilt * x
-        fade = 1.0 - (x / 0.86 - tilt) ** 2
-        high = (0.05 + 0.09 * (i % 2)) * fade * (1 + 0.5 * grain[i + 20])
-        deep = (0.05 + 0.13 * ((i + 1) % 2)) * fade * (1 + 0.6 * grain[i + 34])
+        x = -0.82 + 1.64 * (i + 0.35 * grain[i + 2] * (0 < i < count - 1)) / (count - 1)
+        middle = level + 0.3 * x * x + 0.1 * tilt * x
+        fade = max(0.0, 1.0 - (x / 0.86 - tilt) ** 2)
+        high = (0.03 + 0.08 * (i % 2)) * fade * (1 + 0.7 * grain[i + 20])
+        deep = (0.03 + 0.13 * ((i + 1) % 2)) * fade * (1 + 0.8 * grain[i + 34])
         upper.append(view(0.98 * x, middle - high, 0.6))
         lower.append(view(x, middle + deep, 0.66))
-    scene.fill(polygon([*upper, *reversed(lower)]), solid(colours.hair.light, strength))
+    band_path = closed_path(spline(upper, tension=0.1), spline(lower[::-1], tension=0.1))
+    scene.fill(band_path, solid(colours.hair.light, strength))

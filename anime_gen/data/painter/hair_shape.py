@@ -76,6 +76,7 @@ def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
     v = hair.volume
     wave = {"straight": 0.012, "wavy": 0.1, "curled": 0.14, "spiky": 0.04}[hair.texture] * (1 if end > 1.2 else 0.4)
     flare = {"straight": 0.06, "wavy": 0.2, "curled": 0.26, "spiky": 0.24}[hair.texture]
+    deep = {"straight": 0.16, "wavy": 0.26, "curled": 0.3, "spiky": 0.42}[hair.texture]
     if tied:
         flare = -0.12
     if end < 1.2 and hair.texture == "straight":
@@ -88,10 +89,9 @@ def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
         for i in range(1, steps + 1):
             t = i / steps
             swing = wave * sin(2.6 * i + (1.3 if side > 0 else 0.0)) + grain(0.015)
-            edge.append((side * (widest + (0.1 + flare) * t * (1.2 - 0.5 * t * (end < 1.2)) + swing), -0.2 + (end + 0.05) * t))
+            edge.append((side * (widest + (0.1 + flare) * t * (1.2 - 0.5 * t * (end < 1.2)) + swing), -0.2 + (end + 0.2 - 0.5 * deep) * t))
         edges.append(edge)
     count = 7 if end < 2 else 5
-    deep = {"straight": 0.16, "wavy": 0.26, "curled": 0.3, "spiky": 0.42}[hair.texture]
     turn = {"straight": -0.02, "wavy": 0.1, "curled": -0.16, "spiky": 0.16}[hair.texture]
     return clumps(body, edges[0], edges[1], count, deep, turn, grain)
 
@@ -132,15 +132,17 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
             x = 1.0 - 0.13 * rank
             tip = end * (1 - 0.3 * rank) + grain(0.05)
             sway = wave + grain(0.03)
+            far = 0.5 * max(0.0, depth - 0.2)  # keeps the far lock off the far eye
             points = [
                 (side * 0.7, -0.95, 0.35),
-                (side * (x + 0.02), -0.25, depth + 0.05),
-                (side * (x + 0.02 + sway), 0.35 * tip + 0.1, depth),
-                (side * (x - 0.02 - sway), 0.72 * tip, depth),
-                (side * (x - 0.05 + 1.4 * sway), tip, depth),
+                (side * (x + far + 0.03), -0.25, depth),
+                (side * (x + far + sway), 0.45 * tip - 0.05, depth),
+                (side * (x + far - 0.05 + 0.6 * sway), tip, depth),
             ]
+            if tip > 1.1:
+                points.insert(3, (side * (x + far - 0.02 - sway), 0.75 * tip, depth))
             locks.append(
-                lock(body, points, 0.21 if hime else 0.18 - 0.03 * rank, (0.3, 1.1, 0.95) if hime else (0.3, 1.4, 0.0))
+                lock(body, points, 0.21 if hime else 0.18 - 0.03 * rank, (0.3, 1.1, 0.95) if hime else (0.3, 1.2, 0.6, 0.0))
             )
     return locks
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from anime_gen.data.painter.anatomy import Anatomy
 from anime_gen.data.painter.curves import Curve, Profile, spline
 
-LOCK: Profile = (0.35, 1.15, 0.0)
+# A belly near the root, a slender tip.
+LOCK: Profile = (0.4, 1.35, 0.42, 0.0)
 BLUNT: Profile = (0.4, 1.15, 0.95)
 
 

@@ -94,7 +94,7 @@ def sample_face(seed: int, index: int, statistics: Statistics = Statistics()) ->
 def _pose(draw: Draw, statistics: Statistics) -> Pose:
     lean = -0.16 if statistics.left_leaning else 0.0
     return Pose(
-        yaw=draw.bell(lean, 0.24),
+        yaw=draw.bell(lean, 0.2),
         pitch=draw.bell(-0.02, 0.10),
         tilt=draw.bell(lean * 0.35, 0.09),
         scale=draw.bell(0.236, 0.013),
@@ -105,13 +105,13 @@ def _pose(draw: Draw, statistics: Statistics) -> Pose:
 
 def _head(draw: Draw, male: bool) -> Head:
     chin = draw.bell(1.12, 0.045)
-    jaw = draw.bell(0.56, 0.05)
+    jaw = draw.bell(0.53, 0.05)
     return Head(
         gender="male" if male else "female",
         skin=max(0.0, draw.uniform(-0.25, 0.6) if draw.chance(0.88) else draw.uniform(0.6, 1.0)),
         chin=chin + (0.17 if male else 0.0),
         jaw=jaw + (0.08 if male else 0.0),
-        cheek=draw.bell(0.95, 0.02) - (0.03 if male else 0.0),
+        cheek=draw.bell(0.935, 0.02) - (0.03 if male else 0.0),
         ear="pointy" if draw.chance(0.07) else "round",
         nose=draw.pick({"dot": 0.25, "line": 0.25, "shadow": 0.2, "hook": 0.6 if male else 0.2}),
     )
@@ -130,7 +130,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
         height=draw.bell(0.185, 0.022) if male else draw.bell(0.275, 0.035),
         spacing=draw.bell(0.455, 0.018),
         level=draw.bell(0.2, 0.035),
-        slant=draw.bell(0.04 if male else 0.02, 0.045),
+        slant=draw.bell(0.04 if male else 0.015, 0.055),
         iris=draw.bell(0.66, 0.045) - (0.06 if male else 0.0),
         gaze=(side * draw.uniform(0.55, 1.0), draw.uniform(-0.5, 0.6)) if away else (0.0, 0.0),
         lash=draw.bell(0.75 if male else 1.1, 0.16),
