@@ -69,7 +69,8 @@ class Judge(nn.Module):
     """A residual network with heads for tags, attributes, landmarks and "is this a face at all".
 
     Landmarks are read off 16 x 16 heat maps by their centre of mass (integral regression, Sun et al. 2018), which sees
-    fine and coarse features; the other heads read the D features that distances are taken between.
+    fine and coarse features. The other heads read the D features that distances are taken between; those are made of
+    the coarse map and of fine features gathered under each landmark's heat: the colour of an eye is a few pixels.
     """
 
     def __init__(
@@ -92,9 +93,10 @@ class Judge(nn.Module):
         self.middle = nn.Sequential(_down(second, third), _Block(third))  # 8 x 8
         self.coarse = nn.Sequential(_down(third, fourth), _Block(fourth))  # 4 x 4
 
+        self.parts = nn.Conv2d(second, 24, 1)  # what is worth knowing at a landmark
         self.where = nn.Sequential(nn.Conv2d(fourth, 32, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(), nn.Flatten())
         self.features = nn.Sequential(
-            nn.Linear(fourth + 32 * (SIZE // 16) ** 2, num_features, bias=False),
+            nn.Linear(fourth + 32 * (SIZE // 16) ** 2 + 24 * NUM_LANDMARKS, num_features, bias=False),
             # Without weights: every feature counts the same in a distance.
             nn.BatchNorm1d(num_features, affine=False),
         )
@@ -122,16 +124,20 @@ class Judge(nn.Module):
         middle = self.middle(fine)
         coarse = self.coarse(middle)
 
-        features_BD = self.features(torch.cat([coarse.mean((2, 3)), self.where(coarse)], 1))
-        active_BD = F.silu(features_BD)
-
         seen = fine + F.interpolate(self.from_middle(middle), scale_factor=2, mode="bilinear")
         seen = seen + F.interpolate(self.from_coarse(coarse), scale_factor=4, mode="bilinear")
+        heat_BKHW = self.heat(seen).float()
+        share_BKP = heat_BKHW.flatten(2).softmax(2)
+
+        # Detached: a landmark is where it is, not where some tag is best seen.
+        parts_BKE = share_BKP.detach().to(fine.dtype) @ self.parts(fine).flatten(2).transpose(1, 2)
+        features_BD = self.features(torch.cat([coarse.mean((2, 3)), self.where(coarse), parts_BKE.flatten(1)], 1))
+        active_BD = F.silu(features_BD)
         return JudgeOutput(
             features_BD.float(),
             self.tags(active_BD).float(),
             tuple(head(active_BD).float() for head in self.attributes),
-            _centre_of_mass(self.heat(seen).float()),
+            _centre_of_mass(share_BKP.view_as(heat_BKHW)),
             self.face(active_BD).float().squeeze(1),
         )
 
@@ -149,6 +155,7 @@ class Judge(nn.Module):
             "painter_version": self.painter_version,
         }
         save_file(weights, str(path), metadata)
+        Path(path).chmod(0o644)  # safetensors makes it private
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED_WEIGHTS) -> Judge:
@@ -186,13 +193,12 @@ def resize(images: Tensor) -> Tensor:
     return F.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _centre_of_mass(heat_BKHW: Tensor) -> Tensor:
-    """(B, K, 2): mean position (x, y) in [0, 1] under the softmax of each map."""
-    height, width = heat_BKHW.shape[2:]
-    share = heat_BKHW.flatten(2).softmax(2).view_as(heat_BKHW)
-    x_W = (torch.arange(width, device=share.device) + 0.5) / width
-    y_H = (torch.arange(height, device=share.device) + 0.5) / height
-    return torch.stack([share.sum(2) @ x_W, share.sum(3) @ y_H], 2)
+def _centre_of_mass(share_BKHW: Tensor) -> Tensor:
+    """(B, K, 2): mean position (x, y) in [0, 1] of maps that sum to 1."""
+    height, width = share_BKHW.shape[2:]
+    x_W = (torch.arange(width, device=share_BKHW.device) + 0.5) / width
+    y_H = (torch.arange(height, device=share_BKHW.device) + 0.5) / height
+    return torch.stack([share_BKHW.sum(2) @ x_W, share_BKHW.sum(3) @ y_H], 2)
 
 
 def hash_weights(module: nn.Module) -> str:
