@@ -21,6 +21,6 @@ class Best(ModelCheckpoint):
     def __init__(self, monitor: str = "fd_judge", mode: str = "min") -> None:
         super().__init__(monitor=monitor, mode=mode, filename="best", save_top_k=1, enable_version_counter=False)
 
-    def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:  # type: ignore[override]
+    def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
         super().setup(trainer, pl_module, stage)

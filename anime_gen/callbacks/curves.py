@@ -39,15 +39,13 @@ class Curves(L.Callback):
         self._batch_seconds: deque[float] = deque(maxlen=200)
         self._batch_began = 0.0
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self.stopwatch.start()
 
-    def on_train_batch_start(  # type: ignore[override]
-        self, trainer: L.Trainer, pl_module: GenerativeModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: GenerativeModule, batch: Any, batch_idx: int) -> None:
         self._batch_began = time.monotonic()
 
-    def on_train_batch_end(  # type: ignore[override]
+    def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._batch_seconds.append(time.monotonic() - self._batch_began)

@@ -21,7 +21,7 @@ class Divergence(L.Callback):
         self.patience = patience
         self.bad_batches = 0
 
-    def on_train_batch_end(  # type: ignore[override]
+    def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         bad = [name for name, value in outputs.items() if not math.isfinite(float(value))]

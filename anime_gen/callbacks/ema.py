@@ -33,7 +33,7 @@ class EMA(L.Callback):
         self._restored: dict[str, Tensor] | None = None
         self._swapped = False
 
-    def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:  # type: ignore[override]
+    def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:
         if self._shadow is None:
             self._shadow = copy.deepcopy(pl_module.averaged).requires_grad_(False)
 
@@ -55,11 +55,11 @@ class EMA(L.Callback):
             self.shadow.load_state_dict(self._restored)
             self._restored = None
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._place(pl_module)
 
     @torch.no_grad()
-    def on_train_batch_end(  # type: ignore[override]
+    def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         images = batch.image_BCHW.shape[0] * trainer.world_size
@@ -71,23 +71,32 @@ class EMA(L.Callback):
 
     def _swap(self, pl_module: GenerativeModule) -> None:
         """Exchanges storage, so that optimisers and DDP keep the parameter objects they know."""
-        for average, trained in zip(self.shadow.parameters(), pl_module.averaged.parameters(), strict=True):
-            average.data, trained.data = trained.data, average.data
-        for average, trained in zip(self.shadow.buffers(), pl_module.averaged.buffers(), strict=True):
-            average.data, trained.data = trained.data, average.data
+        averages = [*self.shadow.parameters(), *self.shadow.buffers()]
+        trained = [*pl_module.averaged.parameters(), *pl_module.averaged.buffers()]
+        for one, other in zip(averages, trained, strict=True):
+            one.data, other.data = other.data, one.data
         self._swapped = not self._swapped
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._place(pl_module)
         self._swap(pl_module)
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._swap(pl_module)
 
-    on_test_start = on_predict_start = on_validation_start
-    on_test_end = on_predict_end = on_validation_end
+    def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self.on_validation_start(trainer, pl_module)
 
-    def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:  # type: ignore[override]
+    def on_test_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._swap(pl_module)
+
+    def on_predict_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self.on_validation_start(trainer, pl_module)
+
+    def on_predict_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._swap(pl_module)
+
+    def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:
         if self._swapped:
             self._swap(pl_module)
 

@@ -39,7 +39,7 @@ class Grids(L.Callback):
             )
         return tile(quantise(images), self.columns, shown if pl_module.needs else None, data.vocabulary)
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
         images_shown = int(pl_module.images_shown)
@@ -51,7 +51,7 @@ class Grids(L.Callback):
             if isinstance(logger, TensorBoardLogger) and trainer.state.fn == "fit":
                 logger.experiment.add_image("samples", np.asarray(grid), images_shown, dataformats="HWC")
 
-    def on_predict_batch_end(  # type: ignore[override]
+    def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
         folder = Path(trainer.default_root_dir) / "predictions"

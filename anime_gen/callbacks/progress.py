@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -46,7 +47,7 @@ class Images(ProgressBar):
         interval = 0.2 if sys.stderr.isatty() else 60.0
         return tqdm(disable=not self._enabled, dynamic_ncols=True, mininterval=interval, **options)
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         per_epoch = int(trainer.num_training_batches) * trainer.datamodule.batch_size  # type: ignore[attr-defined]
         total = per_epoch * trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None
         self._bar = self._make(
@@ -64,7 +65,7 @@ class Images(ProgressBar):
         scorings = max(0, (trainer.max_epochs or 0) - trainer.current_epoch) if trainer.limit_val_batches else 0
         return training + scorings * (self._scoring_seconds[-1] if self._scoring_seconds else 0.0)
 
-    def on_train_batch_end(  # type: ignore[override]
+    def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self._bar is None:
@@ -77,49 +78,59 @@ class Images(ProgressBar):
         text = f"{speed:.0f} images/s"
         if self._bar.total:
             text += (
-                f", {clock(self._eta(trainer, self._bar.total - int(pl_module.images_shown), images_per_batch))} left"
+                f", {clock(self._eta(trainer, int(self._bar.total) - int(pl_module.images_shown), images_per_batch))} left"
             )
             if not self._scoring_seconds:
                 text += " + scoring"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(images_per_batch)
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def _begin(self, what: str, batches: Sequence[float]) -> None:
         self._scoring_began = time.monotonic()
-        self._scoring = self._make(
-            total=int(sum(trainer.num_val_batches)) or None, desc="scoring", leave=False, unit="batch"
-        )
+        self._scoring = self._make(total=int(sum(batches)) or None, desc=what, leave=False, unit="batch")
 
-    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+    def _step(self) -> None:
         if self._scoring is not None:
             self._scoring.update(1)
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def _finish(self) -> None:
         if self._scoring is not None:
             self._scoring.close()
         self._scoring_seconds.append(time.monotonic() - self._scoring_began)
         self._batch_ended = time.monotonic()
 
-    def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
-        self._scoring_began = time.monotonic()
-        self._scoring = self._make(total=int(sum(trainer.num_test_batches)), desc="scoring", leave=False, unit="batch")
+    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._begin("scoring", trainer.num_val_batches)
 
-    on_test_batch_end = on_validation_batch_end
-    on_test_end = on_validation_end
+    def on_validation_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self._step()
 
-    def on_predict_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
-        self._scoring_began = time.monotonic()
-        batches = int(sum(trainer.num_predict_batches))
-        self._scoring = self._make(total=batches, desc="sampling", leave=False, unit="batch")
+    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._finish()
 
-    on_predict_batch_end = on_validation_batch_end
-    on_predict_end = on_validation_end
+    def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._begin("scoring", trainer.num_test_batches)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self._step()
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._finish()
+
+    def on_predict_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._begin("sampling", trainer.num_predict_batches)
+
+    def on_predict_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self._step()
+
+    def on_predict_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._finish()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:  # type: ignore[override]
+    def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:
         for bar in (self._bar, self._scoring):
             if bar is not None:
                 bar.close()

@@ -56,7 +56,7 @@ def provenance() -> dict[str, Any]:
 class Provenance(L.Callback):
     """Appends one record to `provenance.json` at every start, so that a resumed run shows all its sittings."""
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
         path = Path(trainer.default_root_dir) / "provenance.json"

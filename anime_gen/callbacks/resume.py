@@ -38,7 +38,7 @@ class Resume(Checkpoint):
     def path(self, trainer: L.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._saved_at_images = int(pl_module.images_shown)
         self._saved_at_time = time.monotonic()
         self._asked_to_stop = 0
@@ -53,7 +53,7 @@ class Resume(Checkpoint):
             raise KeyboardInterrupt
         self._asked_to_stop = number
 
-    def on_train_batch_end(  # type: ignore[override]
+    def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.world_size > 1 and batch_idx % 16:
@@ -68,7 +68,7 @@ class Resume(Checkpoint):
             self._restore_handlers()
             raise KeyboardInterrupt
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._save(trainer, pl_module)
 
@@ -82,8 +82,8 @@ class Resume(Checkpoint):
             signal.signal(number, handler)
         self._handlers.clear()
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._restore_handlers()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:  # type: ignore[override]
+    def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:
         self._restore_handlers()

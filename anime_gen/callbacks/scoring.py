@@ -37,7 +37,7 @@ class Scoring(L.Callback):
         self._began = 0.0
         self._spent = 0.0
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self.stopwatch.start()
         if trainer.is_global_zero:
             drop_after(self._file(trainer), int(pl_module.images_shown))
@@ -93,29 +93,29 @@ class Scoring(L.Callback):
                     step=images,
                 )
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._begin(trainer, pl_module)
 
-    def on_validation_batch_end(  # type: ignore[override]
+    def on_validation_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
         self._batch("validation", outputs, batch, pl_module)
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._end("validation", trainer, pl_module)
 
-    def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._begin(trainer, pl_module)
 
-    def on_test_batch_end(  # type: ignore[override]
+    def on_test_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
         self._batch("test", outputs, batch, pl_module)
 
-    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._end("test", trainer, pl_module)
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         seconds = self.stopwatch.seconds()
         rank_zero_info(f"scoring took {self._spent / max(seconds, 1e-9):.0%} of {seconds:.0f} s")
 

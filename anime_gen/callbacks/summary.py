@@ -26,7 +26,7 @@ def table(records: list[Record]) -> str:
 class Summary(L.Callback):
     """Prints the run's folder and a small table of its scores when `fit` has ended."""
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:  # type: ignore[override]
+    def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from anime_gen.cli.train import quiet, suite
@@ -67,6 +67,19 @@ def multiply_adds(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
     return counter.get_total_flops() // 2 // len(batch.index_B), calls
 
 
+class Single(Dataset[Batch]):
+    """A data set of one batch."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batch
+
+
 class Saved:
     """One tensor that autograd keeps for a backward pass; the storages alive are counted, each once."""
 
@@ -106,7 +119,7 @@ def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
     Saved.holders.clear()
     hooks = torch.autograd.graph.saved_tensors_hooks(Saved, lambda kept: kept.tensor)
     with hooks, FlopCounterMode(display=False) as counter:
-        trainer.fit(module, DataLoader([batch], batch_size=None))
+        trainer.fit(module, DataLoader(Single(batch), batch_size=None))
     return counter.get_total_flops() // 2, Saved.peak
 
 

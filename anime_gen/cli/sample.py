@@ -53,8 +53,8 @@ def read_landmarks(path: Path) -> torch.Tensor:
     except ValueError as reason:
         raise UserError(f"--landmarks {path} is not JSON ({reason})") from reason
     scale = (1.0, 1.0)
-    if isinstance(content, dict) and "width" in content:
-        scale = (float(content["width"]), float(content.get("height", content["width"])))
+    if isinstance(content, dict) and {"width", "height"} <= content.keys():
+        scale = (float(content["width"]), float(content["height"]))
     points = content.get("landmarks", content) if isinstance(content, dict) else content
     if isinstance(points, dict):
         points = {name: point for name, point in points.items() if name not in ("width", "height")}
