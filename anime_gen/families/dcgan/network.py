@@ -1,6 +1,6 @@
 """Radford's convolutional pair and the fully connected pair, leaves first.
 
-Generators map z (B, Z) to pictures (B, 3, H, W) in [-1, 1]; discriminators map pictures to logits (B,).
+Generators map z (B, Z) to pictures (B, 3, H, W) in [-1, 1]; discriminators map pictures to logits (B,), float32.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class ConvDiscriminator(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         logits_B: Tensor = self.layers(image_BCHW).flatten()
-        return logits_B
+        return logits_B.float()  # a loss adds up what bfloat16 would round away
 
 
 def initialise(module: nn.Module) -> None:
@@ -128,7 +128,7 @@ class DenseDiscriminator(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         logits_B: Tensor = self.layers(image_BCHW.flatten(1)).flatten()
-        return logits_B
+        return logits_B.float()
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_one_step_is_the_written_out_one() -> None:
 def test_the_generators_step_works_out_no_gradient_for_the_discriminator() -> None:
     module, batch = unattached(), batch_of()
     after_its_step: list[Tensor] = []
-    of_generator, of_discriminator = module.optimizers()  # type: ignore[misc]
+    _, of_discriminator = module.optimizers()  # type: ignore[misc]
     of_discriminator.register_step_post_hook(
         lambda *_: after_its_step.extend(p.grad.clone() for p in module.discriminator.parameters())
     )
@@ -233,4 +233,4 @@ def test_mixed_precision_trains() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         scalars = module.training_step(batch_of(), 0)
     assert all(torch.isfinite(value) for value in scalars.values())
-    assert scalars["penalty"].dtype == torch.float32
+    assert {value.dtype for value in scalars.values()} == {torch.float32}
