@@ -81,7 +81,7 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
         used = trim if tones == "trim" else cloth
         edge = straight(*points, points[0])
         scene.fill(closed_path(edge), solid(used.base))
-        scene.ink("collar", used.line, [(straight(a, b), 0.006) for a, b in zip(points, [*points[1:], points[0]], strict=True)], PRESSED)
+        scene.ink("collar", used.line, [(edge, 0.007)], (0.8, 1.1, 0.9))
 
     if outfit == "sailor":
         garment([at(-wide, dip), at(0, low + 0.85), at(wide, dip)], "trim")

@@ -84,6 +84,14 @@ def trace(path: skia.Path, curve: Curve, start: bool = True) -> None:
         cubic(*curve[i : i + 6])
 
 
+def trace_back(path: skia.Path, curve: Curve) -> None:
+    """Continues a path by a line to the curve's end and along the curve to its start."""
+    path.lineTo(curve[-2], curve[-1])
+    cubic = path.cubicTo
+    for i in range(len(curve) - 2, 0, -6):
+        cubic(curve[i - 2], curve[i - 1], curve[i - 4], curve[i - 3], curve[i - 6], curve[i - 5])
+
+
 def closed_path(*curves: Curve) -> skia.Path:
     """One closed outline: the curves joined in order."""
     path = skia.Path()
@@ -97,7 +105,7 @@ def band(path: skia.Path, curve: Curve, half: float, profile: Profile) -> None:
     """Adds a filled band of varying width along a curve to a path. All bands wind alike, so overlaps stay filled."""
     left, right = ribbon(curve, half, profile)
     trace(path, left)
-    trace(path, reverse(right), start=False)
+    trace_back(path, right)
     path.close()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import skia
+
 from anime_gen.data.painter import accessories, background, bust, eyes, hair, head
 from anime_gen.data.painter.anatomy import Anatomy, anatomy
 from anime_gen.data.painter.hair_shape import HairShape, hair_shape
@@ -21,19 +23,21 @@ class Geometry(NamedTuple):
 
     body: Anatomy
     hair: HairShape
+    over_face: skia.Path  # what of the hair lies over the face; not to be changed
 
 
 @lru_cache(maxsize=16)
 def geometry(face: Face) -> Geometry:
     """The geometry of a face, computed once."""
     body = anatomy(face)
-    return Geometry(body, hair_shape(face, body))
+    shape = hair_shape(face, body)
+    return Geometry(body, shape, hair.over_face(shape))
 
 
 @lru_cache(maxsize=4)
 def compose(face: Face, fine: bool) -> Scene:
     """The drawing of a face; `fine` adds detail that small pictures cannot show."""
-    body, shape = geometry(face)
+    body, shape, over_face = geometry(face)
     colours = palette(face)
     scene = Scene(fine, _WEIGHT[face.style.kind] * face.style.line)
     background.draw_background(scene, face)
@@ -45,7 +49,7 @@ def compose(face: Face, fine: bool) -> Scene:
     if face.extras.earrings:
         for side in (-1, 1):
             accessories.draw_earring(scene, face, body, colours, side)
-    head.draw_face(scene, face, body, shape, colours)
+    head.draw_face(scene, face, body, over_face, colours)
     head.draw_nose(scene, face, body, colours)
     head.draw_mouth(scene, face, body, colours)
     eyes.draw_eyes(scene, face, body, colours)

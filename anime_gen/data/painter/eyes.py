@@ -5,7 +5,7 @@ from __future__ import annotations
 import skia
 
 from anime_gen.data.painter.anatomy import Anatomy, Eye
-from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, reverse, spline, trace
+from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, spline, trace, trace_back
 from anime_gen.data.painter.palette import Colour, Palette, mix, shift
 from anime_gen.data.painter.parameters import Face
 from anime_gen.data.painter.scene import Scene, argb, linear, solid
@@ -44,7 +44,7 @@ def _ball(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
     shadow = skia.Path()
     trace(shadow, eye.upper)
     lowered = [value + (0.07 * scale if i % 2 else 0.0) for i, value in enumerate(eye.upper)]
-    trace(shadow, reverse(lowered), start=False)
+    trace_back(shadow, lowered)
     shadow.close()
     scene.fill(shadow, solid((70, 50, 90), 0.38))
     scene.unclip()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import skia
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, band, closed_path, reverse, ribbon, spline, trace
+from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, band, closed_path, ribbon, spline, trace, trace_back
 from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.locks import Lock
 from anime_gen.data.painter.palette import Colour, Palette, mix
@@ -16,6 +16,7 @@ from anime_gen.data.painter.scene import Scene, argb, linear, solid
 
 
 _WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
+_WEDGES = {count: tuple(_WEDGE[12 * i // count] for i in range(count)) for count in range(8, 40, 6)}
 
 
 class Brush:
@@ -24,10 +25,10 @@ class Brush:
     def __init__(self, face: Face, colours: Palette, dark: float) -> None:
         tones = colours.hair
         self.line = tones.line
+        self.line_paint = solid(tones.line)
         self.light = face.style.light
         base = mix(tones.base, tones.shadow, dark)
         self.shade = solid(mix(tones.shadow, tones.line, 0.3 * dark), 0.9)
-        self.gloss = solid(mix(tones.base, tones.light, 0.6), 0.55)
         self.fill = solid(base)
         if face.style.kind not in ("flat", "ink"):
             top, bottom = face.pose.y - 1.4 * face.pose.scale, face.pose.y + 1.9 * face.pose.scale
@@ -38,32 +39,26 @@ class Brush:
 
 def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
     """One lock: its edge (a slightly wider band underneath), its colour, and the shadow on its far side."""
-    width = 0.0036 * scene.weight
-    # Quantised, so that equal profiles are computed once.
-    relative = round(16 * width / lock.half) / 16
-    # The edge grows from nothing at the root, so that roots melt into the crown.
-    rim = skia.Path()
-    last = len(lock.profile) - 1
-    grown = tuple(weight + relative * min(1.0, 1.5 * k / last) for k, weight in enumerate(lock.profile))
-    band(rim, lock.curve, lock.half, grown)
-    left, right = ribbon(lock.curve, lock.half, lock.profile)
-    body = skia.Path()
+    centre, left, right = lock.curve, lock.left, lock.right
+    # The edge line is part of the lock's width: nothing at the tip, little at the root, so that roots melt into the crown.
+    wider = 0.0042 * scene.weight / lock.half
+    rim, body, shadow = skia.Path(), skia.Path(), skia.Path()
+    trace(rim, [a + (a - c) * wider for a, c in zip(left, centre, strict=True)])
+    trace_back(rim, [a + (a - c) * wider for a, c in zip(right, centre, strict=True)])
     trace(body, left)
-    trace(body, reverse(right), start=False)
+    trace_back(body, right)
     dark, lit = (right, left) if brush.light > 0 else (left, right)
-    # A wedge of shadow: nothing at the root, half the lock below the middle.
-    count = len(dark)
-    inner = [a + (b - a) * _WEDGE[12 * i // count] for i, (a, b) in enumerate(zip(dark, lock.curve, strict=True))]
-    shadow = skia.Path()
+    # A wedge of shadow: nothing at the root, more than half the lock below its middle.
+    wedge = _WEDGES[len(dark)]
     trace(shadow, dark)
-    trace(shadow, reverse(inner), start=False)
-    scene.fill(rim, solid(brush.line))
+    trace_back(shadow, [a + (c - a) * w for a, c, w in zip(dark, centre, wedge, strict=True)])
+    scene.fill(rim, brush.line_paint)
     scene.fill(body, brush.fill)
     scene.fill(shadow, brush.shade)
-    for edge in (left, right):
-        scene.trace_only(part, edge, 0.004)
     if scene.fine:
-        thin = [0.35 * a + 0.65 * b for a, b in zip(lit, lock.curve, strict=True)]
+        scene.trace_only(part, left, 0.004)
+        scene.trace_only(part, right, 0.004)
+        thin = [0.35 * a + 0.65 * c for a, c in zip(lit, centre, strict=True)]
         scene.ink(part, brush.line, [(thin, 0.003)], (0.0, 0.8, 0.9), alpha=0.45)
 
 
@@ -115,7 +110,8 @@ def over_face(shape: HairShape) -> skia.Path:
     """What of the hair lies over the face: for its shadow and for what it hides."""
     path = skia.Path()
     for lock in (*shape.bangs, *shape.sides):
-        band(path, lock.curve, lock.half, lock.profile)
+        trace(path, lock.left)
+        trace_back(path, lock.right)
     trace(path, shape.cap[0])
     trace(path, shape.cap[1], start=False)
     return path

@@ -6,8 +6,6 @@ import skia
 
 from anime_gen.data.painter.anatomy import MOUTH_SHAPE, Anatomy, face_depth
 from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, spline
-from anime_gen.data.painter.hair import over_face
-from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.palette import Palette, mix
 from anime_gen.data.painter.parameters import Face
 from anime_gen.data.painter.scene import Scene, argb, radial, solid
@@ -35,14 +33,14 @@ def draw_ears(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         scene.ink(name, colours.skin.line, [(edge, 0.006)], PRESSED)
 
 
-def draw_face(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
+def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, colours: Palette) -> None:
     """Skin, the hair's shadow on it, blush and outline."""
     path = closed_path(body.jaw, body.skull)
     scale = face.pose.scale
     scene.fill(path, solid(colours.skin.base))
     scene.clip(path)
     if face.style.kind != "flat":
-        shadow = over_face(shape)
+        shadow = skia.Path(over_face)
         shadow.offset(-0.02 * face.style.light * scale / 0.22, 0.022 * scale / 0.22)
         scene.fill(shadow, solid(colours.skin.shadow, 0.85))
     if face.style.kind in ("soft", "cel"):

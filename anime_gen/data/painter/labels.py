@@ -11,7 +11,6 @@ from anime_gen.data.painter import accessories, bust
 from anime_gen.data.painter.curves import Point
 from anime_gen.data.painter.drawing import geometry
 from anime_gen.data.painter.eyes import shows_through
-from anime_gen.data.painter.hair import over_face
 from anime_gen.data.painter.head import has_fang
 from anime_gen.data.painter.parameters import EYE_COLOURS, GENDERS, HAIR_COLOURS, STYLES, Face
 from anime_gen.vocabulary import S5_TAGS, Vocabulary
@@ -58,7 +57,7 @@ def labels(face: Face) -> Labels:
 
 
 def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
-    body, shape = geometry(face)
+    body, shape, hidden = geometry(face)
     points: list[Point] = []
     for brow in reversed(body.brows):
         points += [(brow[12], brow[13]), (brow[6], brow[7]), (brow[0], brow[1])]
@@ -66,7 +65,6 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
         outer, inner = (eye.upper[-2], eye.upper[-1]), (eye.upper[0], eye.upper[1])
         points += [outer, inner, eye.top, eye.bottom, eye.iris]
     points += [body.nose, *body.mouth, body.sides[1], body.sides[0], body.chin]
-    hidden = over_face(shape)
     visible = [0 <= x <= 1 and 0 <= y <= 1 and not hidden.contains(x, y) for x, y in points]
     if shows_through(face):
         visible[:6] = [0 <= x <= 1 and 0 <= y <= 1 for x, y in points[:6]]
@@ -77,8 +75,7 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
 
 def _tags(face: Face) -> set[str]:
     hair, mood, extras, clothes = face.hair, face.expression, face.extras, face.clothes
-    body, shape = geometry(face)
-    hidden = over_face(shape)
+    body, shape, hidden = geometry(face)
     ears = [not hidden.contains(*accessories.earring_spot(face, body, side)) for side in (-1, 1)]
     tied = not accessories.not_tied(face)
     hatless = extras.hat == "none"

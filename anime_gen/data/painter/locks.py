@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import Curve, Profile, spline
+from anime_gen.data.painter.curves import Curve, Profile, ribbon, spline
 
 # A belly near the root, a slender tip.
 LOCK: Profile = (0.4, 1.35, 0.42, 0.0)
@@ -16,8 +16,9 @@ class Lock(NamedTuple):
     """One strand: a band along a curve from root to tip."""
 
     curve: Curve
+    left: Curve  # both edges run from root to tip
+    right: Curve
     half: float  # half width, fraction of the picture
-    profile: Profile
 
 
 class Clumps(NamedTuple):
@@ -40,7 +41,9 @@ class Grain:
 
 def lock(body: Anatomy, points: list[tuple[float, float, float]], half: float, profile: Profile = LOCK) -> Lock:
     """A lock through points of head space; `half` in head units."""
-    return Lock(spline([body.view(*point) for point in points]), half * body.view.scale, profile)
+    curve = spline([body.view(*point) for point in points])
+    left, right = ribbon(curve, half * body.view.scale, profile)
+    return Lock(curve, left, right, half * body.view.scale)
 
 
 def clumps(

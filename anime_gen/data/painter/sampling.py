@@ -108,7 +108,7 @@ def _head(draw: Draw, male: bool) -> Head:
     jaw = draw.bell(0.53, 0.05)
     return Head(
         gender="male" if male else "female",
-        skin=max(0.0, draw.uniform(-0.25, 0.6) if draw.chance(0.88) else draw.uniform(0.6, 1.0)),
+        skin=max(0.0, draw.uniform(-0.25, 0.6) if draw.chance(0.92) else draw.uniform(0.6, 0.95)),
         chin=chin + (0.17 if male else 0.0),
         jaw=jaw + (0.08 if male else 0.0),
         cheek=draw.bell(0.935, 0.02) - (0.03 if male else 0.0),
@@ -126,12 +126,12 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
     return Eyes(
         colour=draw.pick(share),
         lids=lids,  # type: ignore[arg-type]
-        width=draw.bell(0.27, 0.018) - (0.015 if male else 0.0),
+        width=draw.bell(0.285, 0.018) - (0.015 if male else 0.0),
         height=draw.bell(0.185, 0.022) if male else draw.bell(0.275, 0.035),
-        spacing=draw.bell(0.455, 0.018),
+        spacing=draw.bell(0.465, 0.018),
         level=draw.bell(0.2, 0.035),
         slant=draw.bell(0.04 if male else 0.015, 0.055),
-        iris=draw.bell(0.66, 0.045) - (0.06 if male else 0.0),
+        iris=draw.bell(0.7, 0.045) - (0.06 if male else 0.0),
         gaze=(side * draw.uniform(0.55, 1.0), draw.uniform(-0.5, 0.6)) if away else (0.0, 0.0),
         lash=draw.bell(0.75 if male else 1.1, 0.16),
         lashes=0 if male else draw.pick({"0": 0.25, "1": 0.45, "2": 0.3}) == "2" and 2 or draw.chance(0.6) * 1,

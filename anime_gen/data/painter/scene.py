@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +28,9 @@ def argb(colour: Colour, alpha: float = 1.0) -> int:
     return int(255 * alpha + 0.5) << 24 | int(r + 0.5) << 16 | int(g + 0.5) << 8 | int(b + 0.5)
 
 
+@lru_cache(maxsize=256)
 def solid(colour: Colour, alpha: float = 1.0) -> skia.Paint:
-    """One flat colour."""
+    """One flat colour. Shared between calls: not to be changed."""
     return skia.Paint(Color=argb(colour, alpha), AntiAlias=True)
 
 
