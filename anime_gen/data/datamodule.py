@@ -142,7 +142,8 @@ class AnimeFaces(L.LightningDataModule):
         dataset = self._evaluation(split, parts)
         count = len(dataset.pictures) if limit is None else min(limit, len(dataset.pictures))
         rank, world = self._place()
-        return Loader(dataset, Shard(count, max(1, self.batch_size // world), rank, world), self.num_workers)
+        # Without workers: sampling takes far longer than reading, and every evaluation would start them anew.
+        return Loader(dataset, Shard(count, max(1, self.batch_size // world), rank, world), workers=0)
 
     def showcase(self, n: int) -> Condition:
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""

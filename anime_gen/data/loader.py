@@ -38,6 +38,16 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         return iter(self._loader)
 
+    @property
+    def _iterator(self) -> Any:
+        # Lightning ends the workers through this attribute of a DataLoader; left to the garbage collector, each takes
+        # seconds to go.
+        return self._loader._iterator
+
+    @_iterator.setter
+    def _iterator(self, iterator: Any) -> None:
+        self._loader._iterator = iterator
+
     def state_dict(self) -> dict[str, Any]:
         return {}
 

@@ -35,7 +35,8 @@ class Pictures:
         self.rows = np.flatnonzero(readable)
         self._paths: Mapping[Kind, Path] = {kind: pack.path(kind) for kind in columns}
         self._columns: dict[Kind, np.ndarray] = columns
-        self._tag_mirror = np.array(pack.source.vocabulary.tag_mirror, dtype=np.int64)
+        self.vocabulary = pack.source.vocabulary
+        self._tag_mirror = np.array(self.vocabulary.tag_mirror, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.rows)

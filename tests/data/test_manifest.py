@@ -94,7 +94,9 @@ def test_not_text(tmp_path):
 
 
 def test_the_vocabulary_grows_with_the_data_and_knows_aliases(tmp_path):
-    rows = "".join(f"{i}.png,gray,{'grey_hair, tie' if i % 2 else 'gray hair, necktie, rare' * (i < 4)}\n" for i in range(9))
+    rows = "".join(
+        f"{i}.png,gray,{'grey_hair, tie' if i % 2 else 'gray hair, necktie, rare' * (i < 4)}\n" for i in range(9)
+    )
     rows = "\n".join(line.replace(",gray,", ',gray,"') + '"' for line in rows.splitlines())
     words = read_manifest(manifest(tmp_path, f"file,hair,tags\n{rows}\n")).vocabulary(min_tag_count=3)
     assert words.tags == ("grey hair", "necktie")
