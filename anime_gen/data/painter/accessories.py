@@ -57,7 +57,7 @@ def _bow(scene: Scene, part: str, centre: Point, size: float, turn: float, colou
 def draw_ties(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
     """What holds the tails: a ribbon, or a plain band."""
     for (x, y), side in shape.ties:
-        if face.extras.ribbon:
+        if ribbon_drawn(face):
             _bow(scene, "hair ribbon", (x, y), 0.26 * face.pose.scale, 0.3 * side, colours.ornament, tails=True)
         else:
             scene.oval((x, y), 0.1 * face.pose.scale, 0.08 * face.pose.scale, solid(colours.ornament.line))
@@ -66,7 +66,9 @@ def draw_ties(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> N
 def ornament_spot(face: Face, body: Anatomy, slot: int) -> Point:
     """A place on the front of the hair: 0 above the temple, 1 lower on the same side, 2 on the other side, 3 on top."""
     s = face.hair.side
-    x, y = ((0.72 * s, -0.72), (0.9 * s, -0.3), (-0.75 * s, -0.68), (0.62 * s, -1.22))[slot]
+    x, y = ((0.72 * s, -0.7), (0.92 * s, -0.26), (-0.78 * s, -0.62), (0.62 * s, -1.22))[slot]
+    if face.extras.hat != "none":
+        x, y = 1.08 * x, y + 0.42  # below the brim
     return body.view(x, y, 0.45)
 
 
@@ -81,7 +83,7 @@ def draw_ornaments(scene: Scene, face: Face, body: Anatomy, colours: Palette) ->
         scene.ink("hairband", colours.ornament.base, [(arc, 0.044)], (0.7, 1.1, 0.7))
     if extras.bow and hatless:
         _bow(scene, "hair bow", ornament_spot(face, body, 3), 0.42 * scale, 0.35 * face.hair.side, colours.ornament, tails=False)
-    if extras.ribbon and not_tied(face):
+    if ribbon_drawn(face) and not_tied(face):
         _bow(scene, "hair ribbon", ornament_spot(face, body, 2), 0.28 * scale, -0.4 * face.hair.side, colours.ornament, tails=True)
     if extras.flower:
         x, y = ornament_spot(face, body, 0)
@@ -101,18 +103,28 @@ def draw_ornaments(scene: Scene, face: Face, body: Anatomy, colours: Palette) ->
             _shape(scene, "hair clip", edge, tone, 0.006)
 
 
+def ribbon_drawn(face: Face) -> bool:
+    """A hat would cover the tie of a high tail."""
+    return face.extras.ribbon and not (face.extras.hat != "none" and face.hair.tails == "pony")
+
+
 def not_tied(face: Face) -> bool:
     """No tail to tie a ribbon around."""
     return face.hair.tails in ("none", "buns")
 
 
 def draw_hat(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
-    """Over the crown."""
+    """Over the crown, with a shadow on the hair below."""
     kind, view, v = face.extras.hat, body.view, 1 + 0.85 * face.hair.volume
     tone = colours.ornament
+    if kind == "none":
+        return
+    edge = -0.62 if kind == "cap" else -0.84
+    shade = [(-0.96, edge - 0.05), (-0.5, edge - 0.2), (0.0, edge - 0.22), (0.5, edge - 0.2), (0.96, edge - 0.05), (0.9, edge + 0.14), (0.0, edge + 0.06), (-0.9, edge + 0.14)]
+    scene.fill(closed_path(spline([view(x * v, y * v, 0.3 if kind != "cap" else 0.7) for x, y in shade], closed=True)), solid(colours.hair.line, 0.4))
     if kind == "beret":
         s = face.hair.side
-        points = [(-1.0, -0.92), (-1.15, -1.3), (-0.5, -1.72), (0.4, -1.75), (1.25, -1.4), (1.05, -0.92), (0.5, -1.1), (-0.4, -1.12)]
+        points = [(-0.98, -0.84), (-1.16, -1.2), (-0.5, -1.66), (0.4, -1.7), (1.26, -1.32), (1.04, -0.82), (0.5, -1.0), (-0.4, -1.02)]
         _shape(scene, "hat", spline([view(s * x * v, y * v, 0.2) for x, y in points], closed=True), tone, 0.009)
     elif kind == "witch":
         cone = [(-0.95, -0.95), (-0.7, -1.5), (-0.25, -2.1), (0.5, -2.6), (0.55, -1.9), (0.8, -1.4), (0.95, -0.95)]
@@ -120,9 +132,11 @@ def draw_hat(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
         brim = [(-1.7, -0.78), (-0.9, -1.08), (0.0, -1.16), (0.9, -1.08), (1.7, -0.78), (0.9, -0.82), (0.0, -0.88), (-0.9, -0.82)]
         _shape(scene, "hat", spline([view(x * v, y * v, 0.3) for x, y in brim], closed=True), tone, 0.009)
     elif kind == "cap":
-        dome = [(-1.02, -0.7), (-0.95, -1.2), (-0.5, -1.6), (0.0, -1.68), (0.5, -1.6), (0.95, -1.2), (1.02, -0.7), (0.0, -0.98)]
+        dome = [(-1.04, -0.55), (-0.97, -1.1), (-0.52, -1.5), (0.0, -1.58), (0.52, -1.5), (0.97, -1.1), (1.04, -0.55), (0.0, -0.82)]
         _shape(scene, "hat", spline([view(x * v, y * v, 0.2) for x, y in dome], closed=True), tone, 0.009)
-        peak = [(-0.85, -0.9), (0.0, -1.12), (0.85, -0.9), (0.95, -0.66), (0.0, -0.78), (-0.95, -0.66)]
+        peak = [(-0.85, -0.76), (0.0, -0.98), (0.85, -0.76), (0.95, -0.54), (0.0, -0.64), (-0.95, -0.54)]
+        seams = [spline([view(s * 0.5 * v, -0.9 * v, 0.7), view(s * 0.4 * v, -1.3 * v, 0.5), view(0, -1.56 * v, 0.2)]) for s in (-1, 1)]
+        scene.ink("hat", tone.line, [(curve, 0.005) for curve in seams])
         _shape(scene, "hat", spline([view(x * v, y * v, 0.75) for x, y in peak], closed=True), colours.cloth, 0.009)
     elif kind == "straw":
         straw = tones((240, 214, 148), face.style.kind)
@@ -171,9 +185,9 @@ def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette)
         x, y = view(0, low + 0.07, 0.0)
         scene.oval((x, y), 0.05 * face.pose.scale, 0.06 * face.pose.scale, solid((244, 210, 90)))
     if necklace_drawn(face):
-        curve = spline([view(-thick - 0.1, low + 0.12, 0.0), view(-0.2, low + 0.5, 0.0), view(0, low + 0.58, 0.0), view(0.2, low + 0.5, 0.0), view(thick + 0.1, low + 0.12, 0.0)])
+        curve = spline([view(-thick - 0.1, low + 0.12, 0.0), view(-0.2, low + 0.36, 0.0), view(0, low + 0.43, 0.0), view(0.2, low + 0.36, 0.0), view(thick + 0.1, low + 0.12, 0.0)])
         scene.ink("necklace", (176, 132, 40), [(curve, 0.035 * face.pose.scale)], (1.0, 1.0, 1.0))
-        x, y = view(0, low + 0.64, 0.0)
+        x, y = view(0, low + 0.5, 0.0)
         scene.oval((x, y), 0.085 * face.pose.scale, 0.1 * face.pose.scale, solid((120, 90, 40)))
         scene.oval((x, y), 0.07 * face.pose.scale, 0.085 * face.pose.scale, solid(mix(colours.ornament.base, (255, 255, 255), 0.2)))
 

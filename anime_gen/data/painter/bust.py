@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anime_gen.data.painter.anatomy import Anatomy
 from anime_gen.data.painter.curves import PRESSED, Curve, Point, closed_path, spline, straight
-from anime_gen.data.painter.palette import Palette, mix
+from anime_gen.data.painter.palette import Palette
 from anime_gen.data.painter.parameters import Face
 from anime_gen.data.painter.scene import Scene, solid
 
@@ -84,10 +84,10 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
         scene.ink("collar", used.line, [(edge, 0.007)], (0.8, 1.1, 0.9))
 
     if outfit == "sailor":
-        garment([at(-wide, dip), at(0, low + 0.85), at(wide, dip)], "trim")
+        garment([at(-wide, dip), at(0, low + 0.55), at(wide, dip)], "trim")
         for s in (-1, 1):
-            flap([at(s * thick, low - 0.02), at(s * 1.15, low + 0.36), at(s * 1.2, low + 0.85), at(s * 0.05, low + 1.1)], "cloth")
-            stripe = straight(at(s * 1.08, low + 0.44), at(s * 1.1, low + 0.76), at(s * 0.2, low + 0.95))
+            flap([at(s * thick, low - 0.06), at(s * 1.12, low + 0.3), at(s * 1.16, low + 0.78), at(s * 0.04, low + 0.62)], "cloth")
+            stripe = straight(at(s * 1.03, low + 0.36), at(s * 1.06, low + 0.68), at(s * 0.2, low + 0.54))
             scene.ink("collar", (250, 250, 252), [(stripe, 0.012)], (1.0, 1.0, 1.0))
     elif outfit in ("blazer", "shirt", "coat"):
         if outfit != "shirt":
@@ -126,10 +126,20 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
             scene.oval((x, cy), 0.012, 0.012, solid((238, 200, 96)))
     else:
         garment([at(-wide - 0.3, dip - 0.05), at(0, low + 0.4), at(wide + 0.3, dip - 0.05)], puff=0.1)
-        hood = spline([at(-wide - 0.35, dip + 0.1), at(-thick - 0.12, low - 0.15), at(-0.2, low + 0.42), at(0, low + 0.5), at(0.2, low + 0.42), at(thick + 0.12, low - 0.15), at(wide + 0.35, dip + 0.1)])
-        scene.ink("clothes", line, [(hood, 0.07)], (0.6, 1.4, 0.6))
-        scene.ink("clothes", mix(cloth.base, cloth.shadow, 0.5), [(hood, 0.056)], (0.6, 1.4, 0.6))
-    _neckwear(scene, face, at, colours, low)
+        for s in (-1, 1):
+            hood = spline(
+                [at(s * 0.04, low + 0.5), at(s * 0.3, low + 0.18), at(s * (thick + 0.02), low - 0.24), at(s * (thick + 0.3), low - 0.2), at(s * (thick + 0.52), low + 0.16), at(s * 0.6, low + 0.48)],
+                closed=True,
+            )
+            scene.fill(closed_path(hood), solid(cloth.base if s == face.style.light else cloth.shadow))
+            scene.ink("clothes", line, [(hood, 0.007)], PRESSED)
+            cord = spline([at(s * 0.16, low + 0.4), at(s * 0.2, low + 0.7), at(s * 0.17, low + 1.0)])
+            scene.ink("clothes", trim.base, [(cord, 0.014)], (1.0, 1.0, 1.0))
+
+
+def neckwear_drop(face: Face) -> float:
+    """How far below the neck it is tied, in head units."""
+    return 0.5 if face.clothes.outfit == "sailor" else 0.34
 
 
 def neckwear(face: Face) -> str:
@@ -139,7 +149,7 @@ def neckwear(face: Face) -> str:
 
 def _neckwear(scene: Scene, face: Face, at: _Body, colours: Palette, low: float) -> None:
     kind, tones = neckwear(face), colours.accent
-    y = low + (0.95 if face.clothes.outfit == "sailor" else 0.4)
+    y = low + neckwear_drop(face)
 
     def shape(points: list[Point]) -> None:
         edge = spline([*points, points[0]], tension=0.08)

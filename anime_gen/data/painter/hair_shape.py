@@ -66,12 +66,12 @@ def _cap(face: Face, body: Anatomy, grain: Grain) -> tuple[Curve, Curve]:
 
 def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
     hair = face.hair
-    tied = hair.tails not in ("none", "braid")
+    tied = hair.tails not in ("none", "braid", "buns")
     long = 0.9 + 0.12 * hair.fringe
     end = {"short": long, "medium": 1.5 + grain(0.28), "long": 2.9}[hair.length]
     if tied and hair.length != "long":
         end = 0.85
-    elif hair.tails in ("twin", "pony", "buns", "low twin", "twin braids"):
+    elif hair.tails in ("twin", "pony", "low twin", "twin braids"):
         end = 0.9
     v = hair.volume
     wave = {"straight": 0.012, "wavy": 0.1, "curled": 0.14, "spiky": 0.04}[hair.texture] * (1 if end > 1.2 else 0.4)

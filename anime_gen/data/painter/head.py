@@ -33,9 +33,14 @@ def draw_ears(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         scene.ink(name, colours.skin.line, [(edge, 0.006)], PRESSED)
 
 
+def face_path(body: Anatomy) -> skia.Path:
+    """The bare head."""
+    return closed_path(body.jaw, body.skull)
+
+
 def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, colours: Palette) -> None:
     """Skin, the hair's shadow on it, blush and outline."""
-    path = closed_path(body.jaw, body.skull)
+    path = face_path(body)
     scale = face.pose.scale
     scene.fill(path, solid(colours.skin.base))
     scene.clip(path)

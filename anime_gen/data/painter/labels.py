@@ -11,7 +11,7 @@ from anime_gen.data.painter import accessories, bust
 from anime_gen.data.painter.curves import Point
 from anime_gen.data.painter.drawing import geometry
 from anime_gen.data.painter.eyes import shows_through
-from anime_gen.data.painter.head import has_fang
+from anime_gen.data.painter.head import ear_outline, face_path, has_fang
 from anime_gen.data.painter.parameters import EYE_COLOURS, GENDERS, HAIR_COLOURS, STYLES, Face
 from anime_gen.vocabulary import S5_TAGS, Vocabulary
 
@@ -76,16 +76,22 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
 def _tags(face: Face) -> set[str]:
     hair, mood, extras, clothes = face.hair, face.expression, face.extras, face.clothes
     body, shape, hidden = geometry(face)
-    ears = [not hidden.contains(*accessories.earring_spot(face, body, side)) for side in (-1, 1)]
-    tied = not accessories.not_tied(face)
+    bare = face_path(body)
+
+    def seen(spot: Point, behind_face: bool) -> bool:
+        return not hidden.contains(*spot) and not (behind_face and bare.contains(*spot))
+
+    pendants = [accessories.earring_spot(face, body, side) for side in (-1, 1)]
+    rings = extras.earrings and any(seen((x, y + 0.15 * face.pose.scale), True) for x, y in pendants)
+    points = [ear_outline(face, body, side)[2] for side in (-1, 1)]
+    pointed = face.head.ear == "pointy" and any(seen(point, True) for point in points)
+    irises = any(eye.open and seen(eye.iris, False) for eye in body.eyes)
     hatless = extras.hat == "none"
-    ribbon, bow, band = extras.ribbon, extras.bow and hatless, extras.hairband and hatless
+    ribbon, bow, band = accessories.ribbon_drawn(face), extras.bow and hatless, extras.hairband and hatless
     neckwear = bust.neckwear(face)
-    gaze = face.eyes.gaze == (0.0, 0.0) and any(lids in ("open", "half") for lids in face.eyes.lids)
-    rings = extras.earrings and any(ears)
     facts = {
         f"{hair.colour} hair": True,
-        f"{face.eyes.colour} eyes": any(lids in ("open", "half") for lids in face.eyes.lids),
+        f"{face.eyes.colour} eyes": irises,
         "blush": mood.blush > 0,
         "open mouth": mood.mouth in (":d", "open", "tongue out"),
         ":d": mood.mouth == ":d",
@@ -94,7 +100,7 @@ def _tags(face: Face) -> set[str]:
         "fang": has_fang(face),
         "lips": mood.lips,
         "tears": mood.tears,
-        "looking at viewer": gaze,
+        "looking at viewer": irises and face.eyes.gaze == (0.0, 0.0),
         "hair ornament": extras.clip or extras.flower,
         "hair clip": extras.clip,
         "hair flower": extras.flower,
@@ -111,7 +117,7 @@ def _tags(face: Face) -> set[str]:
         "earrings": rings,
         "jewelry": rings or accessories.necklace_drawn(face),
         "choker": accessories.choker_drawn(face),
-        "pointy ears": face.head.ear == "pointy" and any(ears),
+        "pointy ears": pointed,
         "short hair": hair.length == "short",
         "long hair": hair.length == "long",
         "twin tails": hair.tails in ("twin", "low twin"),
@@ -124,7 +130,6 @@ def _tags(face: Face) -> set[str]:
         "school uniform": clothes.outfit in bust.UNIFORM,
         "necktie": neckwear == "necktie",
     }
-    del tied
     return {tag for tag, present in facts.items() if present}
 
 

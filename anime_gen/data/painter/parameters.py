@@ -134,7 +134,6 @@ class Extras:
     earrings: bool
     choker: bool
     necklace: bool
-    glove: bool
     hue: float  # of the ornaments, 0..1
     dark: bool  # dark or bright ornaments
 

@@ -99,7 +99,7 @@ def _pose(draw: Draw, statistics: Statistics) -> Pose:
         tilt=draw.bell(lean * 0.35, 0.09),
         scale=draw.bell(0.236, 0.013),
         x=draw.bell(0.5, 0.012),
-        y=draw.bell(0.5, 0.014),
+        y=draw.bell(0.478, 0.012),
     )
 
 
@@ -236,7 +236,6 @@ def _extras(draw: Draw, male: bool, hair: Hair, statistics: Statistics) -> Extra
         earrings=draw.chance((0.3 if more > 1 else 0.2) * rare),
         choker=draw.chance(0.16 * rare * fewer),
         necklace=draw.chance(0.14 * rare),
-        glove=draw.chance(0.08 * rare),
         hue=draw.uniform(),
         dark=draw.chance(0.4),
     )

@@ -14,6 +14,12 @@ from anime_gen.data.painter.curves import TAPERED, Curve, Point, Profile, band
 from anime_gen.data.painter.palette import Colour
 
 
+# Scans and video are never as sharp as vector art: large pictures are blurred by this share of their size. Below 128 px
+# the same blur would be a quarter of a pixel.
+_SOFTNESS = 0.0022
+_CRISP = 128
+
+
 class Line(NamedTuple):
     """One stroke of the line art, as drawn."""
 
@@ -93,6 +99,9 @@ class Scene:
         pixels = np.zeros((size, size, 4), np.uint8)
         surface = skia.Surface(pixels, skia.kRGBA_8888_ColorType)
         canvas = surface.getCanvas()
+        if size > _CRISP:
+            blur = skia.ImageFilters.Blur(_SOFTNESS * size, _SOFTNESS * size, skia.TileMode.kClamp)
+            canvas.saveLayer(skia.Rect(0, 0, size, size), skia.Paint(ImageFilter=blur))
         canvas.scale(size, size)
         for step, what, how in self.steps:
             if step == "fill":
@@ -104,4 +113,5 @@ class Scene:
                 canvas.clipPath(what, doAntiAlias=True)
             else:
                 canvas.restore()
+        canvas.restoreToCount(1)
         return np.ascontiguousarray(pixels[..., :3])
