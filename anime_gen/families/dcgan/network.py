@@ -94,25 +94,31 @@ def initialise(module: nn.Module) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# Fully connected (Goodfellow et al. 2014, section 5; S2's first model), with torch's own initial weights.
+# Fully connected (Goodfellow et al. 2014, section 5; S2's first model), with torch's own initial weights. BatchNorm
+# came later; it sits where Radford's networks have it, so that the two pairs differ in their connections alone.
 
 
-def perceptron(inputs: int, hidden: int, layers: int, outputs: int, activation: nn.Module) -> nn.Sequential:
-    """`layers` hidden layers of `hidden` units, and a linear one to `outputs`. The activation has no state."""
-    widths = [inputs, *[hidden] * layers]
+def perceptron(widths: list[int], outputs: int, activation: nn.Module, norm_from: int | None) -> nn.Sequential:
+    """Hidden layers from each of `widths` to the next, then a linear layer to `outputs`.
+
+    Hidden layers from number `norm_from` on have BatchNorm; None for no layer. The activation has no state.
+    """
     stack: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        stack += [nn.Linear(before, after), activation]
+    for number, (before, after) in enumerate(pairwise(widths)):
+        normalised = norm_from is not None and number >= norm_from
+        stack += [nn.Linear(before, after, bias=not normalised)]
+        stack += [nn.BatchNorm1d(after), activation] if normalised else [activation]
     return nn.Sequential(*stack, nn.Linear(widths[-1], outputs))
 
 
 class DenseGenerator(nn.Module):
     """z -> hidden layers with ReLU -> every pixel, and tanh."""
 
-    def __init__(self, z_dim: int, hidden: int, layers: int, image_size: int) -> None:
+    def __init__(self, z_dim: int, hidden: int, layers: int, image_size: int, batch_norm: bool) -> None:
         super().__init__()
         self.image_size = image_size
-        self.layers = perceptron(z_dim, hidden, layers, 3 * image_size**2, nn.ReLU())
+        widths = [z_dim, *[hidden] * layers]
+        self.layers = perceptron(widths, 3 * image_size**2, nn.ReLU(), norm_from=0 if batch_norm else None)
 
     def forward(self, z_BZ: Tensor) -> Tensor:
         image_BN: Tensor = self.layers(z_BZ).tanh()
@@ -122,9 +128,10 @@ class DenseGenerator(nn.Module):
 class DenseDiscriminator(nn.Module):
     """Every pixel -> hidden layers with LeakyReLU -> one logit."""
 
-    def __init__(self, hidden: int, layers: int, image_size: int) -> None:
+    def __init__(self, hidden: int, layers: int, image_size: int, batch_norm: bool) -> None:
         super().__init__()
-        self.layers = perceptron(3 * image_size**2, hidden, layers, 1, nn.LeakyReLU(0.2))
+        widths = [3 * image_size**2, *[hidden] * layers]
+        self.layers = perceptron(widths, 1, nn.LeakyReLU(0.2), norm_from=1 if batch_norm else None)
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         logits_B: Tensor = self.layers(image_BCHW.flatten(1)).flatten()
@@ -191,27 +198,32 @@ class Convolutional(Networks):
 
 
 class FullyConnected(Networks):
-    """The multi-layer perceptrons of S2's first model: it knows no neighbourhoods. Sized by us; S2 gives no numbers.
+    """The multi-layer perceptrons of S2's first model: they know no neighbourhoods.
+
+    S2 gives no numbers; these are ours.
 
     Args:
         hidden: units of each hidden layer.
         layers: hidden layers, in each network.
+        batch_norm: BatchNorm in both networks. Without it, a pair of this size shows a handful of faces here.
 
     Raises:
-        UserError: an argument is not positive.
+        UserError: a number is not positive.
     """
 
-    def __init__(self, hidden: int = 512, layers: int = 3) -> None:
+    def __init__(self, hidden: int = 512, layers: int = 3, batch_norm: bool = True) -> None:
         if hidden < 1 or layers < 1:
             raise UserError(f"networks: hidden is {hidden} and layers {layers}; both must be at least 1")
         self.hidden = hidden
         self.layers = layers
+        self.batch_norm = batch_norm
+        self.mixes_batch = batch_norm and layers > 1  # the discriminator's first layer has none
 
     def generator(self, z_dim: int, image_size: int) -> nn.Module:
-        return DenseGenerator(z_dim, self.hidden, self.layers, image_size)
+        return DenseGenerator(z_dim, self.hidden, self.layers, image_size, self.batch_norm)
 
     def discriminator(self, image_size: int) -> nn.Module:
-        return DenseDiscriminator(self.hidden, self.layers, image_size)
+        return DenseDiscriminator(self.hidden, self.layers, image_size, self.batch_norm)
 
 
 def normalise_spectrally(module: nn.Module) -> None:

@@ -29,7 +29,7 @@ def measure_statistics(generator: nn.Module, z_dim: int, device: torch.device) -
         z_dim: width of a latent.
         device: where the generator is.
     """
-    norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm2d)]
+    norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
     if norms:
         momenta = [norm.momentum for norm in norms]
         for norm in norms:

@@ -101,7 +101,7 @@ def test_the_generators_step_works_out_no_gradient_for_the_discriminator() -> No
         {"loss": LeastSquares(), "augment": DiffAugment()},
         {"loss": WassersteinGP(), "networks": Convolutional(4, norm=Norm.layer), "augment": DiffAugment()},
         {"loss": WassersteinGP(), "networks": Convolutional(4, norm=Norm.instance), "spectral_norm": True},
-        {"loss": WassersteinGP(), "networks": FullyConnected(16, 2)},
+        {"loss": WassersteinGP(), "networks": FullyConnected(16, 2, batch_norm=False)},
     ],
 )
 def test_every_option_trains_both_networks(settings: dict[str, Any]) -> None:
@@ -145,7 +145,7 @@ def test_a_nan_is_shown() -> None:
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 128])
-@pytest.mark.parametrize("networks", [Convolutional(4, 16), FullyConnected(16, 1)], ids=["conv", "dense"])
+@pytest.mark.parametrize("networks", [Convolutional(4, 16), FullyConnected(16, 2)], ids=["conv", "dense"])
 def test_a_picture_depends_on_its_seed_alone(networks: Networks, size: int) -> None:
     module = unattached(size, networks)
     module.chunk = 8
@@ -204,7 +204,8 @@ def test_sampling_leaves_the_mode_and_the_global_stream(training: bool) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"loss": WassersteinGP()}, "a gradient penalty cannot go with BatchNorm; set .*norm: layer"),
+        ({"loss": WassersteinGP()}, "a gradient penalty cannot go with BatchNorm .*norm: layer"),
+        ({"loss": WassersteinGP(), "networks": FullyConnected(8)}, "cannot go with BatchNorm .*batch_norm: false"),
         ({"discriminator_steps": 0}, "discriminator_steps is 0; give 1 or more"),
         ({"image_size": 48}, "image_size is 48"),
     ],

@@ -37,6 +37,22 @@ def test_radfords_sizes() -> None:
     assert all(layer.kernel_size == (4, 4) for layer in convolutions + deconvolutions)
 
 
+def test_both_pairs_have_batchnorm_in_the_same_places() -> None:
+    """All hidden layers of the generator, all but the first of the discriminator: only the connections differ."""
+    for conv, dense in zip(_norms(Convolutional(4)), _norms(FullyConnected(8, 3)), strict=True):
+        assert conv == dense
+
+
+def _norms(networks: Networks) -> list[list[bool]]:
+    """For generator and discriminator at 32 px: does a norm follow each weighted layer?"""
+    found = []
+    for network in (networks.generator(4, 32), networks.discriminator(32)):
+        kinds = [layer for layer in network.modules() if not list(layer.children())]
+        weighted = [i for i, layer in enumerate(kinds) if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+        found.append([isinstance([*kinds[i:], None][1], nn.BatchNorm1d | nn.BatchNorm2d) for i in weighted])
+    return found
+
+
 @pytest.mark.parametrize("norm", list(Norm))
 def test_initial_weights(norm: Norm) -> None:
     """Trap 20: N(0, 0.02) for convolutions, N(1, 0.02) for norms, zero biases."""
@@ -59,14 +75,21 @@ def test_initial_weights(norm: Norm) -> None:
             assert layer.bias is None or not layer.bias.any()
 
 
-@pytest.mark.parametrize("norm", list(Norm))
-def test_only_batchnorm_mixes_the_batch(norm: Norm) -> None:
-    networks = Convolutional(4, norm=norm)
+@pytest.mark.parametrize(
+    ("networks", "mixes"),
+    [
+        *((Convolutional(4, norm=norm), norm is Norm.batch) for norm in Norm),
+        (FullyConnected(8, 2), True),
+        (FullyConnected(8, 1), False),
+        (FullyConnected(8, 2, batch_norm=False), False),
+    ],
+)
+def test_only_batchnorm_mixes_the_batch(networks: Networks, mixes: bool) -> None:
     discriminator = networks.discriminator(16)
     pictures = torch.randn(4, 3, 16, 16, requires_grad=True)
     (gradient,) = torch.autograd.grad(discriminator(pictures)[0], pictures)
     assert gradient[0].any()
-    assert bool(gradient[1:].any()) == networks.mixes_batch == (norm is Norm.batch)
+    assert bool(gradient[1:].any()) == networks.mixes_batch == mixes
 
 
 def test_layer_norm_is_over_the_whole_picture() -> None:
@@ -82,7 +105,9 @@ def test_norms_survive_a_copy_and_a_pickle() -> None:
         assert copy.deepcopy(norm) is norm
 
 
-@pytest.mark.parametrize("networks", [Convolutional(8, norm=Norm.none), FullyConnected(32, 2)], ids=["conv", "dense"])
+@pytest.mark.parametrize(
+    "networks", [Convolutional(8, norm=Norm.none), FullyConnected(32, 2, batch_norm=False)], ids=["conv", "dense"]
+)
 def test_spectral_norm_bounds_every_layer(networks: Networks) -> None:
     """The largest singular value of each flattened weight is 1, even after a weight has grown a hundredfold."""
     torch.manual_seed(0)
