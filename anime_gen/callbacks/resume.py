@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -66,6 +67,11 @@ class Resume(Checkpoint):
             self._save(trainer, pl_module)
         if stop:
             self._restore_handlers()
+            images = f"{int(pl_module.images_shown):,}"
+            print(
+                f"\nstopped after {images} images, all saved; to go on: make experiment RESUME={trainer.default_root_dir}",
+                file=sys.stderr,
+            )
             raise KeyboardInterrupt
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:

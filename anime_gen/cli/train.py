@@ -54,6 +54,10 @@ class SuiteCLI(LightningCLI):
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would merge the checkpoint's hyperparameters into the configuration, linked ones that a family
+        does not take included. A run's config.yaml has them all, and keys on the command line must win."""
+
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand] if self.subcommand else self.config
         family = config.model.class_path.split(".families.")[-1].split(".")[0]

@@ -1,0 +1,44 @@
+"""What all tests share: one torch thread, a cache of their own, the command as a user types it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Before the first parallel region: threads of several test processes would spin for each other's cores.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keeps what tests paint out of the user's cache, and lets all tests share it."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["ANIME_GEN_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def anime_gen(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `anime-gen` with the given words in a process of its own, from the project's folder."""
+
+    def run(*words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        environment.pop("ANIME_GEN_RUN", None)
+        return subprocess.run(
+            [sys.executable, "-m", "anime_gen", *map(str, words)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run
