@@ -48,10 +48,44 @@ def _bow(scene: Scene, part: str, centre: Point, size: float, turn: float, colou
 
     for side in (-1, 1):
         if tails:
-            _shape(scene, part, spline([at(side * 0.05, 0.1), at(side * 0.45, 0.9), at(side * 0.62, 1.35), at(side * 0.2, 1.2), at(side * 0.05, 0.1)], tension=0.1), colours)
-        _shape(scene, part, spline([at(0, 0), at(side * 0.55, -0.55), at(side * 1.05, -0.4), at(side * 1.05, 0.4), at(side * 0.55, 0.42), at(0, 0)], tension=0.14), colours)
+            _shape(
+                scene,
+                part,
+                spline(
+                    [
+                        at(side * 0.05, 0.1),
+                        at(side * 0.45, 0.9),
+                        at(side * 0.62, 1.35),
+                        at(side * 0.2, 1.2),
+                        at(side * 0.05, 0.1),
+                    ],
+                    tension=0.1,
+                ),
+                colours,
+            )
+        _shape(
+            scene,
+            part,
+            spline(
+                [
+                    at(0, 0),
+                    at(side * 0.55, -0.55),
+                    at(side * 1.05, -0.4),
+                    at(side * 1.05, 0.4),
+                    at(side * 0.55, 0.42),
+                    at(0, 0),
+                ],
+                tension=0.14,
+            ),
+            colours,
+        )
         scene.ink(part, colours.line, [(spline([at(side * 0.15, 0), at(side * 0.6, -0.1)]), 0.006)])
-    _shape(scene, part, spline([at(-0.2, -0.2), at(0.2, -0.2), at(0.2, 0.22), at(-0.2, 0.22)], closed=True, tension=0.1), colours)
+    _shape(
+        scene,
+        part,
+        spline([at(-0.2, -0.2), at(0.2, -0.2), at(0.2, 0.22), at(-0.2, 0.22)], closed=True, tension=0.1),
+        colours,
+    )
 
 
 def draw_ties(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
@@ -78,20 +112,52 @@ def draw_ornaments(scene: Scene, face: Face, body: Anatomy, colours: Palette) ->
     hatless = extras.hat == "none"
     if extras.hairband and hatless:
         v = 1 + 0.85 * face.hair.volume
-        arc = spline([view(-1.0 * v, -0.5, 0.1), view(-0.75 * v, -1.0, 0.3), view(0, -1.22 * v, 0.4), view(0.75 * v, -1.0, 0.3), view(1.0 * v, -0.5, 0.1)])
+        arc = spline(
+            [
+                view(-1.0 * v, -0.5, 0.1),
+                view(-0.75 * v, -1.0, 0.3),
+                view(0, -1.22 * v, 0.4),
+                view(0.75 * v, -1.0, 0.3),
+                view(1.0 * v, -0.5, 0.1),
+            ]
+        )
         scene.ink("hairband", colours.ornament.line, [(arc, 0.056)], (0.7, 1.1, 0.7))
         scene.ink("hairband", colours.ornament.base, [(arc, 0.044)], (0.7, 1.1, 0.7))
     if extras.bow and hatless:
-        _bow(scene, "hair bow", ornament_spot(face, body, 3), 0.42 * scale, 0.35 * face.hair.side, colours.ornament, tails=False)
+        _bow(
+            scene,
+            "hair bow",
+            ornament_spot(face, body, 3),
+            0.42 * scale,
+            0.35 * face.hair.side,
+            colours.ornament,
+            tails=False,
+        )
     if ribbon_drawn(face) and not_tied(face):
-        _bow(scene, "hair ribbon", ornament_spot(face, body, 2), 0.28 * scale, -0.4 * face.hair.side, colours.ornament, tails=True)
+        _bow(
+            scene,
+            "hair ribbon",
+            ornament_spot(face, body, 2),
+            0.28 * scale,
+            -0.4 * face.hair.side,
+            colours.ornament,
+            tails=True,
+        )
     if extras.flower:
         x, y = ornament_spot(face, body, 0)
         petal = tones(mix(colours.ornament.base, (255, 255, 255), 0.55), face.style.kind)
         for i in range(5):
             a = 2 * pi * i / 5 + 0.3
             px, py = x + 0.17 * scale * cos(a), y + 0.17 * scale * sin(a)
-            edge = spline([(x, y), (px - 0.1 * scale * sin(a), py + 0.1 * scale * cos(a)), (x + 0.32 * scale * cos(a), y + 0.32 * scale * sin(a)), (px + 0.1 * scale * sin(a), py - 0.1 * scale * cos(a))], closed=True)
+            edge = spline(
+                [
+                    (x, y),
+                    (px - 0.1 * scale * sin(a), py + 0.1 * scale * cos(a)),
+                    (x + 0.32 * scale * cos(a), y + 0.32 * scale * sin(a)),
+                    (px + 0.1 * scale * sin(a), py - 0.1 * scale * cos(a)),
+                ],
+                closed=True,
+            )
             _shape(scene, "hair flower", edge, petal, 0.005)
         scene.oval((x, y), 0.075 * scale, 0.075 * scale, solid((250, 206, 80)))
     if extras.clip:
@@ -99,7 +165,12 @@ def draw_ornaments(scene: Scene, face: Face, body: Anatomy, colours: Palette) ->
         gold: Colour = (250, 214, 84)
         tone = tones(gold if extras.dark else mix(colours.ornament.base, (255, 255, 255), 0.2), face.style.kind)
         for d in (0.0, 0.12):
-            edge = straight((x - 0.2 * scale, y + (d - 0.08) * scale), (x + 0.2 * scale, y + (d - 0.03) * scale), (x + 0.2 * scale, y + (d + 0.03) * scale), (x - 0.2 * scale, y + (d - 0.02) * scale))
+            edge = straight(
+                (x - 0.2 * scale, y + (d - 0.08) * scale),
+                (x + 0.2 * scale, y + (d - 0.03) * scale),
+                (x + 0.2 * scale, y + (d + 0.03) * scale),
+                (x - 0.2 * scale, y + (d - 0.02) * scale),
+            )
             _shape(scene, "hair clip", edge, tone, 0.006)
 
 
@@ -120,29 +191,80 @@ def draw_hat(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     if kind == "none":
         return
     edge = -0.62 if kind == "cap" else -0.84
-    shade = [(-0.96, edge - 0.05), (-0.5, edge - 0.2), (0.0, edge - 0.22), (0.5, edge - 0.2), (0.96, edge - 0.05), (0.9, edge + 0.14), (0.0, edge + 0.06), (-0.9, edge + 0.14)]
-    scene.fill(closed_path(spline([view(x * v, y * v, 0.3 if kind != "cap" else 0.7) for x, y in shade], closed=True)), solid(colours.hair.line, 0.4))
+    shade = [
+        (-0.96, edge - 0.05),
+        (-0.5, edge - 0.2),
+        (0.0, edge - 0.22),
+        (0.5, edge - 0.2),
+        (0.96, edge - 0.05),
+        (0.9, edge + 0.14),
+        (0.0, edge + 0.06),
+        (-0.9, edge + 0.14),
+    ]
+    scene.fill(
+        closed_path(spline([view(x * v, y * v, 0.3 if kind != "cap" else 0.7) for x, y in shade], closed=True)),
+        solid(colours.hair.line, 0.4),
+    )
     if kind == "beret":
         s = face.hair.side
-        points = [(-0.98, -0.84), (-1.16, -1.2), (-0.5, -1.66), (0.4, -1.7), (1.26, -1.32), (1.04, -0.82), (0.5, -1.0), (-0.4, -1.02)]
+        points = [
+            (-0.98, -0.84),
+            (-1.16, -1.2),
+            (-0.5, -1.66),
+            (0.4, -1.7),
+            (1.26, -1.32),
+            (1.04, -0.82),
+            (0.5, -1.0),
+            (-0.4, -1.02),
+        ]
         _shape(scene, "hat", spline([view(s * x * v, y * v, 0.2) for x, y in points], closed=True), tone, 0.009)
     elif kind == "witch":
         cone = [(-0.95, -0.95), (-0.7, -1.5), (-0.25, -2.1), (0.5, -2.6), (0.55, -1.9), (0.8, -1.4), (0.95, -0.95)]
         _shape(scene, "hat", spline([view(x * v, y * v, 0.1) for x, y in cone]), tone, 0.009)
-        brim = [(-1.7, -0.78), (-0.9, -1.08), (0.0, -1.16), (0.9, -1.08), (1.7, -0.78), (0.9, -0.82), (0.0, -0.88), (-0.9, -0.82)]
+        brim = [
+            (-1.7, -0.78),
+            (-0.9, -1.08),
+            (0.0, -1.16),
+            (0.9, -1.08),
+            (1.7, -0.78),
+            (0.9, -0.82),
+            (0.0, -0.88),
+            (-0.9, -0.82),
+        ]
         _shape(scene, "hat", spline([view(x * v, y * v, 0.3) for x, y in brim], closed=True), tone, 0.009)
     elif kind == "cap":
-        dome = [(-1.04, -0.55), (-0.97, -1.1), (-0.52, -1.5), (0.0, -1.58), (0.52, -1.5), (0.97, -1.1), (1.04, -0.55), (0.0, -0.82)]
+        dome = [
+            (-1.04, -0.55),
+            (-0.97, -1.1),
+            (-0.52, -1.5),
+            (0.0, -1.58),
+            (0.52, -1.5),
+            (0.97, -1.1),
+            (1.04, -0.55),
+            (0.0, -0.82),
+        ]
         _shape(scene, "hat", spline([view(x * v, y * v, 0.2) for x, y in dome], closed=True), tone, 0.009)
         peak = [(-0.85, -0.76), (0.0, -0.98), (0.85, -0.76), (0.95, -0.54), (0.0, -0.64), (-0.95, -0.54)]
-        seams = [spline([view(s * 0.5 * v, -0.9 * v, 0.7), view(s * 0.4 * v, -1.3 * v, 0.5), view(0, -1.56 * v, 0.2)]) for s in (-1, 1)]
+        seams = [
+            spline([view(s * 0.5 * v, -0.9 * v, 0.7), view(s * 0.4 * v, -1.3 * v, 0.5), view(0, -1.56 * v, 0.2)])
+            for s in (-1, 1)
+        ]
         scene.ink("hat", tone.line, [(curve, 0.005) for curve in seams])
         _shape(scene, "hat", spline([view(x * v, y * v, 0.75) for x, y in peak], closed=True), colours.cloth, 0.009)
     elif kind == "straw":
         straw = tones((240, 214, 148), face.style.kind)
         dome = [(-0.9, -0.9), (-0.8, -1.4), (-0.3, -1.72), (0.3, -1.72), (0.8, -1.4), (0.9, -0.9)]
         _shape(scene, "hat", spline([view(x * v, y * v, 0.1) for x, y in dome]), straw, 0.009)
-        brim = [(-1.65, -0.72), (-0.8, -1.12), (0.0, -1.2), (0.8, -1.12), (1.65, -0.72), (0.8, -0.8), (0.0, -0.86), (-0.8, -0.8)]
+        brim = [
+            (-1.65, -0.72),
+            (-0.8, -1.12),
+            (0.0, -1.2),
+            (0.8, -1.12),
+            (1.65, -0.72),
+            (0.8, -0.8),
+            (0.0, -0.86),
+            (-0.8, -0.8),
+        ]
         _shape(scene, "hat", spline([view(x * v, y * v, 0.3) for x, y in brim], closed=True), straw, 0.009)
         ring = spline([view(-0.9 * v, -1.08 * v, 0.3), view(0, -1.24 * v, 0.4), view(0.9 * v, -1.08 * v, 0.3)])
         scene.ink("hat", tone.base, [(ring, 0.045)], (0.8, 1.0, 0.8))
@@ -153,7 +275,11 @@ def draw_glasses(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> N
     kind = face.extras.glasses
     if kind == "none":
         return
-    frame = mix(colours.ornament.base, (30, 26, 34), 0.75) if face.extras.dark else mix(colours.ornament.base, (120, 30, 40), 0.4)
+    frame = (
+        mix(colours.ornament.base, (30, 26, 34), 0.75)
+        if face.extras.dark
+        else mix(colours.ornament.base, (120, 30, 40), 0.4)
+    )
     lines = []
     ends = []
     for eye in body.eyes:
@@ -162,16 +288,34 @@ def draw_glasses(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> N
             points = [at(1.12 * cos(a), 0.05 + 1.2 * sin(a)) for a in (0.0, 0.79, 1.57, 2.36, 3.14, 3.93, 4.71, 5.5)]
             edge = spline([*points, points[0]])
         elif kind == "square":
-            edge = spline([at(-1.1, -0.75), at(0, -0.9), at(1.2, -0.8), at(1.15, 0.9), at(0.1, 1.2), at(-1.0, 0.95), at(-1.1, -0.75)], tension=0.1)
+            edge = spline(
+                [
+                    at(-1.1, -0.75),
+                    at(0, -0.9),
+                    at(1.2, -0.8),
+                    at(1.15, 0.9),
+                    at(0.1, 1.2),
+                    at(-1.0, 0.95),
+                    at(-1.1, -0.75),
+                ],
+                tension=0.1,
+            )
         else:
             edge = spline([at(-1.12, 0.0), at(-0.95, 0.95), at(0.1, 1.22), at(1.1, 0.9), at(1.2, -0.1)], tension=0.14)
         if kind != "half":
             scene.fill(closed_path(edge), solid((220, 238, 255), 0.16))
         lines.append((edge, 0.05 * face.pose.scale))
         ends.append((at(-1.1, 0.0), at(1.18, -0.1)))
-    lines.append((spline([ends[0][0], body.view(0, face.eyes.level - 0.06, face_depth(0, 0) + 0.05), ends[1][0]]), 0.045 * face.pose.scale))
+    lines.append(
+        (
+            spline([ends[0][0], body.view(0, face.eyes.level - 0.06, face_depth(0, 0) + 0.05), ends[1][0]]),
+            0.045 * face.pose.scale,
+        )
+    )
     for (_, outer), s in zip(ends, (-1, 1), strict=True):
-        lines.append((spline([outer, body.view(s * face.head.cheek, face.eyes.level - 0.05, 0.1)]), 0.04 * face.pose.scale))
+        lines.append(
+            (spline([outer, body.view(s * face.head.cheek, face.eyes.level - 0.05, 0.1)]), 0.04 * face.pose.scale)
+        )
     scene.ink("glasses", frame, lines, (1.0, 1.0, 1.0))
 
 
@@ -181,15 +325,30 @@ def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette)
     thick = 0.44 if face.head.gender == "male" else 0.34
     if choker_drawn(face):
         curve = spline([view(-thick, low - 0.12, 0.0), view(0, low - 0.02, 0.0), view(thick, low - 0.12, 0.0)])
-        scene.ink("choker", mix(colours.ornament.base, (26, 22, 30), 0.8), [(curve, 0.1 * face.pose.scale)], (1.0, 1.0, 1.0))
+        scene.ink(
+            "choker", mix(colours.ornament.base, (26, 22, 30), 0.8), [(curve, 0.1 * face.pose.scale)], (1.0, 1.0, 1.0)
+        )
         x, y = view(0, low + 0.07, 0.0)
         scene.oval((x, y), 0.05 * face.pose.scale, 0.06 * face.pose.scale, solid((244, 210, 90)))
     if necklace_drawn(face):
-        curve = spline([view(-thick - 0.1, low + 0.12, 0.0), view(-0.2, low + 0.36, 0.0), view(0, low + 0.43, 0.0), view(0.2, low + 0.36, 0.0), view(thick + 0.1, low + 0.12, 0.0)])
+        curve = spline(
+            [
+                view(-thick - 0.1, low + 0.12, 0.0),
+                view(-0.2, low + 0.36, 0.0),
+                view(0, low + 0.43, 0.0),
+                view(0.2, low + 0.36, 0.0),
+                view(thick + 0.1, low + 0.12, 0.0),
+            ]
+        )
         scene.ink("necklace", (176, 132, 40), [(curve, 0.035 * face.pose.scale)], (1.0, 1.0, 1.0))
         x, y = view(0, low + 0.5, 0.0)
         scene.oval((x, y), 0.085 * face.pose.scale, 0.1 * face.pose.scale, solid((120, 90, 40)))
-        scene.oval((x, y), 0.07 * face.pose.scale, 0.085 * face.pose.scale, solid(mix(colours.ornament.base, (255, 255, 255), 0.2)))
+        scene.oval(
+            (x, y),
+            0.07 * face.pose.scale,
+            0.085 * face.pose.scale,
+            solid(mix(colours.ornament.base, (255, 255, 255), 0.2)),
+        )
 
 
 def choker_drawn(face: Face) -> bool:
@@ -207,8 +366,18 @@ def draw_earring(scene: Scene, face: Face, body: Anatomy, colours: Palette, side
     x, y = earring_spot(face, body, side)
     scale = face.pose.scale
     scene.oval((x, y), 0.045 * scale, 0.045 * scale, solid((206, 160, 60)))
-    edge = spline([(x, y), (x + 0.07 * scale, y + 0.16 * scale), (x, y + 0.26 * scale), (x - 0.07 * scale, y + 0.16 * scale)], closed=True, tension=0.1)
-    _shape(scene, "left earring" if side > 0 else "right earring", edge, tones(mix(colours.ornament.base, (255, 240, 200), 0.3), face.style.kind), 0.006)
+    edge = spline(
+        [(x, y), (x + 0.07 * scale, y + 0.16 * scale), (x, y + 0.26 * scale), (x - 0.07 * scale, y + 0.16 * scale)],
+        closed=True,
+        tension=0.1,
+    )
+    _shape(
+        scene,
+        "left earring" if side > 0 else "right earring",
+        edge,
+        tones(mix(colours.ornament.base, (255, 240, 200), 0.3), face.style.kind),
+        0.006,
+    )
 
 
 def earring_spot(face: Face, body: Anatomy, side: int) -> Point:

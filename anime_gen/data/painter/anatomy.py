@@ -133,12 +133,21 @@ def _eye(face: Face, view: View, side: int) -> Eye:
     if lids in ("happy", "calm"):
         bend = -0.35 if lids == "happy" else 0.55
         base = 0.35 if lids == "happy" else 0.3
-        upper = spline([at(-1, base), at(-0.5, base + 0.75 * bend), at(0.1, base + bend), at(0.65, base + 0.7 * bend), at(1, base)])
+        upper = spline(
+            [at(-1, base), at(-0.5, base + 0.75 * bend), at(0.1, base + bend), at(0.65, base + 0.7 * bend), at(1, base)]
+        )
         middle = at(0.1, base + bend)
         return Eye(side, at, upper, upper[::1], middle, (0.0, 0.0), middle, middle, False)
     lift = 1.0 if lids == "open" else 0.45
     upper = spline(
-        [at(-1, 0.32), at(-0.78, -0.28 * lift), at(-0.2, -0.96 * lift), at(0.45, -0.92 * lift), at(0.88, -0.3 * lift), at(1.04, 0.16)]
+        [
+            at(-1, 0.32),
+            at(-0.78, -0.28 * lift),
+            at(-0.2, -0.96 * lift),
+            at(0.45, -0.92 * lift),
+            at(0.88, -0.3 * lift),
+            at(1.04, 0.16),
+        ]
     )
     lower = spline([at(1.04, 0.16), at(0.72, 0.8), at(0.1, 0.98), at(-0.55, 0.86), at(-1, 0.32)])
     gx, gy = eyes.gaze

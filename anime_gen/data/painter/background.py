@@ -22,7 +22,26 @@ def draw_background(scene: Scene, face: Face) -> None:
     other = hue(style.hue + 0.1 * style.grain[0], min(0.95, lightness + 0.14), 0.5 * muted)
     _DRAW[style.background](scene, base, other, style.grain)
     if style.kind == "ink":
+        scene.fill(_ALL, solid((246, 240, 228), 0.5))
         _hatching(scene, base, style.grain)
+
+
+def draw_light(scene: Scene, face: Face) -> None:
+    """What the style lays over the finished picture: warm light from one side, or the dark corners of old film."""
+    side = 0.5 + 0.55 * face.style.light
+    if face.style.kind == "soft":
+        glow = radial(
+            (side, 0.0), 1.15, [argb((255, 246, 226), 0.42), argb((255, 214, 214), 0.14), argb((255, 200, 220), 0.0)]
+        )
+        scene.glaze(_ALL, glow)
+    elif face.style.kind == "retro":
+        shade = radial(
+            (0.5, 0.48),
+            0.78,
+            [argb((90, 50, 30), 0.0), argb((90, 50, 30), 0.0), argb((70, 36, 24), 0.38)],
+            [0.0, 0.6, 1.0],
+        )
+        scene.glaze(_ALL, shade)
 
 
 def _glow(scene: Scene, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
@@ -88,7 +107,12 @@ def _room(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -
         left = -0.1 + 0.26 * i + 0.04 * grain[i]
         top = 0.1 + 0.15 * grain[i + 5]
         tint = mix(wall, hue(0.06 + 0.1 * grain[i + 8], 0.42 + 0.18 * grain[i + 12], 0.35), 0.6)
-        paint = linear((left, 0), (left + 0.2, 0), [argb(tint, 0.0), argb(tint, 0.8), argb(tint, 0.8), argb(tint, 0.0)], [0.0, 0.2, 0.8, 1.0])
+        paint = linear(
+            (left, 0),
+            (left + 0.2, 0),
+            [argb(tint, 0.0), argb(tint, 0.8), argb(tint, 0.8), argb(tint, 0.0)],
+            [0.0, 0.2, 0.8, 1.0],
+        )
         _rectangle(scene, left, top, left + 0.2, 0.75, paint)
     _glow(scene, 0.5 + 0.4 * grain[1], 0.1, 0.45, (255, 244, 214), 0.5)
 
@@ -128,7 +152,9 @@ def _petals(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...])
     path = skia.Path()
     for i in range(14):
         x, y, turn = 0.5 + 0.55 * grain[i], 0.5 + 0.55 * grain[i + 12], grain[i + 20]
-        path.addPath(polygon([(x, y), (x + 0.03, y + 0.012), (x + 0.02 + 0.02 * turn, y + 0.036), (x - 0.006, y + 0.02)]))
+        path.addPath(
+            polygon([(x, y), (x + 0.03, y + 0.012), (x + 0.02 + 0.02 * turn, y + 0.036), (x - 0.006, y + 0.02)])
+        )
     scene.fill(path, solid((255, 226, 236), 0.95))
 
 

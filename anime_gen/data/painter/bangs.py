@@ -54,7 +54,9 @@ def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
         for i in range(count):
             way = 1 if i % 2 else -1
             t = (i // 2 + 1) / (count // 2 + 1)
-            tips.append((part * (1 - t) + way * (0.3 + 0.66 * t) + grain(0.04), low - 0.28 + 0.62 * t * t + drop * t, 0.24))
+            tips.append(
+                (part * (1 - t) + way * (0.3 + 0.66 * t) + grain(0.04), low - 0.28 + 0.62 * t * t + drop * t, 0.24)
+            )
         return tips
     if kind == "m":
         tips = [(part * 0.4 + grain(0.06), low + 0.28 + grain(0.08), 0.2)]

@@ -30,8 +30,22 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
     at = _Body(face, body)
     thick = 0.44 if face.head.gender == "male" else 0.34
     low = face.head.chin + 0.34
-    right = [at(-thick, 0.7), at(-thick * 0.98, low), at(-thick - 0.3, low + 0.22), at(-1.25, low + 0.42), at(-1.55, low + 0.8), at(-1.6, 3.4)]
-    left = [at(thick, 0.7), at(thick * 0.98, low), at(thick + 0.3, low + 0.22), at(1.25, low + 0.42), at(1.55, low + 0.8), at(1.6, 3.4)]
+    right = [
+        at(-thick, 0.7),
+        at(-thick * 0.98, low),
+        at(-thick - 0.3, low + 0.22),
+        at(-1.25, low + 0.42),
+        at(-1.55, low + 0.8),
+        at(-1.6, 3.4),
+    ]
+    left = [
+        at(thick, 0.7),
+        at(thick * 0.98, low),
+        at(thick + 0.3, low + 0.22),
+        at(1.25, low + 0.42),
+        at(1.55, low + 0.8),
+        at(1.6, 3.4),
+    ]
     outline = spline([*reversed(right), *left])
     skin = closed_path(outline)
     scene.fill(skin, solid(colours.skin.base))
@@ -42,7 +56,10 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         scene.unclip()
     scene.ink("neck", colours.skin.line, [(spline(right[:4]), 0.006), (spline(left[:4]), 0.006)], PRESSED)
     if collarbone_drawn(face):
-        bones = [(spline([at(s * 0.14, low + 0.36), at(s * 0.42, low + 0.3), at(s * 0.85, low + 0.32)]), 0.006) for s in (-1, 1)]
+        bones = [
+            (spline([at(s * 0.14, low + 0.36), at(s * 0.42, low + 0.3), at(s * 0.85, low + 0.32)]), 0.006)
+            for s in (-1, 1)
+        ]
         scene.ink("collarbone", colours.skin.line, bones)
     _clothes(scene, face, at, colours, thick, low)
 
@@ -72,7 +89,15 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
         if face.style.kind != "flat":
             scene.clip(path)
             for s in (-1, 1):
-                fold = spline([at(s * 1.05, low + 0.5), at(s * 1.22, low + 0.9), at(s * 1.15, 3.4), at(s * 1.9, 3.4), at(s * 1.8, low + 0.7)])
+                fold = spline(
+                    [
+                        at(s * 1.05, low + 0.5),
+                        at(s * 1.22, low + 0.9),
+                        at(s * 1.15, 3.4),
+                        at(s * 1.9, 3.4),
+                        at(s * 1.8, low + 0.7),
+                    ]
+                )
                 scene.fill(closed_path(fold), solid(used.shadow, 0.9 if s == -face.style.light else 0.4))
             scene.unclip()
         scene.ink("clothes", used.line, [(edge, 0.007)], PRESSED)
@@ -86,18 +111,48 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
     if outfit == "sailor":
         garment([at(-wide, dip), at(0, low + 0.55), at(wide, dip)], "trim")
         for s in (-1, 1):
-            flap([at(s * thick, low - 0.06), at(s * 1.12, low + 0.3), at(s * 1.16, low + 0.78), at(s * 0.04, low + 0.62)], "cloth")
+            flap(
+                [
+                    at(s * thick, low - 0.06),
+                    at(s * 1.12, low + 0.3),
+                    at(s * 1.16, low + 0.78),
+                    at(s * 0.04, low + 0.62),
+                ],
+                "cloth",
+            )
             stripe = straight(at(s * 1.03, low + 0.36), at(s * 1.06, low + 0.68), at(s * 0.2, low + 0.54))
             scene.ink("collar", (250, 250, 252), [(stripe, 0.012)], (1.0, 1.0, 1.0))
     elif outfit in ("blazer", "shirt", "coat"):
         if outfit != "shirt":
             garment([at(-wide, dip), at(0, low + 0.5), at(wide, dip)], "trim")
-        garment([at(-wide, dip - 0.02), at(-0.05, low + (1.3 if outfit != "shirt" else 0.35)), at(0.05, low + (1.3 if outfit != "shirt" else 0.35)), at(wide, dip - 0.02)])
+        garment(
+            [
+                at(-wide, dip - 0.02),
+                at(-0.05, low + (1.3 if outfit != "shirt" else 0.35)),
+                at(0.05, low + (1.3 if outfit != "shirt" else 0.35)),
+                at(wide, dip - 0.02),
+            ]
+        )
         if outfit != "shirt":
             for s in (-1, 1):
-                flap([at(s * (thick + 0.12), low + 0.1), at(s * 0.95, low + 0.42), at(s * 0.72, low + 0.75), at(s * 0.05, low + 1.3)], "cloth")
+                flap(
+                    [
+                        at(s * (thick + 0.12), low + 0.1),
+                        at(s * 0.95, low + 0.42),
+                        at(s * 0.72, low + 0.75),
+                        at(s * 0.05, low + 1.3),
+                    ],
+                    "cloth",
+                )
         for s in (-1, 1):
-            flap([at(s * (thick - 0.02), low - 0.16), at(s * (thick + 0.24), low + 0.22), at(s * 0.34, low + 0.52), at(s * 0.02, low + 0.26)])
+            flap(
+                [
+                    at(s * (thick - 0.02), low - 0.16),
+                    at(s * (thick + 0.24), low + 0.22),
+                    at(s * 0.34, low + 0.52),
+                    at(s * 0.02, low + 0.26),
+                ]
+            )
     elif outfit == "tee":
         garment([at(-wide - 0.12, dip + 0.1), at(-0.4, low + 0.52), at(0.4, low + 0.52), at(wide + 0.12, dip + 0.1)])
     elif outfit == "turtleneck":
@@ -106,21 +161,46 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
         scene.ink("clothes", line, folds)
     elif outfit in ("camisole", "dress"):
         top = low + (0.75 if outfit == "dress" else 0.85)
-        edge = spline([at(-1.45, 3.4), at(-1.3, top + 0.3), at(-0.9, top), at(-0.3, top + 0.12), at(0, top + 0.2), at(0.3, top + 0.12), at(0.9, top), at(1.3, top + 0.3), at(1.45, 3.4)])
+        edge = spline(
+            [
+                at(-1.45, 3.4),
+                at(-1.3, top + 0.3),
+                at(-0.9, top),
+                at(-0.3, top + 0.12),
+                at(0, top + 0.2),
+                at(0.3, top + 0.12),
+                at(0.9, top),
+                at(1.3, top + 0.3),
+                at(1.45, 3.4),
+            ]
+        )
         scene.fill(closed_path(edge), solid(cloth.base))
         scene.ink("clothes", line, [(edge, 0.008)], PRESSED)
         if outfit == "camisole":
-            scene.ink("clothes", cloth.base, [(spline([at(s * 0.75, top + 0.1), at(s * 0.78, low + 0.32)]), 0.03) for s in (-1, 1)], (1.0, 1.0, 1.0))
+            scene.ink(
+                "clothes",
+                cloth.base,
+                [(spline([at(s * 0.75, top + 0.1), at(s * 0.78, low + 0.32)]), 0.03) for s in (-1, 1)],
+                (1.0, 1.0, 1.0),
+            )
     elif outfit == "kimono":
         garment([at(-wide, dip - 0.1), at(0.1, low + 0.9), at(wide, dip - 0.1)])
-        bands = [straight(at(wide * 0.85, dip - 0.3), at(-0.35, 3.2)), straight(at(-wide * 0.85, dip - 0.3), at(0.3, low + 1.1))]
+        bands = [
+            straight(at(wide * 0.85, dip - 0.3), at(-0.35, 3.2)),
+            straight(at(-wide * 0.85, dip - 0.3), at(0.3, low + 1.1)),
+        ]
         for curve in bands:
             scene.ink("collar", trim.line, [(curve, 0.056)], (1.0, 1.0, 1.0))
             scene.ink("collar", trim.base, [(curve, 0.046)], (1.0, 1.0, 1.0))
     elif outfit == "gakuran":
         garment([at(-wide, dip - 0.02), at(0, low + 0.3), at(wide, dip - 0.02)])
-        flap([at(-thick - 0.06, low - 0.22), at(0, low + 0.02), at(0, low + 0.34), at(-thick - 0.16, low + 0.16)], "cloth")
-        flap([at(thick + 0.06, low - 0.22), at(0, low + 0.02), at(0, low + 0.34), at(thick + 0.16, low + 0.16)], "cloth")
+        flap(
+            [at(-thick - 0.06, low - 0.22), at(0, low + 0.02), at(0, low + 0.34), at(-thick - 0.16, low + 0.16)],
+            "cloth",
+        )
+        flap(
+            [at(thick + 0.06, low - 0.22), at(0, low + 0.02), at(0, low + 0.34), at(thick + 0.16, low + 0.16)], "cloth"
+        )
         for y in (0.55, 0.9):
             x, cy = at(0.06, low + y)
             scene.oval((x, cy), 0.012, 0.012, solid((238, 200, 96)))
@@ -128,7 +208,14 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
         garment([at(-wide - 0.3, dip - 0.05), at(0, low + 0.4), at(wide + 0.3, dip - 0.05)], puff=0.1)
         for s in (-1, 1):
             hood = spline(
-                [at(s * 0.04, low + 0.5), at(s * 0.3, low + 0.18), at(s * (thick + 0.02), low - 0.24), at(s * (thick + 0.3), low - 0.2), at(s * (thick + 0.52), low + 0.16), at(s * 0.6, low + 0.48)],
+                [
+                    at(s * 0.04, low + 0.5),
+                    at(s * 0.3, low + 0.18),
+                    at(s * (thick + 0.02), low - 0.24),
+                    at(s * (thick + 0.3), low - 0.2),
+                    at(s * (thick + 0.52), low + 0.16),
+                    at(s * 0.6, low + 0.48),
+                ],
                 closed=True,
             )
             scene.fill(closed_path(hood), solid(cloth.base if s == face.style.light else cloth.shadow))
@@ -162,7 +249,9 @@ def _neckwear(scene: Scene, face: Face, at: _Body, colours: Palette, low: float)
     elif kind in ("bow", "ribbon"):
         long = 0.75 if kind == "ribbon" else 0.32
         for s in (-1, 1):
-            shape([at(s * 0.03, y + 0.05), at(s * (0.34 if long < 0.5 else 0.2), y + long), at(s * 0.12, y + long + 0.12)])
+            shape(
+                [at(s * 0.03, y + 0.05), at(s * (0.34 if long < 0.5 else 0.2), y + long), at(s * 0.12, y + long + 0.12)]
+            )
             reach = 0.62 if kind == "bow" else 0.36
             shape([at(s * 0.05, y), at(s * reach, y - 0.22), at(s * (reach + 0.06), y + 0.05), at(s * reach, y + 0.24)])
         shape([at(-0.1, y - 0.1), at(0.1, y - 0.1), at(0.1, y + 0.12), at(-0.1, y + 0.12)])

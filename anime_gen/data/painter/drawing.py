@@ -63,4 +63,5 @@ def compose(face: Face, fine: bool) -> Scene:
     accessories.draw_ornaments(scene, face, body, colours)
     accessories.draw_hat(scene, face, body, colours)
     accessories.draw_glasses(scene, face, body, colours)
+    background.draw_light(scene, face)
     return scene

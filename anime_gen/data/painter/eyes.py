@@ -37,7 +37,12 @@ def _ball(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
     scene.oval((x, y), rx * 0.9, ry * 0.93, inner)
     if face.eyes.ring:
         glow = skia.Path()
-        band(glow, spline([(x - rx * 0.62, y + ry * 0.38), (x, y + ry * 0.78), (x + rx * 0.62, y + ry * 0.38)]), ry * 0.14, TAPERED)
+        band(
+            glow,
+            spline([(x - rx * 0.62, y + ry * 0.38), (x, y + ry * 0.78), (x + rx * 0.62, y + ry * 0.38)]),
+            ry * 0.14,
+            TAPERED,
+        )
         scene.fill(glow, solid(mix(light, WHITE, 0.45), 0.9))
     scene.oval((x, y - 0.02 * ry), rx * 0.42, ry * 0.46, solid(mix(dark, (12, 8, 24), 0.65)))
     # The lid's shadow on the ball.
@@ -48,6 +53,14 @@ def _ball(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
     shadow.close()
     scene.fill(shadow, solid((70, 50, 90), 0.38))
     scene.unclip()
+    if scene.fine:
+        for share in (1.0, 0.44):
+            ring = spline(
+                [(x + share * rx, y), (x, y + share * ry), (x - share * rx, y), (x, y - share * ry)],
+                closed=True,
+                tension=0.276,
+            )
+            scene.trace_only(name, ring, 0.004)
     _shine(scene, face, eye, (x, y), (rx, ry))
 
 
@@ -60,7 +73,9 @@ def _shine(scene: Scene, face: Face, eye: Eye, centre: tuple[float, float], radi
     hx, hy = x + lit * rx * 0.38, y - ry * 0.42
     if kind == "star":
         spikes = []
-        for i, (dx, dy) in enumerate(((0, -1), (0.3, -0.3), (1, 0), (0.3, 0.3), (0, 1), (-0.3, 0.3), (-1, 0), (-0.3, -0.3))):
+        for i, (dx, dy) in enumerate(
+            ((0, -1), (0.3, -0.3), (1, 0), (0.3, 0.3), (0, 1), (-0.3, 0.3), (-1, 0), (-0.3, -0.3))
+        ):
             spikes.append((hx + dx * rx * (0.45 if i % 2 == 0 else 0.6), hy + dy * rx * (0.55 if i % 2 == 0 else 0.6)))
         scene.fill(polygon(spikes), paint)
     elif kind == "oval":

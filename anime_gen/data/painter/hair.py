@@ -12,7 +12,7 @@ from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.locks import Lock
 from anime_gen.data.painter.palette import Colour, Palette, mix
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, argb, linear, solid
+from anime_gen.data.painter.scene import Scene, argb, linear, radial, solid
 
 
 _WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
@@ -76,8 +76,17 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
         scene.oval((x, y), radius, radius, front.fill)
         scene.oval((x + 0.2 * radius * brush_side(face), y + 0.25 * radius), 0.7 * radius, 0.65 * radius, front.shade)
         swirls = [
-            spline([(x - radius * 0.7, y - radius * 0.2), (x, y - radius * 0.55), (x + radius * 0.6, y), (x, y + radius * 0.45)]),
-            spline([(x - radius * 0.4, y + radius * 0.2), (x, y - radius * 0.1), (x + radius * 0.25, y + radius * 0.1)]),
+            spline(
+                [
+                    (x - radius * 0.7, y - radius * 0.2),
+                    (x, y - radius * 0.55),
+                    (x + radius * 0.6, y),
+                    (x, y + radius * 0.45),
+                ]
+            ),
+            spline(
+                [(x - radius * 0.4, y + radius * 0.2), (x, y - radius * 0.1), (x + radius * 0.25, y + radius * 0.1)]
+            ),
         ]
         scene.ink("bun", line, [(curve, 0.006) for curve in swirls])
     path = skia.Path()
@@ -85,7 +94,9 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
     scene.fill(path, back.fill)
     if face.style.kind != "flat":
         scene.clip(path)
-        scene.oval(body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, solid(colours.hair.shadow, 0.75))
+        scene.oval(
+            body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, solid(colours.hair.shadow, 0.75)
+        )
         scene.unclip()
     scene.ink("hair back", line, [(shape.back.outline, 0.0075)], PRESSED)
     scene.ink("hair back", line, [(curve, 0.006) for curve in shape.back.valleys], FADING, alpha=0.8)
@@ -143,7 +154,18 @@ def _crown(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
             x = 0.95 * grain[i + 50]
             y = -1.38 - 0.7 * volume + 0.62 * x * x
             out = 0.1 + 0.06 * grain[i + 40]
-            strands.append((spline([view(0.8 * x, y + 0.12, 0.0), view(x, y, 0.0), view(x * (1 + out) + 0.05, y - out + 0.3 * x * x, 0.0)]), 0.004))
+            strands.append(
+                (
+                    spline(
+                        [
+                            view(0.8 * x, y + 0.12, 0.0),
+                            view(x, y, 0.0),
+                            view(x * (1 + out) + 0.05, y - out + 0.3 * x * x, 0.0),
+                        ]
+                    ),
+                    0.004,
+                )
+            )
     for i in range(7):
         x = -0.9 + 0.3 * i + 0.06 * grain[i]
         if i % 2 == 0 or scene.fine:
@@ -159,7 +181,13 @@ def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     if face.style.kind == "flat":
         return
     view, grain = body.view, face.hair.grain
-    strength = {"cel": 0.7, "soft": 0.5, "retro": 0.9, "ink": 0.8}[face.style.kind]
+    strength = {"cel": 0.7, "soft": 0.4, "retro": 0.9, "ink": 0.8}[face.style.kind]
+    if face.style.kind == "soft":
+        x, y = view(0.25 * face.style.light, -0.98, 0.6)
+        light, scale = colours.hair.light, face.pose.scale
+        scene.oval(
+            (x, y), 0.6 * scale, 0.26 * scale, radial((x, y), 0.55 * scale, [argb(light, 0.75), argb(light, 0.0)])
+        )
     upper, lower = [], []
     count = 10 + int(4 * (grain[0] + 1))
     tilt = 0.12 * face.style.light

@@ -55,7 +55,9 @@ def _cap(face: Face, body: Anatomy, grain: Grain) -> tuple[Curve, Curve]:
         (-0.98, 0.3), (-1.03, -0.05), (-0.99, -0.5), (-0.82, -0.95), (-0.47, -1.26), (0.0, -1.36),
         (0.47, -1.26), (0.82, -0.95), (0.99, -0.5), (1.03, -0.05), (0.98, 0.3),
     )  # fmt: skip
-    outer = [view(x * (1 + 0.8 * volume + grain(rough)), y * (1 + 0.75 * volume + grain(rough)), -0.05) for x, y in ring]
+    outer = [
+        view(x * (1 + 0.8 * volume + grain(rough)), y * (1 + 0.75 * volume + grain(rough)), -0.05) for x, y in ring
+    ]
     part = face.hair.part
     line = (
         (0.94, 0.3, 0.2), (0.93, -0.1, 0.32), (0.8, -0.46, 0.55), (0.5, -0.82, 0.7), (part, -0.88, 0.78),
@@ -89,7 +91,12 @@ def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
         for i in range(1, steps + 1):
             t = i / steps
             swing = wave * sin(2.6 * i + (1.3 if side > 0 else 0.0)) + grain(0.015)
-            edge.append((side * (widest + (0.1 + flare) * t * (1.2 - 0.5 * t * (end < 1.2)) + swing), -0.2 + (end + 0.2 - 0.5 * deep) * t))
+            edge.append(
+                (
+                    side * (widest + (0.1 + flare) * t * (1.2 - 0.5 * t * (end < 1.2)) + swing),
+                    -0.2 + (end + 0.2 - 0.5 * deep) * t,
+                )
+            )
         edges.append(edge)
     count = 7 if end < 2 else 5
     turn = {"straight": -0.02, "wavy": 0.1, "curled": -0.16, "spiky": 0.16}[hair.texture]
@@ -142,7 +149,12 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
             if tip > 1.1:
                 points.insert(3, (side * (x + far - 0.02 - sway), 0.75 * tip, depth))
             locks.append(
-                lock(body, points, 0.21 if hime else 0.18 - 0.03 * rank, (0.3, 1.1, 0.95) if hime else (0.3, 1.2, 0.6, 0.0))
+                lock(
+                    body,
+                    points,
+                    0.21 if hime else 0.18 - 0.03 * rank,
+                    (0.3, 1.1, 0.95) if hime else (0.3, 1.2, 0.6, 0.0),
+                )
             )
     return locks
 
@@ -196,11 +208,22 @@ def _braids(face: Face, body: Anatomy, ties: list[tuple[Point, int]]) -> list[li
         for i in range(8):
             y = 0.72 + 0.155 * i
             lean = 0.12 * (1 if i % 2 else -1)
-            points = [(side * x + 1.2 * lean, y - 0.04, 0.1), (side * x + 0.8 * lean, y + 0.15, 0.1), (side * x - 0.6 * lean, y + 0.27, 0.1)]
+            points = [
+                (side * x + 1.2 * lean, y - 0.04, 0.1),
+                (side * x + 0.8 * lean, y + 0.15, 0.1),
+                (side * x - 0.6 * lean, y + 0.27, 0.1),
+            ]
             lobes.append(lock(body, points, 0.135, (0.45, 1.6, 0.15)))
         # The loose end below the tie.
         for spread in (-0.08, 0.07):
-            lobes.append(lock(body, [(side * x, 1.9, 0.1), (side * x + spread, 2.15, 0.1), (side * x + 1.6 * spread, 2.5, 0.1)], 0.1, (0.6, 1.5, 0.0)))
+            lobes.append(
+                lock(
+                    body,
+                    [(side * x, 1.9, 0.1), (side * x + spread, 2.15, 0.1), (side * x + 1.6 * spread, 2.5, 0.1)],
+                    0.1,
+                    (0.6, 1.5, 0.0),
+                )
+            )
         braids.append(lobes)
     return braids
 
@@ -210,7 +233,10 @@ def _ahoge(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
         return []
     x, top, side = face.hair.part * 0.5, -1.34 * (1 + 0.75 * face.hair.volume), face.hair.side
     tall, curl = 0.26 + grain(0.1), 0.4 + grain(0.12)
-    points = [(x, top + 0.14, 0.1), (x + side * 0.04, top - 0.8 * tall, 0.1), (x + side * 0.6 * curl, top - tall, 0.1), (x + side * curl, top - 0.5 * tall, 0.1)]
+    points = [
+        (x, top + 0.14, 0.1),
+        (x + side * 0.04, top - 0.8 * tall, 0.1),
+        (x + side * 0.6 * curl, top - tall, 0.1),
+        (x + side * curl, top - 0.5 * tall, 0.1),
+    ]
     return [lock(body, points, 0.06, (0.9, 1.3, 0.0))]
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import skia
 
 from anime_gen.data.painter.anatomy import MOUTH_SHAPE, Anatomy, face_depth
-from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, spline
+from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, spline, straight
 from anime_gen.data.painter.palette import Palette, mix
 from anime_gen.data.painter.parameters import Face
 from anime_gen.data.painter.scene import Scene, argb, radial, solid
@@ -28,7 +28,10 @@ def draw_ears(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         points = ear_outline(face, body, side)
         edge = spline(points)
         scene.fill(closed_path(edge), solid(colours.skin.base))
-        inside = [tuple(0.6 * a + 0.4 * b for a, b in zip(p, body.ears[0 if side < 0 else 1], strict=True)) for p in points[1:5]]
+        inside = [
+            tuple(0.6 * a + 0.4 * b for a, b in zip(p, body.ears[0 if side < 0 else 1], strict=True))
+            for p in points[1:5]
+        ]
         scene.fill(closed_path(spline(inside)), solid(colours.skin.shadow, 0.8))  # type: ignore[arg-type]
         scene.ink(name, colours.skin.line, [(edge, 0.006)], PRESSED)
 
@@ -61,12 +64,33 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
             scene.oval((cx, cy), 0.3 * scale, 0.19 * scale, glow)
             if face.style.kind != "soft" and scene.fine:
                 marks = [
-                    (spline([body.view(x + d + 0.03, y - 0.05, face_depth(x + d, y)), body.view(x + d - 0.03, y + 0.05, face_depth(x + d, y))]), 0.005)
+                    (
+                        spline(
+                            [
+                                body.view(x + d + 0.03, y - 0.05, face_depth(x + d, y)),
+                                body.view(x + d - 0.03, y + 0.05, face_depth(x + d, y)),
+                            ]
+                        ),
+                        0.005,
+                    )
                     for d in (-0.1, 0.0, 0.1)
                 ]
                 scene.ink("blush", mix(colours.blush, (190, 50, 60), 0.5), marks, alpha=0.8)
+    if face.style.kind == "ink":
+        _hatching(scene, face, body, colours)
     scene.unclip()
     scene.ink("face outline", colours.skin.line, [(body.jaw, 0.0075)], (0.5, 1.4, 0.5))
+
+
+def _hatching(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
+    """Pen shading on the cheek that lies in shadow."""
+    s = -face.style.light
+    lines = []
+    for i in range(7):
+        y = 0.3 + 0.09 * i
+        x = 0.9 - 0.05 * i
+        lines.append((straight(body.view(s * x, y - 0.08, 0.3), body.view(s * (x - 0.3), y + 0.12, 0.5)), 0.0045))
+    scene.ink("hatching", mix(colours.skin.line, colours.skin.shadow, 0.35), lines)
 
 
 def draw_nose(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -75,14 +99,33 @@ def draw_nose(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
     x, y = body.nose
     turn = 1 if face.pose.yaw > 0 else -1
     if face.head.nose == "dot":
-        scene.ink("nose", line, [(spline([(x, y - 0.02 * scale), (x + turn * 0.02 * scale, y + 0.02 * scale)]), 0.04 * scale)])
+        scene.ink(
+            "nose", line, [(spline([(x, y - 0.02 * scale), (x + turn * 0.02 * scale, y + 0.02 * scale)]), 0.04 * scale)]
+        )
     elif face.head.nose == "line":
-        scene.ink("nose", line, [(spline([(x, y - 0.09 * scale), (x + turn * 0.03 * scale, y + 0.01 * scale)]), 0.03 * scale)])
+        scene.ink(
+            "nose", line, [(spline([(x, y - 0.09 * scale), (x + turn * 0.03 * scale, y + 0.01 * scale)]), 0.03 * scale)]
+        )
     elif face.head.nose == "shadow":
-        scene.fill(polygon([(x, y - 0.05 * scale), (x + 0.07 * scale, y + 0.02 * scale), (x - 0.05 * scale, y + 0.03 * scale)]), solid(colours.skin.shadow))
-        scene.ink("nose", line, [(spline([(x - 0.03 * scale, y + 0.03 * scale), (x + 0.04 * scale, y + 0.03 * scale)]), 0.02 * scale)])
+        scene.fill(
+            polygon(
+                [(x, y - 0.05 * scale), (x + 0.07 * scale, y + 0.02 * scale), (x - 0.05 * scale, y + 0.03 * scale)]
+            ),
+            solid(colours.skin.shadow),
+        )
+        scene.ink(
+            "nose",
+            line,
+            [(spline([(x - 0.03 * scale, y + 0.03 * scale), (x + 0.04 * scale, y + 0.03 * scale)]), 0.02 * scale)],
+        )
     else:
-        curve = spline([(x - turn * 0.01 * scale, y - 0.22 * scale), (x + turn * 0.05 * scale, y - 0.01 * scale), (x - turn * 0.04 * scale, y + 0.03 * scale)])
+        curve = spline(
+            [
+                (x - turn * 0.01 * scale, y - 0.22 * scale),
+                (x + turn * 0.05 * scale, y - 0.01 * scale),
+                (x - turn * 0.04 * scale, y + 0.03 * scale),
+            ]
+        )
         scene.ink("nose", line, [(curve, 0.028 * scale)], (0.0, 1.2, 0.6))
 
 
@@ -94,20 +137,38 @@ def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> Non
     weight = 0.036 * scale
     if mood.lips:
         outline = spline(
-            [at(-0.5, 0.0), at(-0.16, top - 0.05), at(0, top - 0.03), at(0.16, top - 0.05), at(0.5, 0.0), at(0.25, bottom + 0.07), at(-0.25, bottom + 0.07)],
+            [
+                at(-0.5, 0.0),
+                at(-0.16, top - 0.05),
+                at(0, top - 0.03),
+                at(0.16, top - 0.05),
+                at(0.5, 0.0),
+                at(0.25, bottom + 0.07),
+                at(-0.25, bottom + 0.07),
+            ],
             closed=True,
         )
         scene.fill(closed_path(outline), solid((214, 88, 98), 0.8))
         scene.trace_only("mouth", outline, 0.004)
     if mood.mouth in (":d", "open", "grin", "tongue out", "small"):
         upper = spline([at(-half, corner), at(-0.4 * half, top), at(0.4 * half, top), at(half, corner)])
-        lower = spline([at(half, corner), at(0.62 * half, corner + 0.72 * (bottom - corner)), at(0, bottom), at(-0.62 * half, corner + 0.72 * (bottom - corner)), at(-half, corner)])
+        lower = spline(
+            [
+                at(half, corner),
+                at(0.62 * half, corner + 0.72 * (bottom - corner)),
+                at(0, bottom),
+                at(-0.62 * half, corner + 0.72 * (bottom - corner)),
+                at(-half, corner),
+            ]
+        )
         path = closed_path(upper, lower)
         scene.fill(path, solid((246, 244, 242) if mood.mouth == "grin" else colours.mouth))
         scene.clip(path)
         if mood.mouth in (":d", "open", "tongue out"):
             cx, cy = at(0, bottom + 0.01)
-            scene.oval((cx, cy), 0.62 * half * mood.mouth_width * scale, 0.45 * (bottom - top) * scale, solid(colours.tongue))
+            scene.oval(
+                (cx, cy), 0.62 * half * mood.mouth_width * scale, 0.45 * (bottom - top) * scale, solid(colours.tongue)
+            )
         if mood.mouth == ":d":
             teeth = closed_path(upper, spline([at(half, corner + 0.03), at(0, top + 0.035), at(-half, corner + 0.03)]))
             scene.fill(teeth, solid((250, 248, 246)))
@@ -121,15 +182,33 @@ def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> Non
         curve = spline([at(-half, corner), at(-0.45, bottom), at(0, 0), at(0.45, bottom), at(half, corner)])
         scene.ink("mouth", line, [(curve, weight)], PRESSED)
     else:
-        curve = spline([at(-half, corner), at(-0.4 * half, 0.5 * (corner + bottom) + 0.3 * bottom), at(0.4 * half, 0.5 * (corner + bottom) + 0.3 * bottom), at(half, corner)])
+        curve = spline(
+            [
+                at(-half, corner),
+                at(-0.4 * half, 0.5 * (corner + bottom) + 0.3 * bottom),
+                at(0.4 * half, 0.5 * (corner + bottom) + 0.3 * bottom),
+                at(half, corner),
+            ]
+        )
         scene.ink("mouth", line, [(curve, weight)], (0.5, 1.4, 0.5))
         if scene.fine:
-            scene.ink("mouth", line, [(spline([at(-0.2, bottom + 0.1), at(0.2, bottom + 0.1)]), weight * 0.5)], TAPERED, 0.5)
+            scene.ink(
+                "mouth", line, [(spline([at(-0.2, bottom + 0.1), at(0.2, bottom + 0.1)]), weight * 0.5)], TAPERED, 0.5
+            )
     if has_fang(face):
         y = top + 0.005 if mood.mouth in (":d", "open") else 0.02
         fang = polygon([at(-0.42 * half, y), at(-0.28 * half, y + 0.075), at(-0.14 * half, y)])
         scene.fill(fang, solid((255, 255, 255)))
-        scene.ink("mouth", line, [(spline([at(-0.42 * half, y), at(-0.28 * half, y + 0.075), at(-0.14 * half, y)], tension=0.02), weight * 0.5)])
+        scene.ink(
+            "mouth",
+            line,
+            [
+                (
+                    spline([at(-0.42 * half, y), at(-0.28 * half, y + 0.075), at(-0.14 * half, y)], tension=0.02),
+                    weight * 0.5,
+                )
+            ],
+        )
 
 
 def has_fang(face: Face) -> bool:
@@ -144,9 +223,17 @@ def draw_tears(scene: Scene, face: Face, body: Anatomy) -> None:
     for eye in body.eyes:
         x, y = eye.at(0.55, 1.05)
         scale = face.pose.scale
-        drop = spline([(x, y), (x + 0.075 * scale, y + 0.2 * scale), (x, y + 0.29 * scale), (x - 0.075 * scale, y + 0.2 * scale)], closed=True)
+        drop = spline(
+            [(x, y), (x + 0.075 * scale, y + 0.2 * scale), (x, y + 0.29 * scale), (x - 0.075 * scale, y + 0.2 * scale)],
+            closed=True,
+        )
         scene.fill(closed_path(drop), solid((176, 222, 250), 0.92))
         scene.ink("tears", (96, 150, 200), [(drop, 0.014 * scale)], PRESSED)
         path = skia.Path()
-        band(path, spline([(x - 0.03 * scale, y + 0.15 * scale), (x - 0.01 * scale, y + 0.22 * scale)]), 0.015 * scale, TAPERED)
+        band(
+            path,
+            spline([(x - 0.03 * scale, y + 0.15 * scale), (x - 0.01 * scale, y + 0.22 * scale)]),
+            0.015 * scale,
+            TAPERED,
+        )
         scene.fill(path, solid((255, 255, 255)))

@@ -78,14 +78,26 @@ def clumps(
         end = (x0 + (x1 - x0) * t, y0 + (y1 - y0) * t - deep * (0.6 + grain(0.4))) if i < count - 1 else (x1, y1)
         for start, stop, pull in ((here, (tip_x, tip_y), 0.75), ((tip_x, tip_y), end, 0.25)):
             # The sides of a point leave the gap downwards and meet at the tip.
-            a = (start[0] + (stop[0] - start[0]) * (0.05 if pull > 0.5 else 0.35), start[1] + (stop[1] - start[1]) * 0.5)
-            b = (start[0] + (stop[0] - start[0]) * (0.65 if pull > 0.5 else 0.95), start[1] + (stop[1] - start[1]) * 0.5)
+            a = (
+                start[0] + (stop[0] - start[0]) * (0.05 if pull > 0.5 else 0.35),
+                start[1] + (stop[1] - start[1]) * 0.5,
+            )
+            b = (
+                start[0] + (stop[0] - start[0]) * (0.65 if pull > 0.5 else 0.95),
+                start[1] + (stop[1] - start[1]) * 0.5,
+            )
             for point in (a, b, stop):
                 outline += body.view(*point, depth)
         if i < count - 1:
             x, y = end
             valleys.append(
-                spline([body.view(x, y, depth), body.view(x * 1.02, y - 0.3, depth), body.view(x * 0.95, y - 0.75 - 0.2 * deep, depth)])
+                spline(
+                    [
+                        body.view(x, y, depth),
+                        body.view(x * 1.02, y - 0.3, depth),
+                        body.view(x * 0.95, y - 0.75 - 0.2 * deep, depth),
+                    ]
+                )
             )
         here = end
     up = spline([body.view(x, y, depth) for x, y in reversed(left)])

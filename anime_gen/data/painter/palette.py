@@ -104,7 +104,9 @@ _BLACK: Colour = (34, 28, 38)
 def tones(base: Colour, style: str) -> Tones:
     """Shadow, light and line of a fill."""
     shade, lift, dark, black = _STYLE[style]
-    line = mix(times(mix(base, (150, 70, 80), 0.18), (255 * dark + 60, 255 * dark + 40, 255 * dark + 60)), _BLACK, black)
+    line = mix(
+        times(mix(base, (150, 70, 80), 0.18), (255 * dark + 60, 255 * dark + 40, 255 * dark + 60)), _BLACK, black
+    )
     return Tones(base, times(base, shade), mix(base, (255, 255, 255), lift), line)
 
 
@@ -132,14 +134,16 @@ def _among(colours: tuple[Colour, ...], place: float) -> Colour:
 def palette(face: Face) -> Palette:
     """The colours of a face."""
     style = face.style.kind
-    pastel = {"flat": 0.14, "soft": 0.06}.get(style, 0.0)
+    pastel = {"flat": 0.16, "soft": 0.08, "ink": 0.16}.get(style, 0.0)
     paper: Colour = (255, 250, 246)
     aged: Colour = (255, 240, 214) if style == "retro" else (255, 255, 255)
 
     def styled(colour: Colour) -> Colour:
         return times(mix(colour, paper, pastel), aged)
 
-    skin = styled(mix(mix((255, 236, 222), (248, 206, 172), face.head.skin * 2), (168, 112, 80), max(0, face.head.skin * 2 - 1)))
+    skin = styled(
+        mix(mix((255, 236, 222), (248, 206, 172), face.head.skin * 2), (168, 112, 80), max(0, face.head.skin * 2 - 1))
+    )
     light, turn = face.hair.shift
     # Black and white leave no room for the jitter: a lighter black would read as grey.
     freedom = 0.3 if face.hair.colour in ("black", "white", "grey", "silver") else 1.0

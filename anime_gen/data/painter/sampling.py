@@ -87,7 +87,14 @@ def sample_face(seed: int, index: int, statistics: Statistics = Statistics()) ->
     expression = _expression(draw, male)
     extras = _extras(draw, male, hair, statistics)
     return Face(
-        _pose(draw, statistics), head, eyes, expression, hair, extras, _clothes(draw, male, statistics), _style(draw, kind)
+        _pose(draw, statistics),
+        head,
+        eyes,
+        expression,
+        hair,
+        extras,
+        _clothes(draw, male, statistics),
+        _style(draw, kind),
     )
 
 
@@ -191,7 +198,16 @@ def _hair(draw: Draw, male: bool, statistics: Statistics) -> Hair:
         bangs=draw.pick(
             {"blunt": 0.02, "swept": 0.28, "parted": 0.14, "m": 0.2, "choppy": 0.28, "curtain": 0.04, "none": 0.06}
             if short_male
-            else {"blunt": 0.17, "swept": 0.2, "parted": 0.14, "m": 0.17, "choppy": 0.17, "curtain": 0.06, "wispy": 0.05, "none": 0.04}
+            else {
+                "blunt": 0.17,
+                "swept": 0.2,
+                "parted": 0.14,
+                "m": 0.17,
+                "choppy": 0.17,
+                "curtain": 0.06,
+                "wispy": 0.05,
+                "none": 0.04,
+            }
         ),
         part=draw.bell(0.0, 0.22),
         fringe=draw.bell(0.0, 0.45),
@@ -230,9 +246,7 @@ def _extras(draw: Draw, male: bool, hair: Hair, statistics: Statistics) -> Extra
         hairband=draw.chance(0.16 * rare * fewer),
         hat=hat,
         animal_ears=ears if hat == "none" else "none",
-        glasses=draw.pick(
-            {"none": 1 - 0.2 * rare, "round": 0.07 * rare, "square": 0.08 * rare, "half": 0.05 * rare}
-        ),
+        glasses=draw.pick({"none": 1 - 0.2 * rare, "round": 0.07 * rare, "square": 0.08 * rare, "half": 0.05 * rare}),
         earrings=draw.chance((0.3 if more > 1 else 0.2) * rare),
         choker=draw.chance(0.16 * rare * fewer),
         necklace=draw.chance(0.14 * rare),

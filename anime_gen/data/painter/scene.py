@@ -26,6 +26,7 @@ class Line(NamedTuple):
     part: str
     curve: Curve
     width: float  # fraction of the picture
+    step: int  # how many steps of the scene come before it
 
 
 def argb(colour: Colour, alpha: float = 1.0) -> int:
@@ -67,6 +68,10 @@ class Scene:
         """Fills a path."""
         self.steps.append(("fill", path, paint))
 
+    def glaze(self, path: skia.Path, paint: skia.Paint) -> None:
+        """Fills a path with paint that what lies below shows through."""
+        self.steps.append(("glaze", path, paint))
+
     def oval(self, centre: Point, rx: float, ry: float, paint: skia.Paint) -> None:
         """Fills an upright ellipse."""
         x, y = centre
@@ -81,18 +86,23 @@ class Scene:
         self.steps.append(("unclip", None, None))
 
     def ink(
-        self, part: str, colour: Colour, lines: Iterable[tuple[Curve, float]], profile: Profile = TAPERED, alpha: float = 1.0
+        self,
+        part: str,
+        colour: Colour,
+        lines: Iterable[tuple[Curve, float]],
+        profile: Profile = TAPERED,
+        alpha: float = 1.0,
     ) -> None:
         """Draws tapered lines of one colour; widths are fractions of the picture before the line weight."""
         path = skia.Path()
         for curve, width in lines:
             band(path, curve, 0.5 * width * self.weight, profile)
-            self.lines.append(Line(part, curve, width * self.weight))
-        self.fill(path, solid(colour, alpha))
+            self.lines.append(Line(part, curve, width * self.weight, len(self.steps)))
+        self.steps.append(("ink", path, solid(colour, alpha)))
 
     def trace_only(self, part: str, curve: Curve, width: float) -> None:
         """Notes a stroke whose ink is already in the fills (an edge between two colours)."""
-        self.lines.append(Line(part, curve, width * self.weight))
+        self.lines.append(Line(part, curve, width * self.weight, len(self.steps)))
 
     def paint(self, size: int) -> npt.NDArray[np.uint8]:
         """The picture, RGB (size, size, 3)."""
@@ -104,7 +114,7 @@ class Scene:
             canvas.saveLayer(skia.Rect(0, 0, size, size), skia.Paint(ImageFilter=blur))
         canvas.scale(size, size)
         for step, what, how in self.steps:
-            if step == "fill":
+            if step in ("fill", "ink", "glaze"):
                 canvas.drawPath(what, how)
             elif step == "oval":
                 canvas.drawOval(what, how)
@@ -115,3 +125,20 @@ class Scene:
                 canvas.restore()
         canvas.restoreToCount(1)
         return np.ascontiguousarray(pixels[..., :3])
+
+    def topmost(self, size: int) -> npt.NDArray[np.int32]:
+        """The number of the last opaque fill over each pixel, (size, size): lines of an earlier step are hidden there."""
+        pixels = np.zeros((size, size, 4), np.uint8)
+        canvas = skia.Surface(pixels, skia.kRGBA_8888_ColorType).getCanvas()
+        canvas.scale(size, size)
+        for number, (step, what, how) in enumerate(self.steps):
+            if step in ("fill", "oval") and how.getAlpha() == 255:
+                flat = skia.Paint(Color=0xFF000000 | number, AntiAlias=False)
+                (canvas.drawPath if step == "fill" else canvas.drawOval)(what, flat)
+            elif step == "clip":
+                canvas.save()
+                canvas.clipPath(what, doAntiAlias=False)
+            elif step == "unclip":
+                canvas.restore()
+        channels = pixels.astype(np.int32)
+        return channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]

@@ -9,9 +9,11 @@ import numpy.typing as npt
 import skia
 
 from anime_gen.data.painter.drawing import compose
+from anime_gen.data.painter.eyes import shows_through
 from anime_gen.data.painter.parameters import Face
 
-_STEPS = 6  # points a cubic
+_STEPS = 8  # points a cubic
+_RESOLUTION = 256  # at which hidden lines are found
 
 
 class Stroke(NamedTuple):
@@ -27,16 +29,22 @@ _WEIGHTS = np.concatenate([(1 - _T) ** 3, 3 * _T * (1 - _T) ** 2, 3 * _T**2 * (1
 
 
 def strokes(face: Face) -> tuple[Stroke, ...]:
-    """Every line of the drawing in the order it is drawn; parts outside the picture are left out."""
+    """Every line of the drawing in the order it is drawn, without what later paint hides or the frame cuts off."""
+    scene = compose(face, fine=True)
+    top = scene.topmost(_RESOLUTION)
     found = []
-    for line in compose(face, fine=True).lines:
-        control = np.array(line.curve).reshape(-1, 2)
+    for part, curve, width, step in scene.lines:
+        control = np.array(curve).reshape(-1, 2)
         pieces = [control[:1], *(_WEIGHTS @ control[i : i + 4] for i in range(0, len(control) - 1, 3))]
         points = np.concatenate(pieces).astype(np.float32)
-        inside = np.flatnonzero(((points >= 0) & (points <= 1)).all(1))
-        if len(inside) >= 2:
-            kept = np.clip(points[inside[0] : inside[-1] + 1], 0, 1)
-            found.append(Stroke(line.part, kept, line.width))
+        seen = ((points >= 0) & (points <= 1)).all(1)
+        column, row = np.clip((points * _RESOLUTION).astype(int), 0, _RESOLUTION - 1).T
+        # Brows show through the hair.
+        if not (part.endswith("brow") and shows_through(face)):
+            seen &= top[row, column] < step
+        for run in np.split(np.arange(len(points)), np.flatnonzero(np.diff(seen)) + 1):
+            if seen[run[0]] and len(run) >= 2:
+                found.append(Stroke(part, points[run], width))
     return tuple(found)
 
 
@@ -45,7 +53,9 @@ def sketch(face: Face, size: int) -> npt.NDArray[np.uint8]:
     pixels = np.full((size, size, 4), 255, np.uint8)
     canvas = skia.Surface(pixels, skia.kRGBA_8888_ColorType).getCanvas()
     for _, points, width in strokes(face):
-        paint = skia.Paint(Color=0xFF202020, AntiAlias=True, Style=skia.Paint.kStroke_Style, StrokeWidth=max(0.6, width * size))
+        paint = skia.Paint(
+            Color=0xFF202020, AntiAlias=True, Style=skia.Paint.kStroke_Style, StrokeWidth=max(0.6, width * size)
+        )
         path = skia.Path()
         path.addPoly([skia.Point(x, y) for x, y in (points * size).tolist()], False)
         canvas.drawPath(path, paint)
