@@ -53,7 +53,7 @@ class DCGAN(GenerativeModule):
             # Gulrajani et al. 2017, section 4: with BatchNorm the gradient of one picture's logit is not one picture's.
             raise UserError(
                 "loss: a gradient penalty cannot go with BatchNorm in the discriminator; "
-                "set model.networks.init_args.norm: layer (Convolutional) or batch_norm: false (FullyConnected)"
+                "set --model.networks.norm=layer (Convolutional) or --model.networks.batch_norm=false (FullyConnected)"
             )
         if discriminator_steps < 1:
             raise UserError(f"discriminator_steps is {discriminator_steps}; give 1 or more")

@@ -204,8 +204,8 @@ def test_sampling_leaves_the_mode_and_the_global_stream(training: bool) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"loss": WassersteinGP()}, "a gradient penalty cannot go with BatchNorm .*norm: layer"),
-        ({"loss": WassersteinGP(), "networks": FullyConnected(8)}, "cannot go with BatchNorm .*batch_norm: false"),
+        ({"loss": WassersteinGP()}, "a gradient penalty cannot go with BatchNorm .*norm=layer"),
+        ({"loss": WassersteinGP(), "networks": FullyConnected(8)}, "cannot go with BatchNorm .*batch_norm=false"),
         ({"discriminator_steps": 0}, "discriminator_steps is 0; give 1 or more"),
         ({"image_size": 48}, "image_size is 48"),
     ],
