@@ -321,7 +321,7 @@ def draw_glasses(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> N
 
 def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """Choker and necklace."""
-    view, low = body.body, face.head.chin + 0.34
+    view, low = body.body, face.head.chin + 0.28
     thick = 0.44 if face.head.gender == "male" else 0.34
     if choker_drawn(face):
         curve = spline([view(-thick, low - 0.12, 0.0), view(0, low - 0.02, 0.0), view(thick, low - 0.12, 0.0)])

@@ -29,7 +29,7 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
     """Neck first, then shoulders, then what covers them."""
     at = _Body(face, body)
     thick = 0.44 if face.head.gender == "male" else 0.34
-    low = face.head.chin + 0.34
+    low = face.head.chin + 0.28
     right = [
         at(-thick, 0.7),
         at(-thick * 0.98, low),
@@ -226,7 +226,7 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
 
 def neckwear_drop(face: Face) -> float:
     """How far below the neck it is tied, in head units."""
-    return 0.5 if face.clothes.outfit == "sailor" else 0.34
+    return 0.46 if face.clothes.outfit == "sailor" else 0.28
 
 
 def neckwear(face: Face) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import comb, sqrt
 
 import skia
@@ -122,7 +123,7 @@ def polygon(points: Sequence[Point]) -> skia.Path:
 def straight(*points: Point) -> Curve:
     """Straight edges as a curve."""
     curve = [*points[0]]
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         dx, dy = (bx - ax) / 3, (by - ay) / 3
         curve += (ax + dx, ay + dy, bx - dx, by - dy, bx, by)
     return curve

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 import skia
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, band, closed_path, ribbon, spline, trace, trace_back
+from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, closed_path, spline, trace, trace_back
 from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.locks import Lock
-from anime_gen.data.painter.palette import Colour, Palette, mix
+from anime_gen.data.painter.palette import Palette, mix
 from anime_gen.data.painter.parameters import Face
 from anime_gen.data.painter.scene import Scene, argb, linear, radial, solid
-
 
 _WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
 _WEDGES = {count: tuple(_WEDGE[12 * i // count] for i in range(count)) for count in range(8, 40, 6)}
@@ -40,7 +39,7 @@ class Brush:
 def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
     """One lock: its edge (a slightly wider band underneath), its colour, and the shadow on its far side."""
     centre, left, right = lock.curve, lock.left, lock.right
-    # The edge line is part of the lock's width: nothing at the tip, little at the root, so that roots melt into the crown.
+    # The edge grows with the lock's width: none at the tip, little at the root, so that roots melt into the crown.
     wider = 0.0042 * scene.weight / lock.half
     rim, body, shadow = skia.Path(), skia.Path(), skia.Path()
     trace(rim, [a + (a - c) * wider for a, c in zip(left, centre, strict=True)])

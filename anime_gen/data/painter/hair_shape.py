@@ -119,7 +119,7 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
             size = 1 + grain(0.35)
             tip = (side * (x * v + out * size), y * v + down * size, -0.1)
             middle = (side * (x * v + 0.3 * out * size), y * v + 0.15 * down, -0.05)
-            locks.append(lock(body, [(side * x * 0.7, y - 0.3, 0.0), middle, tip], 0.22, (1.0, 0.75, 0.0)))
+            locks.append(lock(body, [(side * x * 0.6, 0.72 * y - 0.1, 0.0), middle, tip], 0.22, (1.0, 0.75, 0.0)))
     return locks
 
 
@@ -131,6 +131,8 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     if hair.sides == "framing" and hair.length == "long":
         end = 2.2 + grain(0.4)
     hime = hair.sides == "hime"
+    if hair.tails in ("braid", "twin braids", "low twin", "side pony"):
+        end = min(end, 0.7)  # what is tied must not hide behind what is loose
     wave = {"straight": 0.01, "wavy": 0.07, "curled": 0.1, "spiky": -0.05}[hair.texture]
     locks = []
     for side in (-1, 1):

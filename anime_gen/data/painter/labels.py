@@ -57,7 +57,7 @@ def labels(face: Face) -> Labels:
 
 
 def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
-    body, shape, hidden = geometry(face)
+    body, _, hidden = geometry(face)
     points: list[Point] = []
     for brow in reversed(body.brows):
         points += [(brow[12], brow[13]), (brow[6], brow[7]), (brow[0], brow[1])]
@@ -75,7 +75,7 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
 
 def _tags(face: Face) -> set[str]:
     hair, mood, extras, clothes = face.hair, face.expression, face.extras, face.clothes
-    body, shape, hidden = geometry(face)
+    body, _, hidden = geometry(face)
     bare = face_path(body)
 
     def seen(spot: Point, behind_face: bool) -> bool:
@@ -89,6 +89,9 @@ def _tags(face: Face) -> set[str]:
     hatless = extras.hat == "none"
     ribbon, bow, band = accessories.ribbon_drawn(face), extras.bow and hatless, extras.hairband and hatless
     neckwear = bust.neckwear(face)
+    # Its knot and some of what hangs below must be in the picture.
+    if face.pose.y + face.pose.scale * (face.head.chin + 0.28 + bust.neckwear_drop(face) + 0.2) > 0.98:
+        neckwear = "none"
     facts = {
         f"{hair.colour} hair": True,
         f"{face.eyes.colour} eyes": irises,
@@ -96,7 +99,7 @@ def _tags(face: Face) -> set[str]:
         "open mouth": mood.mouth in (":d", "open", "tongue out"),
         ":d": mood.mouth == ":d",
         "smile": mood.mouth in ("smile", "grin", ":d", "tongue out"),
-        "tongue": mood.mouth in ("tongue out", ":d", "open"),
+        "tongue": mood.mouth in ("tongue out", ":d"),
         "fang": has_fang(face),
         "lips": mood.lips,
         "tears": mood.tears,

@@ -138,8 +138,8 @@ def palette(face: Face) -> Palette:
     paper: Colour = (255, 250, 246)
     aged: Colour = (255, 240, 214) if style == "retro" else (255, 255, 255)
 
-    def styled(colour: Colour) -> Colour:
-        return times(mix(colour, paper, pastel), aged)
+    def styled(colour: Colour, share: float = 1.0) -> Colour:
+        return times(mix(colour, paper, pastel * share), aged)
 
     skin = styled(
         mix(mix((255, 236, 222), (248, 206, 172), face.head.skin * 2), (168, 112, 80), max(0, face.head.skin * 2 - 1))
@@ -147,7 +147,10 @@ def palette(face: Face) -> Palette:
     light, turn = face.hair.shift
     # Black and white leave no room for the jitter: a lighter black would read as grey.
     freedom = 0.3 if face.hair.colour in ("black", "white", "grey", "silver") else 1.0
-    hair = styled(shift(HAIR[face.hair.colour], 0.012 * turn * freedom, 0.045 * light * freedom))
+    hair = styled(
+        shift(HAIR[face.hair.colour], 0.012 * turn * freedom, 0.045 * light * freedom),
+        0.3 if face.hair.colour == "black" else 1.0,
+    )
     eye = shift(EYE[face.eyes.colour], 0.0, 0.0)
     clothes, extras = face.clothes, face.extras
     cloth = styled(mix(_among(_CLOTH, clothes.hue), (255, 255, 255), 0.25 * clothes.light))

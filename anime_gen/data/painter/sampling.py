@@ -11,19 +11,25 @@ from anime_gen.data.painter.parameters import (
     EYE_COLOURS,
     HAIR_COLOURS,
     STYLES,
+    AnimalEars,
     Clothes,
     Expression,
     Extras,
     Eyes,
     Face,
     Hair,
+    Hat,
     Head,
+    Length,
+    Lids,
+    Mouth,
     Pose,
     Statistics,
     Style,
+    Tails,
 )
 
-Name = TypeVar("Name", bound=str)
+Name = TypeVar("Name")
 
 _NUMBERS = 320  # uniform numbers kept ready for one face
 
@@ -35,7 +41,7 @@ _EYE_SHARE = dict(zip(EYE_COLOURS, (0.05, 0.04, 0.25, 0.17, 0.12, 0.03, 0.03, 0.
 
 
 class Draw:
-    """Uniform numbers of one face, taken in order. Only raw Philox words and exact arithmetic, so every machine agrees."""
+    """Uniform numbers of one face, taken in order: raw Philox words and exact arithmetic, so every machine agrees."""
 
     def __init__(self, seed: int, index: int) -> None:
         raw = np.random.Philox(key=np.array([seed, index], dtype=np.uint64)).random_raw(_NUMBERS)
@@ -126,13 +132,20 @@ def _head(draw: Draw, male: bool) -> Head:
 
 def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
     share = _EYE_SHARE if statistics.long_tailed else dict.fromkeys(EYE_COLOURS, 1.0)
-    mood = draw.pick({"open": 0.86, "half": 0.06, "happy": 0.035, "calm": 0.02, "wink": 0.025})
-    lids = {"wink": ("open", "happy") if draw.chance(0.5) else ("happy", "open")}.get(mood, (mood, mood))
+    moods: dict[tuple[Lids, Lids], float] = {
+        ("open", "open"): 0.86,
+        ("half", "half"): 0.06,
+        ("happy", "happy"): 0.035,
+        ("calm", "calm"): 0.02,
+        ("open", "happy"): 0.0125,
+        ("happy", "open"): 0.0125,
+    }
+    lids = draw.pick(moods)
     away = draw.chance(0.22)
     side = 1.0 if draw.chance(0.5) else -1.0
     return Eyes(
         colour=draw.pick(share),
-        lids=lids,  # type: ignore[arg-type]
+        lids=lids,
         width=draw.bell(0.285, 0.018) - (0.015 if male else 0.0),
         height=draw.bell(0.185, 0.022) if male else draw.bell(0.275, 0.035),
         spacing=draw.bell(0.465, 0.018),
@@ -141,14 +154,14 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
         iris=draw.bell(0.7, 0.045) - (0.06 if male else 0.0),
         gaze=(side * draw.uniform(0.55, 1.0), draw.uniform(-0.5, 0.6)) if away else (0.0, 0.0),
         lash=draw.bell(0.75 if male else 1.1, 0.16),
-        lashes=0 if male else draw.pick({"0": 0.25, "1": 0.45, "2": 0.3}) == "2" and 2 or draw.chance(0.6) * 1,
+        lashes=0 if male else draw.pick({0: 0.15, 1: 0.55, 2: 0.3}),
         shine=draw.pick({"round": 0.35, "twin": 0.3, "oval": 0.25, "star": 0.1}),
         ring=draw.chance(0.6),
     )
 
 
 def _expression(draw: Draw, male: bool) -> Expression:
-    mouth = draw.pick(
+    mouth: Mouth = draw.pick(
         {
             "neutral": 0.18, "smile": 0.3, "grin": 0.04, ":d": 0.14, "open": 0.1, "frown": 0.06, "small": 0.07, "cat": 0.04,
             "pout": 0.03, "tongue out": 0.03,
@@ -172,10 +185,10 @@ def _expression(draw: Draw, male: bool) -> Expression:
 def _hair(draw: Draw, male: bool, statistics: Statistics) -> Hair:
     share = _HAIR_SHARE if statistics.long_tailed else dict.fromkeys(HAIR_COLOURS, 1.0)
     short_male = male and statistics.correlated
-    length = draw.pick(
+    length: Length = draw.pick(
         {"short": 0.85, "medium": 0.1, "long": 0.05} if short_male else {"short": 0.25, "medium": 0.3, "long": 0.45}
     )
-    tails = draw.pick(
+    tails: Tails = draw.pick(
         {"none": 0.93, "pony": 0.05, "braid": 0.02}
         if short_male
         else {
@@ -232,10 +245,10 @@ def _extras(draw: Draw, male: bool, hair: Hair, statistics: Statistics) -> Extra
     # Ornaments come together: a flower seldom stays alone.
     more = 2.5 if flower and statistics.correlated else 1.0
     tied = hair.tails not in ("none", "buns")
-    hat = draw.pick(
+    hat: Hat = draw.pick(
         {"none": 1 - 0.2 * rare, "beret": 0.06 * rare, "witch": 0.05 * rare, "cap": 0.05 * rare, "straw": 0.04 * rare}
     )
-    ears = draw.pick(
+    ears: AnimalEars = draw.pick(
         {"none": 1 - 0.22 * rare, "cat": 0.1 * rare, "fox": 0.05 * rare, "rabbit": 0.04 * rare, "bear": 0.03 * rare}
     )
     return Extras(

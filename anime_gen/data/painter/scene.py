@@ -13,7 +13,6 @@ import skia
 from anime_gen.data.painter.curves import TAPERED, Curve, Point, Profile, band
 from anime_gen.data.painter.palette import Colour
 
-
 # Scans and video are never as sharp as vector art: large pictures are blurred by this share of their size. Below 128 px
 # the same blur would be a quarter of a pixel.
 _SOFTNESS = 0.0022
