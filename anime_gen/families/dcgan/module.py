@@ -143,6 +143,7 @@ class DCGAN(GenerativeModule):
         return norm
 
     def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
+        # Whichever weights are in place, trained or averaged, get the statistics that belong to them.
         was_training = self.generator.training
         measure_statistics(self.generator, self.z_dim, self.device)
         pictures = super().sample(condition, seeds)

