@@ -163,7 +163,7 @@ def test_too_few_pictures(faces, tmp_path):
 def test_a_part_that_the_data_has_not(faces, tmp_path):
     with pytest.raises(UserError, match=r"needs landmarks_BK2, tags_BT, which Folder has not"):
         fit(Watcher(needs=("tags_BT", "landmarks_BK2")), data(faces), tmp_path, max_epochs=1)
-    with pytest.raises(UserError, match="give their folder as data.other_domain"):
+    with pytest.raises(UserError, match=r"give their folder as data\.other_domain"):
         fit(Watcher(needs=("source_BCHW",)), data(faces), tmp_path, max_epochs=1)
 
 
@@ -203,7 +203,7 @@ def test_showcase_captions_and_record(faces):
 
 
 def test_settings_that_make_no_sense(faces):
-    with pytest.raises(UserError, match="data.batch_size is 0"):
+    with pytest.raises(UserError, match=r"data\.batch_size is 0"):
         data(faces, batch_size=0)
     with pytest.raises(UserError, match="20 is the least"):
         PaintedFaces(3)
