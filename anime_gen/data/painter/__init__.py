@@ -1,4 +1,4 @@
-"""Anime faces drawn from parameters, so that every label is exact: the embedded data set, endless and free of rights."""
+"""Anime faces drawn from parameters, so that every label is exact: the embedded data set, endless and nobody's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from anime_gen.data.painter.strokes import Stroke, sketch, strokes
 VERSION = "0.1"
 
 __all__ = [
-    "VERSION", "VOCABULARY", "Face", "Labels", "Statistics", "Stroke", "labels", "render", "sample_face", "sketch", "strokes",
+    "VERSION", "VOCABULARY", "Face", "Labels", "Statistics", "Stroke",
+    "labels", "render", "sample_face", "sketch", "strokes",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Where everything on a face is: the parameters turned in space and put into the picture, once for all who draw or label.
+"""Where everything on a face is: the parameters turned in space and put into the picture, once for drawing and labels.
 
 Head space: x to the picture's right, y down, z towards the viewer; one unit is half the width of the cheeks.
 """
@@ -43,7 +43,7 @@ def face_depth(x: float, y: float) -> float:
 
 
 def edge_depth(far: float) -> float:
-    """z of a face's outline on one side: the far cheek's lies further front. `far`: sine of the turn away, < 0 if near."""
+    """z of a face's outline on one side; the far cheek's lies further front. `far`: sine of the turn away from us."""
     return 0.18 + (0.45 if far > 0 else 0.25) * far
 
 

@@ -84,9 +84,15 @@ def _sky(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) ->
     scene.fill(_ALL, linear((0.5, 0), (0.5, 0.95), [argb(top), argb(low)]))
     for i in range(4):
         x, y = 0.5 + 0.6 * grain[i], 0.36 + 0.4 * grain[i + 6]
+        cloud = skia.Path()
         for j in range(5):
-            radius = 0.055 + 0.03 * grain[i + j + 10] + (0.035 if 0 < j < 4 else 0.0)
-            scene.oval((x + 0.065 * (j - 2), y - radius * 0.6), radius * 1.25, radius, solid(WHITE, 0.7))
+            radius = 0.05 + 0.03 * grain[i + j + 10] + (0.04 if 0 < j < 4 else 0.0)
+            cloud.addOval(
+                skia.Rect(
+                    x + 0.06 * j - 0.12 - 1.3 * radius, y - 1.5 * radius, x + 0.06 * j - 0.12 + 1.3 * radius, y + 0.03
+                )
+            )
+        scene.fill(cloud, solid(WHITE, 0.8))
 
 
 def _window(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:

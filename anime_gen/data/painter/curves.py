@@ -35,7 +35,9 @@ def spline(points: Sequence[Point], closed: bool = False, tension: float = 1 / 6
     for i in range(1, len(knots) - 2 if closed else count):
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = knots[i - 1], knots[i], knots[i + 1], knots[i + 2]
         curve += (
-            bx + (cx - ax) * tension, by + (cy - ay) * tension, cx - (dx - bx) * tension, cy - (dy - by) * tension, cx, cy,
+            bx + (cx - ax) * tension, by + (cy - ay) * tension,
+            cx - (dx - bx) * tension, cy - (dy - by) * tension,
+            cx, cy,
         )  # fmt: skip
     return curve
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import skia
 
-from anime_gen.data.painter import accessories, background, bust, eyes, hair, head
+from anime_gen.data.painter import accessories, background, bust, eyes, hair, head, headwear
 from anime_gen.data.painter.anatomy import Anatomy, anatomy
 from anime_gen.data.painter.hair_shape import HairShape, hair_shape
 from anime_gen.data.painter.palette import palette
@@ -55,13 +55,13 @@ def compose(face: Face, fine: bool) -> Scene:
     eyes.draw_eyes(scene, face, body, colours)
     eyes.draw_brows(scene, face, body, colours)
     head.draw_tears(scene, face, body)
-    accessories.draw_animal_ears(scene, face, body, colours)
+    headwear.draw_animal_ears(scene, face, body, colours)
     hair.draw_front(scene, face, body, shape, colours)
     if eyes.shows_through(face):
         eyes.draw_through(scene, face, body, colours)
     accessories.draw_ties(scene, face, shape, colours)
     accessories.draw_ornaments(scene, face, body, colours)
-    accessories.draw_hat(scene, face, body, colours)
+    headwear.draw_hat(scene, face, body, colours)
     accessories.draw_glasses(scene, face, body, colours)
     background.draw_light(scene, face)
     return scene

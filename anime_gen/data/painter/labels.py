@@ -1,4 +1,4 @@
-"""What is true of a picture: tags a person can see, exclusive classes, landmarks and a caption, all from the geometry."""
+"""What is true of a picture: tags a person can see, exclusive classes, landmarks and a caption."""
 
 from __future__ import annotations
 

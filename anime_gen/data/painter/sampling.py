@@ -163,8 +163,8 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
 def _expression(draw: Draw, male: bool) -> Expression:
     mouth: Mouth = draw.pick(
         {
-            "neutral": 0.18, "smile": 0.3, "grin": 0.04, ":d": 0.14, "open": 0.1, "frown": 0.06, "small": 0.07, "cat": 0.04,
-            "pout": 0.03, "tongue out": 0.03,
+            "neutral": 0.18, "smile": 0.3, "grin": 0.04, ":d": 0.14, "open": 0.1, "frown": 0.06, "small": 0.07,
+            "cat": 0.04, "pout": 0.03, "tongue out": 0.03,
         }
     )  # fmt: skip
     sad = mouth in ("frown", "pout", "open")
@@ -272,7 +272,10 @@ def _clothes(draw: Draw, male: bool, statistics: Statistics) -> Clothes:
     manly = male and statistics.correlated
     return Clothes(
         outfit=draw.pick(
-            {"blazer": 0.25, "shirt": 0.2, "tee": 0.12, "turtleneck": 0.06, "kimono": 0.05, "gakuran": 0.14, "hoodie": 0.1, "coat": 0.08}
+            {
+                "blazer": 0.25, "shirt": 0.2, "tee": 0.12, "turtleneck": 0.06, "kimono": 0.05, "gakuran": 0.14,
+                "hoodie": 0.1, "coat": 0.08,
+            }
             if manly
             else {
                 "sailor": 0.19, "blazer": 0.13, "shirt": 0.12, "tee": 0.08, "turtleneck": 0.05, "camisole": 0.12,
@@ -297,8 +300,8 @@ def _style(draw: Draw, kind: str) -> Style:
         light=1 if draw.chance(0.5) else -1,
         background=draw.pick(
             {
-                "plain": 0.12, "gradient": 0.18, "bokeh": 0.12, "sky": 0.14, "window": 0.1, "stripes": 0.06, "dots": 0.06,
-                "foliage": 0.08, "room": 0.08, "petals": 0.06,
+                "plain": 0.12, "gradient": 0.18, "bokeh": 0.12, "sky": 0.14, "window": 0.1, "stripes": 0.06,
+                "dots": 0.06, "foliage": 0.08, "room": 0.08, "petals": 0.06,
             }
         ),
         hue=draw.uniform(),

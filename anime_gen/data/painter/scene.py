@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import skia
 
-from anime_gen.data.painter.curves import TAPERED, Curve, Point, Profile, band
-from anime_gen.data.painter.palette import Colour
+from anime_gen.data.painter.curves import PRESSED, TAPERED, Curve, Point, Profile, band, closed_path
+from anime_gen.data.painter.palette import Colour, Tones
 
 # Scans and video are never as sharp as vector art: large pictures are blurred by this share of their size. Below 128 px
 # the same blur would be a quarter of a pixel.
@@ -99,6 +99,11 @@ class Scene:
             self.lines.append(Line(part, curve, width * self.weight, len(self.steps)))
         self.steps.append(("ink", path, solid(colour, alpha)))
 
+    def outlined(self, part: str, edge: Curve, tones: Tones, width: float = 0.007) -> None:
+        """A closed shape in one colour with its line around it."""
+        self.fill(closed_path(edge), solid(tones.base))
+        self.ink(part, tones.line, [(edge, width)], PRESSED)
+
     def trace_only(self, part: str, curve: Curve, width: float) -> None:
         """Notes a stroke whose ink is already in the fills (an edge between two colours)."""
         self.lines.append(Line(part, curve, width * self.weight, len(self.steps)))
@@ -126,7 +131,7 @@ class Scene:
         return np.ascontiguousarray(pixels[..., :3])
 
     def topmost(self, size: int) -> npt.NDArray[np.int32]:
-        """The number of the last opaque fill over each pixel, (size, size): lines of an earlier step are hidden there."""
+        """The number of the last opaque fill over each pixel, (size, size): it hides the lines of earlier steps."""
         pixels = np.zeros((size, size, 4), np.uint8)
         canvas = skia.Surface(pixels, skia.kRGBA_8888_ColorType).getCanvas()
         canvas.scale(size, size)
