@@ -38,7 +38,7 @@ PEAK_RATE = 4e-3
 
 
 def loss(seen: JudgeOutput, wanted: View) -> dict[str, Tensor]:
-    """Parts of the loss, each about 1 at the start; ruined pictures teach the face head only."""
+    """Parts of the loss; ruined pictures teach the face head only."""
     faces, is_face_B = wanted.faces, wanted.is_face_B
     rows = is_face_B > 0
     attributes = [
@@ -51,7 +51,7 @@ def loss(seen: JudgeOutput, wanted: View) -> dict[str, Tensor]:
     off_BK = (seen.landmarks_BK2 - faces.landmarks_NK2).abs().sum(2)
     return {
         "attributes": torch.stack(attributes).sum(),
-        "tags": 8 * F.binary_cross_entropy_with_logits(seen.tag_logits_BT[rows], faces.tags_NT[rows]),
+        "tags": 16 * F.binary_cross_entropy_with_logits(seen.tag_logits_BT[rows], faces.tags_NT[rows]),
         "landmarks": 30 * (off_BK * weight_BK).sum() / weight_BK.sum(),
         "face": 0.5 * F.binary_cross_entropy_with_logits(seen.face_logit_B, is_face_B),
     }
