@@ -12,7 +12,7 @@ from anime_gen.data.painter.sampling import sample_face
 from anime_gen.data.painter.strokes import Stroke, sketch, strokes
 
 # Changes whenever a label or a pixel does: caches of painted faces are keyed by it.
-VERSION = "0.1"
+VERSION = "1"
 
 __all__ = [
     "VERSION", "VOCABULARY", "Face", "Labels", "Statistics", "Stroke",

@@ -222,6 +222,7 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
             scene.ink("clothes", line, [(hood, 0.007)], PRESSED)
             cord = spline([at(s * 0.16, low + 0.4), at(s * 0.2, low + 0.7), at(s * 0.17, low + 1.0)])
             scene.ink("clothes", trim.base, [(cord, 0.014)], (1.0, 1.0, 1.0))
+    _neckwear(scene, face, at, colours, low)
 
 
 def neckwear_drop(face: Face) -> float:

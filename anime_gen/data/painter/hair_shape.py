@@ -110,16 +110,25 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     v = 1 + 0.8 * hair.volume
     places: list[tuple[float, float, float, float]] = []  # x, y on the outline, direction out and down
     if hair.texture == "spiky":
-        places = [(1.0, 0.25, 0.4, 0.38), (1.03, -0.15, 0.34, 0.3), (0.98, -0.55, 0.3, 0.2), (0.78, -0.98, 0.28, 0.06)]
+        # Some heads of spikes stand up at the crown, others fall.
+        rise = 0.1 if grain() > 0 else 0.0
+        places = [
+            (1.0, 0.3, 0.34, 0.5),
+            (1.03, -0.1, 0.42, 0.34),
+            (1.0, -0.5, 0.4, 0.16 - rise),
+            (0.8, -0.95, 0.36, 0.02 - 1.5 * rise),
+        ]
     else:
         places = [(1.02, 0.1, 0.16, 0.42)]
     locks = []
     for side in (-1, 1):
         for x, y, out, down in places:
-            size = 1 + grain(0.35)
+            size = 1 + grain(0.4)
             tip = (side * (x * v + out * size), y * v + down * size, -0.1)
-            middle = (side * (x * v + 0.3 * out * size), y * v + 0.15 * down, -0.05)
-            locks.append(lock(body, [(side * x * 0.6, 0.72 * y - 0.1, 0.0), middle, tip], 0.22, (1.0, 0.75, 0.0)))
+            root = (side * x * 0.6, 0.72 * y - 0.1, 0.0)
+            bulge = 0.1 * (down > 0)
+            middle = (0.45 * root[0] + 0.55 * tip[0] + side * bulge, 0.45 * root[1] + 0.55 * tip[1] - bulge, -0.05)
+            locks.append(lock(body, [root, middle, tip], 0.2, (0.8, 1.4, 0.6, 0.0)))
     return locks
 
 
