@@ -29,7 +29,7 @@ class Extractor(nn.Module, ABC):
         """What a score must say of its extractor."""
         return {
             "extractor": self.name,
-            "weights": self.weights_hash,
+            "extractor_weights": self.weights_hash,
             "resize": self.resize,
             "num_features": self.num_features,
         }

@@ -96,7 +96,7 @@ def _visible_classes(classes_A: NDArray[Any], tags_T: NDArray[Any], vocabulary: 
     return result
 
 
-def view(faces: Faces, tag_mirror: list[int], ruined: float = 0.15) -> View:
+def view(faces: Faces, tag_mirror: list[int], ruined: float = 0.2) -> View:
     """A random view of each face; the first share `ruined` of them is ruined. Draws from torch's global stream."""
     images = faces.images.float() / 127.5 - 1
     images, faces = _move(images, faces, tag_mirror)
@@ -164,8 +164,11 @@ def _blur(images: Tensor, sigma: float) -> Tensor:
 
 
 def ruin(images: Tensor, landmarks_NK2: Tensor) -> Tensor:
-    """Makes each picture one that no longer shows a face with two eyes, in one of seven ways in turn."""
-    ways = (_noise, _mud, _shuffle, _warp, _lose_eye, _drown, _lose_half)
+    """Makes each picture one that no longer shows a face with two eyes, in one of seven ways in turn.
+
+    A lost eye is the hardest to see and comes twice as often.
+    """
+    ways = (_noise, _lose_eye, _mud, _shuffle, _warp, _lose_eye, _drown, _lose_half)
     first = int(torch.randint(len(ways), ()))
     result = images.clone()
     for i in range(len(images)):
@@ -202,17 +205,21 @@ def _warp(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
 
 
 def _lose_eye(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
-    """One eye or both under a smear of the cheek's colour."""
+    """One eye or both under a smear of the cheek's colour, with soft edges: an edge would give it away."""
     result = image.clone()
     sides = ("left", "right") if torch.rand(()) < 0.4 else ("left",) if torch.rand(()) < 0.5 else ("right",)
+    grid = (torch.arange(judge.SIZE) + 0.5) / judge.SIZE
     for side in sides:
         eye = landmarks[[LANDMARKS.index(f"{side}_eye_{part}") for part in ("outer", "inner", "top", "bottom")]]
-        low, high = (eye.amin(0) - 0.035) * judge.SIZE, (eye.amax(0) + 0.035) * judge.SIZE
-        left, top = (int(edge) for edge in low.clamp(0, judge.SIZE - 2))
-        right, bottom = (math.ceil(edge) for edge in high.clamp(2, judge.SIZE))
-        right, bottom = max(right, left + 1), max(bottom, top + 1)
-        below = image[:, min(bottom, judge.SIZE - 1), left:right]
-        result[:, top:bottom, left:right] = below.mean(1)[:, None, None]
+        middle, reach = eye.mean(0), (eye.amax(0) - eye.amin(0)) / 2 + 0.035
+        x, y = (grid - middle[0]) / reach[0], (grid - middle[1]) / reach[1]
+        away = (x.square() + y[:, None].square()).sqrt()
+        smear = ((1.3 - away) / 0.2).clamp(0, 1)
+        below, beside = (
+            ((middle + reach * torch.tensor([0.0, 1.4])) * judge.SIZE).long().clamp(0, judge.SIZE - 1).flip(0)
+        )
+        colour = image[:, below, beside][:, None, None]
+        result = smear * colour + (1 - smear) * result
     return result
 
 

@@ -53,7 +53,7 @@ def loss(seen: JudgeOutput, wanted: View) -> dict[str, Tensor]:
         "attributes": torch.stack(attributes).sum(),
         "tags": 16 * F.binary_cross_entropy_with_logits(seen.tag_logits_BT[rows], faces.tags_NT[rows]),
         "landmarks": 30 * (off_BK * weight_BK).sum() / weight_BK.sum(),
-        "face": 0.5 * F.binary_cross_entropy_with_logits(seen.face_logit_B, is_face_B),
+        "face": 1.5 * F.binary_cross_entropy_with_logits(seen.face_logit_B, is_face_B),
     }
 
 

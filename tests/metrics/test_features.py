@@ -131,7 +131,7 @@ def test_weights_come_back(judge, pictures, tmp_path):
     assert loaded.judge.painter_version == "3"
     assert loaded.weights_hash == hash_weights(judge.judge) != judge.weights_hash
     torch.testing.assert_close(loaded(pictures(4)), judge(pictures(4)))
-    assert loaded.protocol() == {**judge.protocol(), "weights": loaded.weights_hash}
+    assert loaded.protocol() == {**judge.protocol(), "extractor_weights": loaded.weights_hash}
 
 
 def test_missing_or_foreign_weights_are_the_users(tmp_path):

@@ -156,7 +156,7 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
     ]
     assert list(scores.better) == [score.name for score in told]
     json.dumps([score.protocol for score in told])  # plain values
-    assert all(score.protocol["weights"] == judge.weights_hash for score in told)
+    assert all(score.protocol["extractor_weights"] == judge.weights_hash for score in told)
     assert told[0].record(7, 1.5)._asdict() == {**told[0]._asdict(), "nimg": 7, "seconds": 1.5}
 
     scores.reset()
