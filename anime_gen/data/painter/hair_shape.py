@@ -203,9 +203,9 @@ def _tails(face: Face, body: Anatomy, grain: Grain) -> tuple[list[Lock], list[Lo
     elif hair.tails == "side pony":
         tail(hair.side, hair.side * 0.96, 0.55, 0.25, end + 0.2, hanging)
     elif hair.tails == "braid":
-        ties.append((view(hair.side * 0.8, 2.0, 0.0), hair.side))
+        ties.append((view(hair.side * 0.86, 1.8, 0.1), hair.side))
     elif hair.tails == "twin braids":
-        ties += [(view(side * 1.0, 1.95, 0.0), side) for side in (-1, 1)]
+        ties += [(view(side * 1.02, 1.8, 0.1), side) for side in (-1, 1)]
     return tails, hanging, ties
 
 
@@ -216,7 +216,7 @@ def _braids(face: Face, body: Anatomy, ties: list[tuple[Point, int]]) -> list[li
     for _, side in ties:
         x = 0.86 if face.hair.tails == "braid" else 1.02
         lobes = []
-        for i in range(8):
+        for i in range(7):
             y = 0.72 + 0.155 * i
             lean = 0.12 * (1 if i % 2 else -1)
             points = [
@@ -230,7 +230,7 @@ def _braids(face: Face, body: Anatomy, ties: list[tuple[Point, int]]) -> list[li
             lobes.append(
                 lock(
                     body,
-                    [(side * x, 1.9, 0.1), (side * x + spread, 2.15, 0.1), (side * x + 1.6 * spread, 2.5, 0.1)],
+                    [(side * x, 1.74, 0.1), (side * x + spread, 2.0, 0.1), (side * x + 1.6 * spread, 2.35, 0.1)],
                     0.1,
                     (0.6, 1.5, 0.0),
                 )

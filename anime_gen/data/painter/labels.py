@@ -75,7 +75,7 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
 
 def _tags(face: Face) -> set[str]:
     hair, mood, extras, clothes = face.hair, face.expression, face.extras, face.clothes
-    body, _, hidden = geometry(face)
+    body, shape, hidden = geometry(face)
     bare = face_path(body)
 
     def seen(spot: Point, behind_face: bool) -> bool:
@@ -87,7 +87,10 @@ def _tags(face: Face) -> set[str]:
     pointed = face.head.ear == "pointy" and any(seen(point, True) for point in points)
     irises = any(eye.open and seen(eye.iris, False) for eye in body.eyes)
     hatless = extras.hat == "none"
-    ribbon, bow, band = accessories.ribbon_drawn(face), extras.bow and hatless, extras.hairband and hatless
+    ribbon = accessories.ribbon_drawn(face) and (
+        accessories.not_tied(face) or any(y < 0.97 for (_, y), _ in shape.ties)
+    )
+    bow, band = extras.bow and hatless, extras.hairband and hatless
     neckwear = bust.neckwear(face)
     # Its knot and some of what hangs below must be in the picture.
     if face.pose.y + face.pose.scale * (face.head.chin + 0.28 + bust.neckwear_drop(face) + 0.2) > 0.98:
