@@ -31,7 +31,7 @@ def shrink(picture: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float64]
 
 
 def write_golden() -> None:
-    """Stores today's faces; run `python tests/data/painter/test_painter.py` after a wanted change, with a new VERSION."""
+    """Stores today's faces. Run this file after a wanted change, together with a new VERSION."""
     np.savez_compressed(
         GOLDEN,
         version=painter.VERSION,
