@@ -110,13 +110,12 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     v = 1 + 0.8 * hair.volume
     places: list[tuple[float, float, float, float]] = []  # x, y on the outline, direction out and down
     if hair.texture == "spiky":
-        # Some heads of spikes stand up at the crown, others fall.
-        rise = 0.1 if grain() > 0 else 0.0
+        # Out and down: spikes that stood up at the crown would pass for animal ears.
         places = [
             (1.0, 0.3, 0.34, 0.5),
             (1.03, -0.1, 0.42, 0.34),
-            (1.0, -0.5, 0.4, 0.16 - rise),
-            (0.8, -0.95, 0.36, 0.02 - 1.5 * rise),
+            (1.0, -0.5, 0.4, 0.2),
+            (0.8, -0.95, 0.3, 0.14),
         ]
     else:
         places = [(1.02, 0.1, 0.16, 0.42)]
