@@ -65,10 +65,16 @@ def main(arguments: list[str] | None = None) -> int:
     module, function = VERBS[name].where.split(":")
     try:
         getattr(importlib.import_module(module), function)(name, arguments)
-    except UserError as mistake:
-        return fail(str(mistake))
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        # A constructor's complaint arrives wrapped in the exceptions of the parser that called it.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        return fail(str(cause))
     return 0
 
 

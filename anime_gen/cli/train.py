@@ -33,19 +33,27 @@ class OneLineParser(LightningArgumentParser):
 
 
 def one_line(message: str) -> str:
-    """The heart of jsonargparse's message: which key, and what is the matter with it."""
-    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    text = " ".join(dict.fromkeys(lines))
-    text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"Parser key \"([^\"]+)\":", r"\1:", text)
-    return text if len(text) < 400 else text[:400] + " ..."
+    """The heart of jsonargparse's message: which key, and what is the matter with it.
+
+    Its text nests one complaint for each type that a key might have had; the reader wants the outermost key and the
+    innermost complaints.
+    """
+    noise = re.compile(
+        r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
+        r"|Expected a <class 'NoneType'>|Subclass types expect one of:|a class path \(str\)|a dict with.*|a dict without.*)"
+    )
+    lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
+    text = ": ".join(dict.fromkeys(filter(None, lines)))
+    text = re.sub(r"\s+", " ", re.sub(r"Parser key \"([^\"]+)\"", r"\1", text))
+    return text if len(text) < 500 else text[:500] + " ..."
 
 
 class SuiteCLI(LightningCLI):
     """`--run` names the run folder; everything else is Lightning's."""
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        parser = OneLineParser(**kwargs)
+        # A misspelt key is a mistake, not the abbreviation of another one.
+        parser = OneLineParser(**{**kwargs, "allow_abbrev": False})
         parser.add_argument("-c", "--config", action="config", help="YAML file of settings; later ones win")
         return parser
 

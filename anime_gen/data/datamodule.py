@@ -143,7 +143,7 @@ class AnimeFaces(L.LightningDataModule):
         count = len(dataset.pictures) if limit is None else min(limit, len(dataset.pictures))
         rank, world = self._place()
         # Without workers: sampling takes far longer than reading, and every evaluation would start them anew.
-        return Loader(dataset, Shard(count, max(1, self.batch_size // world), rank, world), workers=0)
+        return Loader(dataset, Shard(count, self._evaluation_batch(), rank, world), workers=0)
 
     def showcase(self, n: int) -> Condition:
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
@@ -219,6 +219,11 @@ class AnimeFaces(L.LightningDataModule):
 
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _evaluation_batch(self) -> int:
+        """As many pictures as a family samples at once: a smaller batch would only be padded to that."""
+        module = None if self.trainer is None else self.trainer.lightning_module
+        return module.chunk if isinstance(module, GenerativeModule) else self.batch_size
 
     def _images_shown(self) -> int:
         if self.trainer is None:

@@ -1,0 +1,161 @@
+"""What every family promises, asked of every YAML in experiments/family: a new one is picked up without an edit."""
+
+import ast
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from anime_gen.cli.describe import Single, example
+from anime_gen.cli.train import suite
+from anime_gen.contract import Condition, GenerativeModule
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+YAMLS = sorted((ROOT / "experiments" / "family").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module", params=YAMLS, ids=[path.stem for path in YAMLS])
+def family(request, monkeypatch_module):
+    """The family as `make experiment` builds it, with the painted data's words."""
+    cli = suite(["-c", str(ROOT / "experiments" / "shared.yaml"), "-c", str(request.param)], run=False)
+    module = cli.model
+    torch.manual_seed(1)
+    for parameter in module.averaged.parameters():  # no path may hide behind a layer that begins at zero
+        parameter.data += torch.randn_like(parameter) * 0.02
+    return module, cli.datamodule
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ANIME_GEN_RUN", raising=False)
+        yield patch
+
+
+def batch_for(family, count):
+    module, data = family
+    torch.manual_seed(2)
+    return example(module, data.num_tags, data.attribute_sizes, count)
+
+
+def test_is_a_family(family):
+    module, _ = family
+    assert isinstance(module, GenerativeModule)
+    assert module.needs <= set(Condition._fields)
+    assert any(module.averaged is child for child in module.children()), "averaged is a property, not a second name"
+
+
+def test_a_picture_depends_only_on_its_seed_and_condition(family):
+    module, _ = family
+    module.chunk = 4
+    condition = batch_for(family, 6).condition
+    seeds = [11, 12, 13, 14, 15, 16]
+    together = module.sample(condition, seeds)
+    assert together.shape == (6, 3, module.image_size, module.image_size)
+    assert together.dtype == torch.float32
+    assert float(together.min()) >= -1
+    assert float(together.max()) <= 1
+    order = torch.tensor([5, 0, 3])
+    shuffled = module.sample(condition.rows(order), [seeds[i] for i in order.tolist()])
+    torch.testing.assert_close(shuffled, together[order], rtol=0, atol=0)
+    one = module.sample(condition.rows(slice(4, 5)), [15])
+    torch.testing.assert_close(one, together[4:5], rtol=0, atol=0)
+    other = module.sample(condition, [seed + 100 for seed in seeds])
+    assert not torch.allclose(other, together)
+
+
+def test_what_it_is_told_matters(family):
+    module, _ = family
+    if not module.needs:
+        pytest.skip("unconditional")
+    module.chunk = 4
+    condition = batch_for(family, 2).condition
+    changed = condition._replace(**{name: 1 - getattr(condition, name) for name in module.needs - {"visible_BK"}})
+    assert not torch.allclose(module.sample(condition, [1, 2]), module.sample(changed, [1, 2]))
+
+
+def test_sampling_leaves_training_mode_and_generators_alone(family):
+    module, _ = family
+    module.averaged.train()
+    before = torch.get_rng_state()
+    module.sample(batch_for(family, 2).condition, [1, 2])
+    state = torch.get_rng_state()
+    assert module.averaged.training
+    torch.manual_seed(2)  # batch_for seeds; sampling itself must not draw from the global generator
+    example(module, family[1].num_tags, family[1].attribute_sizes, 2)
+    assert torch.equal(state, torch.get_rng_state())
+    assert before is not state
+
+
+def test_a_step_trains_counts_and_reports(family):
+    module, _ = family
+    outputs = {}
+
+    class Look(L.Callback):
+        def on_train_batch_end(self, trainer, pl_module, result, batch, batch_idx):
+            outputs.update(result)
+
+    batch = batch_for(family, 4)
+    before = {name: value.clone() for name, value in module.named_parameters()}
+    shown = int(module.images_shown)
+    trainer = L.Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[Look()],
+    )
+    trainer.fit(module, DataLoader(Single(batch), batch_size=None))
+    assert int(module.images_shown) == shown + 4
+    assert outputs
+    assert all(torch.isfinite(torch.as_tensor(value)).all() for value in outputs.values())
+    moved = [name for name, value in module.named_parameters() if not torch.equal(value, before[name])]
+    assert moved
+
+
+def imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return names | {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+
+
+def test_imports_go_one_way():
+    """data -> families -> callbacks and metrics -> cli; families never import each other."""
+    package = ROOT / "anime_gen"
+    layers = {
+        "contract.py": (),
+        "vocabulary.py": ("contract",),
+        "data": ("contract", "vocabulary", "data"),
+        "adversarial.py": ("contract",),
+        "augment": ("contract", "augment"),
+        "metrics": ("contract", "vocabulary", "data", "metrics"),
+        "families": ("contract", "vocabulary", "adversarial", "augment", "layers", "families"),
+        "callbacks": ("contract", "vocabulary", "grid", "metrics", "callbacks"),
+    }
+    for place, allowed in layers.items():
+        top = package / place
+        for path in [top] if top.is_file() else sorted(top.rglob("*.py")):
+            ours = {name.split(".")[1] for name in imports(path) if name.startswith("anime_gen.")}
+            assert ours <= set(allowed), f"{path.relative_to(ROOT)} imports {sorted(ours - set(allowed))}"
+    for path in (package / "families").rglob("*.py"):
+        own = path.relative_to(package / "families").parts[0]
+        others = {
+            name.split(".")[2]
+            for name in imports(path)
+            if name.startswith("anime_gen.families.") and own != "__init__.py"
+        }
+        assert others <= {own}, f"{path.relative_to(ROOT)} imports another family: {sorted(others)}"
+
+
+def test_nothing_but_the_families_knows_a_family_by_name():
+    names = [path.name for path in (ROOT / "anime_gen" / "families").iterdir() if (path / "__init__.py").exists()]
+    assert names
+    for path in (ROOT / "anime_gen").rglob("*.py"):
+        if "families" not in path.parts:
+            found = {name for name in imports(path) if name.startswith("anime_gen.families")}
+            assert not found, f"{path.relative_to(ROOT)} imports {sorted(found)}"
