@@ -25,6 +25,26 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def here(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As `anime_gen`, but in this process: seconds faster, for what needs no process of its own."""
+    from anime_gen.cli import main
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("ANIME_GEN_RUN", "")
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        arguments = [str(word) for word in words]
+        status = main(arguments)
+        said = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def anime_gen(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `anime-gen` with the given words in a process of its own, from the project's folder."""

@@ -130,8 +130,10 @@ def main(verb: str, arguments: list[str]) -> None:
     """Loads a run, draws one picture for each seed, writes a grid or single files."""
     quiet()
     if not arguments or arguments[0].startswith("-"):
-        parser = build_parser()
-        parser.parse_args(arguments)  # --help ends here
+        if {"-h", "--help"} & set(arguments):
+            build_parser().print_help()
+            print("Behind a run, --help also shows how its family samples: anime-gen sample RUN --help")
+            return
         raise UserError("sample: name the run first, such as anime-gen sample runs/diffusion/NAME --seeds 0-63")
     # The run decides which options there are, so `--help` behind a run shows those of its family too.
     checkpoint = next((word.split("=")[1] for word in arguments if word.startswith("--checkpoint=")), None)

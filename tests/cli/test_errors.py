@@ -54,6 +54,6 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
     ],
     ids=lambda value: " ".join(value)[-40:] if isinstance(value, tuple) else None,
 )
-def test_mistakes(anime_gen, words, expected, tmp_path):
+def test_mistakes(here, words, expected, tmp_path):
     run = ("--run", tmp_path / "run") if words[0] == "fit" else ()
-    refused(anime_gen(*words, *run), *expected)
+    refused(here(*words, *run), *expected)

@@ -26,14 +26,16 @@ class DiffusionSettings:
         guidance: 1 plain conditional, more follows the condition harder; one number, or one for each of `labels` and
             `landmarks`.
         sampler: how a step is taken.
+
+    Raises:
+        UserError: no steps, or guidance for a kind of condition that there is not.
     """
 
     steps: int = 20
     guidance: float | dict[str, float] = 2.0
     sampler: Sampler = field(default_factory=DPMSolverPP)
 
-    def check(self) -> None:
-        """Raises UserError for settings that make no sense."""
+    def __post_init__(self) -> None:
         if self.steps < 1:
             raise UserError(f"steps must be at least 1, not {self.steps}")
         scales(self.guidance)
@@ -97,7 +99,6 @@ class Diffusion(GenerativeModule):
         self.dropping = dropping
         self.dropping.check()
         self.settings = settings or DiffusionSettings()
-        self.settings.check()
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
         self.warmup_images = warmup_images
 

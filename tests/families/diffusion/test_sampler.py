@@ -1,5 +1,6 @@
 """Samplers against Gaussian data, where the exact denoiser is known."""
 
+import itertools
 import math
 
 import pytest
@@ -82,7 +83,7 @@ def test_trailing_spacing_starts_at_the_noisiest_step():
         times = schedule.trailing(steps)
         assert times[0] == 999
         assert len(times) == min(steps, 1000)
-        assert all(later < earlier for earlier, later in zip(times, times[1:], strict=False))
+        assert all(later < earlier for earlier, later in itertools.pairwise(times))
         assert times[-1] >= 0
 
 
