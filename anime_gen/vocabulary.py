@@ -12,15 +12,15 @@ from typing import NamedTuple
 from anime_gen.contract import UserError
 
 # The 59 labels of the tag-conditional StyleGAN2 report, in its order.
-S5_TAGS: tuple[str, ...] = tuple(
-    """pink hair, blush, open mouth, hair ornament, short hair, looking at viewer, flower, aqua eyes, long hair,
-    blue eyes, collarbone, school uniform, green eyes, braid, hair clip, red eyes, blue hair, ribbon, bow, hair ribbon,
-    pink eyes, silver hair, white hair, red hair, twin tails, black hair, tears, hair flower, smile, blonde hair, choker,
-    bare shoulders, gloves, hair bow, brown hair, brown eyes, yellow eyes, orange hair, animal ears, jewelry, cleavage,
-    bangs, pointy ears, earrings, purple eyes, purple hair, hairband, green hair, hat, cat ears, :d, glasses, fang, lips,
-    necktie, black eyes, ponytail, tongue, blunt bangs""".replace("\n", " ").split(", ")
-)
-S5_TAGS = tuple(" ".join(tag.split()) for tag in S5_TAGS)
+S5_TAGS: tuple[str, ...] = (
+    "pink hair", "blush", "open mouth", "hair ornament", "short hair", "looking at viewer", "flower", "aqua eyes",
+    "long hair", "blue eyes", "collarbone", "school uniform", "green eyes", "braid", "hair clip", "red eyes",
+    "blue hair", "ribbon", "bow", "hair ribbon", "pink eyes", "silver hair", "white hair", "red hair", "twin tails",
+    "black hair", "tears", "hair flower", "smile", "blonde hair", "choker", "bare shoulders", "gloves", "hair bow",
+    "brown hair", "brown eyes", "yellow eyes", "orange hair", "animal ears", "jewelry", "cleavage", "bangs",
+    "pointy ears", "earrings", "purple eyes", "purple hair", "hairband", "green hair", "hat", "cat ears", ":d",
+    "glasses", "fang", "lips", "necktie", "black eyes", "ponytail", "tongue", "blunt bangs",
+)  # fmt: skip
 
 # Booru spellings of the words above. Underscores become spaces before this table is asked.
 ALIASES: Mapping[str, str] = {

@@ -77,9 +77,8 @@ class Images(ProgressBar):
         speed = images_per_batch / statistics.median(self._batch_seconds)
         text = f"{speed:.0f} images/s"
         if self._bar.total:
-            text += (
-                f", {clock(self._eta(trainer, int(self._bar.total) - int(pl_module.images_shown), images_per_batch))} left"
-            )
+            left = self._eta(trainer, int(self._bar.total) - int(pl_module.images_shown), images_per_batch)
+            text += f", {clock(left)} left"
             if not self._scoring_seconds:
                 text += " + scoring"
         self._bar.set_postfix_str(text, refresh=False)

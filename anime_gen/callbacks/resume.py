@@ -67,9 +67,9 @@ class Resume(Checkpoint):
             self._save(trainer, pl_module)
         if stop:
             self._restore_handlers()
-            images = f"{int(pl_module.images_shown):,}"
             print(
-                f"\nstopped after {images} images, all saved; to go on: make experiment RESUME={trainer.default_root_dir}",
+                f"\nstopped after {int(pl_module.images_shown):,} images, all saved; "
+                f"to go on: make experiment RESUME={trainer.default_root_dir}",
                 file=sys.stderr,
             )
             raise KeyboardInterrupt

@@ -40,7 +40,7 @@ def one_line(message: str) -> str:
     """
     noise = re.compile(
         r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
-        r"|Expected a <class 'NoneType'>|Subclass types expect one of:|a class path \(str\)|a dict with.*|a dict without.*)"
+        r"|Expected a <class 'NoneType'>|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
     )
     lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
     text = ": ".join(dict.fromkeys(filter(None, lines)))

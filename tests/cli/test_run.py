@@ -90,9 +90,7 @@ def test_sample_writes_what_was_asked(run, here, tmp_path):
     picture = Image.open(out)
     assert picture.width > picture.height  # three columns, two rows
     singles = tmp_path / "singles"
-    same = [
-        here("sample", run, "--seeds", seeds, "--out", f"{singles}/{i}/") for i, seeds in enumerate(("7", "3-9"))
-    ]
+    same = [here("sample", run, "--seeds", seeds, "--out", f"{singles}/{i}/") for i, seeds in enumerate(("7", "3-9"))]
     assert [result.returncode for result in same] == [0, 0]
     alone, among = (np.asarray(Image.open(singles / f"{i}" / "000007.png")) for i in (0, 1))
     np.testing.assert_array_equal(alone, among)

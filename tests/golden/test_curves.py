@@ -6,10 +6,10 @@
 import json
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
 
-import lightning as L
 from anime_gen.cli.train import suite
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -59,6 +59,8 @@ class Diffusion(GenerativeModule):
         warmup_images: images over which the learning rate rises from 0.
     """
 
+    settings: DiffusionSettings
+
     def __init__(
         self,
         image_size: int,
@@ -143,14 +145,13 @@ class Diffusion(GenerativeModule):
 
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
         shape = (3, self.image_size, self.image_size)
-        pictures = self.settings.sampler(
+        return self.settings.sampler(
             self.denoiser(condition, len(noise), self.settings.guidance if self.needs else 1.0),
             self.schedule,
             noise,
             shape,
             self.settings.steps,
         )
-        return pictures
 
     def denoiser(self, condition: Condition, count: int, guidance: float | Mapping[str, float]) -> Denoiser:
         """x_0 of noisy pictures under guidance, clipped to the range of pictures, for a sampler."""
