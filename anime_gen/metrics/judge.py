@@ -168,7 +168,7 @@ class Judge(nn.Module):
         from safetensors import SafetensorError, safe_open
 
         if not Path(path).exists():
-            raise UserError(f"no judge weights at {path}: run `make judge` (about 12 minutes)")
+            raise UserError(f"no judge weights at {path}: run `make judge` (about 15 minutes)")
         try:
             with safe_open(str(path), framework="pt") as file:
                 metadata = file.metadata()
