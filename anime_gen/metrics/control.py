@@ -66,20 +66,21 @@ class TagScore(_JudgeScore):
     """`tag_f1` (macro) and `tag_accuracy` (micro) over the tags that were asked to be there or not to be there.
 
     F1 is the mean over tags that were asked to be there at least once, or seen where they should not be; the others
-    have no F1. A colour word ("blue hair") that is no tag of the judge is read off its attribute group.
+    have no F1. A colour word ("blue hair") that is no tag of the judge is read off its attribute group. Tags that the
+    judge does not know, or cannot make out (`legible_tags`: an earring is a pixel), are left out.
     """
 
     hit: Tensor  # asked to be there and seen
     false_alarm: Tensor  # seen, but asked not to be there
     miss: Tensor  # asked to be there, not seen
     rightly_absent: Tensor
-    left_out: Tensor  # asked, but the judge does not know the tag
+    left_out: Tensor  # asked, but the judge cannot read the tag
 
     def __init__(self, judge: JudgeFeatures, vocabulary: Vocabulary) -> None:
         """Args: vocabulary: the tags, in whose order `update` gets them."""
         super().__init__(judge)
         self._tags = vocabulary.tags
-        self._readers = _readers(judge.vocabulary)
+        self._readers = _readers(judge)
         self._add_sums(len(self._tags), "hit", "false_alarm", "miss", "rightly_absent", "left_out")
 
     @property
@@ -123,7 +124,7 @@ class TagScore(_JudgeScore):
         )
 
     def compute(self) -> dict[str, Tensor]:
-        """Both scores, in [0, 1]; nothing where nothing was asked that the judge knows."""
+        """Both scores, in [0, 1]; nothing where nothing was asked that the judge can read."""
         right, wrong = self.hit + self.rightly_absent, self.false_alarm + self.miss
         has_f1_T = 2 * self.hit + wrong > 0
         self._counts = {
@@ -288,13 +289,13 @@ class LandmarkError(_JudgeScore):
         return {**super().protocol(), "unit": "outer eye corners", "points": "asked and visible"}
 
 
-def _readers(judged: Vocabulary) -> dict[str, tuple[int | None, int]]:
+def _readers(judge: JudgeFeatures) -> dict[str, tuple[int | None, int]]:
     """Every tag the judge can read -> (None, its column of the tag head) or (attribute group, class)."""
     readers: dict[str, tuple[int | None, int]] = {}
-    for head, (group, names) in enumerate(judged.attributes.items()):
+    for head, (group, names) in enumerate(judge.vocabulary.attributes.items()):
         if group in ATTRIBUTE_TAG:
             readers |= {ATTRIBUTE_TAG[group].format(name): (head, i) for i, name in enumerate(names)}
-    return readers | {tag: (None, i) for i, tag in enumerate(judged.tags)}
+    return readers | {tag: (None, i) for i, tag in enumerate(judge.vocabulary.tags) if tag in judge.legible_tags}
 
 
 def _expect(what: str, given: Tensor, rows: int, columns: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anime_gen.metrics.judge import RESIZE, Judge, JudgeOutput, hash_weights
+from anime_gen.metrics.judge import LEGIBLE_F1, RESIZE, Judge, JudgeOutput, hash_weights
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -85,6 +85,11 @@ class JudgeFeatures(Extractor):
     def vocabulary(self) -> Vocabulary:
         """The words the judge knows."""
         return self.judge.vocabulary
+
+    @property
+    def legible_tags(self) -> frozenset[str]:
+        """The tags it can be asked about: on held-out faces it read them with an F1 of at least `LEGIBLE_F1`."""
+        return frozenset(tag for tag in self.vocabulary.tags if self.judge.tag_f1.get(tag, 1.0) >= LEGIBLE_F1)
 
     @property
     def device(self) -> torch.device:

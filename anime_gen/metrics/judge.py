@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ SHIPPED_WEIGHTS = Path(__file__).with_name("judge.safetensors")
 SHIPPED_REPORT = Path(__file__).with_name("judge.json")
 
 SIZE = 64  # pixels a side the network works on
+LEGIBLE_F1 = 0.5  # below it, on painted faces, what the judge says of a tag is no measure of anything
 RESIZE = f"bilinear-antialias-{SIZE}"  # of float values, half-pixel centres; part of every judge score's protocol
 
 
@@ -79,11 +80,13 @@ class Judge(nn.Module):
         widths: Sequence[int] = (32, 64, 128, 128),
         num_features: int = 96,
         painter_version: str = "",
+        tag_f1: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
         self.num_features = num_features
         self.painter_version = painter_version  # of the faces it was trained on
+        self.tag_f1 = dict(tag_f1 or {})  # on held-out faces, by tag; a tag that was never measured is trusted
         self.widths = tuple(widths)
         first, second, third, fourth = self.widths
         # 2 x 2 pixels become 12 channels: all that is there, at a quarter of the cost.
@@ -143,7 +146,7 @@ class Judge(nn.Module):
         )
 
     def save(self, path: str | Path) -> None:
-        """Writes float16 weights; vocabulary, architecture and painter version are in the file's metadata."""
+        """Writes float16 weights; all that the constructor takes is in the file's metadata."""
         from safetensors.torch import save_file
 
         weights = {
@@ -154,6 +157,7 @@ class Judge(nn.Module):
             "vocabulary": json.dumps(self.vocabulary.as_dict()),
             "architecture": json.dumps({"widths": self.widths, "num_features": self.num_features}),
             "painter_version": self.painter_version,
+            "tag_f1": json.dumps(self.tag_f1),
         }
         save_file(weights, str(path), metadata)
         Path(path).chmod(0o644)  # safetensors makes it private
@@ -177,6 +181,7 @@ class Judge(nn.Module):
                 Vocabulary.from_dict(json.loads(metadata["vocabulary"])),
                 **json.loads(metadata["architecture"]),
                 painter_version=metadata["painter_version"],
+                tag_f1=json.loads(metadata["tag_f1"]),
             )
             judge.load_state_dict(weights)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -174,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             features, paint(HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
         )
         print(name, {key: round(value, 3) for key, value in held_out[name].items()}, flush=True)
+    judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in _rounded(tags).items() if numbers["f1"] is not None}
+    judge.save(temporary)
     report = {
         "command": f"python -m anime_gen.metrics.train_judge --faces {options.faces} --minutes {options.minutes:g} "
         f"--threads {options.threads} --held-out {options.held_out}",
@@ -191,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "weights_hash": hash_weights(judge),
         # By size in pixels, with the painter's default statistics; "even": every colour equally often.
         "held_out": held_out,
+        "legible_tags": len(features.legible_tags),
         "tags": tags,  # on "64 even", where rare tags are common enough to count
     }
     temporary.replace(options.out)

@@ -18,6 +18,7 @@ class Says(nn.Module):
     def __init__(self, vocabulary, *, tags=None, classes=None, landmarks=None, faces=None, count=1):
         super().__init__()
         self.vocabulary = vocabulary
+        self.legible_tags = frozenset(vocabulary.tags) - {"illegible"}
         tags = torch.tensor(tags) if tags else torch.zeros(count, len(vocabulary.tags))
         classes = torch.tensor(classes) if classes else torch.zeros(count, len(vocabulary.attributes)).long()
         self.says = JudgeOutput(
@@ -40,16 +41,16 @@ def blank(count):
 
 
 def test_tags_by_hand():
-    judge = Says(Vocabulary(["hat", "smile", "fang"], {}), tags=[[1, 1, 0], [1, 0, 0], [0, 0, 0]])
-    score = TagScore(judge, Vocabulary(["smile", "hat", "fang", "ears"], {}))  # another order, one unknown
-    score.update(blank(3), torch.tensor([[1, 0, 0, 1], [nan, 1, 0, nan], [1, nan, 0, nan]]))
+    judge = Says(Vocabulary(["hat", "smile", "fang", "illegible"], {}), tags=[[1, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
+    score = TagScore(judge, Vocabulary(["smile", "hat", "fang", "ears", "illegible"], {}))  # another order, one unknown
+    score.update(blank(3), torch.tensor([[1, 0, 0, 1, nan], [nan, 1, 0, nan, 1], [1, nan, 0, nan, 0]]))
     # smile: one hit, one miss. hat: one hit, one false alarm. fang: rightly absent, so without F1.
     result = score.compute()
     assert result["tag_f1"].item() == pytest.approx((2 / 3 + 2 / 3) / 2)
     assert result["tag_accuracy"].item() == pytest.approx(5 / 7)
     said = score.protocol()
-    assert (said["answers"], said["answers_left_out"], said["tags_with_f1"]) == (7, 1, 2)
-    assert said["tags_left_out"] == ["ears"]
+    assert (said["answers"], said["answers_left_out"], said["tags_with_f1"]) == (7, 3, 2)
+    assert said["tags_left_out"] == ["ears", "illegible"]
 
 
 def test_colour_tags_are_read_off_the_attribute():

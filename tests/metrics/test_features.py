@@ -125,10 +125,12 @@ def test_refuses_floats_and_flat_pictures(judge):
 def test_weights_come_back(judge, pictures, tmp_path):
     path = tmp_path / "judge.safetensors"
     judge.judge.painter_version = "3"
+    judge.judge.tag_f1 = {"hat": 0.4, "smile": 0.5}
     judge.judge.half().float().save(path)
     loaded = JudgeFeatures(Judge.load(path))
     assert loaded.vocabulary == judge.vocabulary
     assert loaded.judge.painter_version == "3"
+    assert loaded.legible_tags == {"smile", "glasses"}  # glasses were not measured
     assert loaded.weights_hash == hash_weights(judge.judge) != judge.weights_hash
     torch.testing.assert_close(loaded(pictures(4)), judge(pictures(4)))
     assert loaded.protocol() == {**judge.protocol(), "extractor_weights": loaded.weights_hash}

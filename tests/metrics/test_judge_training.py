@@ -103,6 +103,7 @@ def test_the_shipped_judge_is_the_one_on_record():
     judge = Judge.load()
     assert judge.painter_version == report["painter_version"] == VERSION
     assert judge.vocabulary == VOCABULARY
+    assert judge.tag_f1 == {tag: numbers["f1"] for tag, numbers in report["tags"].items()}
     assert SHIPPED_WEIGHTS.stat().st_size < 4 * 2**20
 
 
@@ -131,5 +132,6 @@ def test_real_faces_score_well_and_ruined_ones_badly(faces):
         scores.reset()
     good, bad = told
     for name, way in scores.better.items():
-        if way is not None and name != "copies":
+        # No face, no error of its landmarks: the failures say so.
+        if way is not None and name != "copies" and not (name == "landmark_nme" and bad[name] is None):
             assert (good[name] > bad[name]) is way, name
