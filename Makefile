@@ -63,7 +63,7 @@ test-slow: $(ENV) ## the checks that take longer
 dashboard: $(ENV) ## TensorBoard over all runs
 	@$(BIN)/tensorboard --logdir runs $(ARGS)
 
-judge: $(ENV) ## train the judge anew (about 12 minutes); its weights ship with the package
+judge: $(ENV) ## train the judge anew (about 15 minutes); its weights ship with the package
 	@$(BIN)/python -m anime_gen.metrics.train_judge $(ARGS)
 
 painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures in ../shared

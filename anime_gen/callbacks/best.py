@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -24,3 +25,17 @@ class Best(ModelCheckpoint):
     def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
         super().setup(trainer, pl_module, stage)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        # A run's folder may have been moved, or named another way: what was best in it still is.
+        here = str(Path(str(self.dirpath)) / "best.ckpt") if state_dict["best_model_path"] else ""
+        best = {here: state_dict["best_model_score"]} if here else {}
+        super().load_state_dict(
+            {
+                **state_dict,
+                "dirpath": self.dirpath,
+                "best_model_path": here,
+                "kth_best_model_path": here,
+                "best_k_models": best,
+            }
+        )

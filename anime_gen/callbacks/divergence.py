@@ -11,25 +11,34 @@ from anime_gen.contract import GenerativeModule, UserError
 
 
 class Divergence(L.Callback):
-    """Stops a run whose losses stay NaN or infinite, saying when it began. The last good checkpoint is kept.
+    """Stops a run whose losses stay NaN or infinite, saying when it began. `best.ckpt` is from before.
 
     Args:
-        patience: how many batches in a row may be bad. One can be a fluke of bfloat16; a hundred are not.
+        every_batches: batches between two looks; each look waits for the accelerator.
+        patience: how many looks in a row may be bad. One can be a fluke of bfloat16; many are not.
+
+    Raises:
+        UserError: training has diverged.
     """
 
-    def __init__(self, patience: int = 20) -> None:
+    def __init__(self, every_batches: int = 10, patience: int = 3) -> None:
+        self.every_batches = every_batches
         self.patience = patience
-        self.bad_batches = 0
+        self.bad_looks = 0
+        self.began = 0
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        if batch_idx % self.every_batches:
+            return
+        images = int(pl_module.images_shown)
         bad = [name for name, value in outputs.items() if not math.isfinite(float(value))]
-        self.bad_batches = self.bad_batches + 1 if bad else 0
-        if self.bad_batches >= self.patience:
-            images = int(pl_module.images_shown)
-            began = images - self.patience * batch.image_BCHW.shape[0] * trainer.world_size
+        if bad and self.bad_looks == 0:
+            self.began = images
+        self.bad_looks = self.bad_looks + 1 if bad else 0
+        if self.bad_looks >= self.patience:
             raise UserError(
-                f"training diverged: {', '.join(bad)} not finite since about {began:,} images; "
+                f"training diverged: {', '.join(bad)} not finite since about {self.began:,} images; "
                 "lower the learning rate or use --trainer.precision=32-true, then start a new run"
             )

@@ -33,7 +33,8 @@ class Scoring(L.Callback):
         self.train_images = train_images
         self.stopwatch = Stopwatch()
         self._scores: JudgeScores | None = None
-        self._real_is_counted: set[str] = set()
+        # The split whose real pictures the scores hold: they are counted once, and never mixed with another split's.
+        self._real: str | None = None
         self._began = 0.0
         self._spent = 0.0
 
@@ -45,18 +46,19 @@ class Scoring(L.Callback):
     def _file(self, trainer: L.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "metrics.json"
 
-    def _begin(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+    def _begin(self, split: str, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._began = time.monotonic()
-        if self._scores is None:
+        if self._scores is None or self._real not in (None, split):
+            self._real = None
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             self._scores = JudgeScores(data.vocabulary).to(pl_module.device)
             loader = data.loader("train", frozenset(), self.train_images)
             for batch in loader:
                 self._scores.update_train(quantise(batch.image_BCHW.to(pl_module.device)))
 
-    def _batch(self, split: str, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
+    def _batch(self, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
-        if split not in self._real_is_counted:
+        if self._real is None:
             self._scores.update_real(quantise(batch.image_BCHW))
         asked = Condition(**{name: getattr(batch.condition, name) for name in pl_module.needs})
         self._scores.update_fake(quantise(outputs), asked)
@@ -78,7 +80,7 @@ class Scoring(L.Callback):
             for name, value, protocol in self._scores.compute()
         ]
         self._scores.reset()
-        self._real_is_counted = {split}
+        self._real = split
         values = {record.name: record.value for record in records if record.value is not None}
         for name, value in values.items():
             pl_module.log(name, value, logger=False, rank_zero_only=False)
@@ -94,23 +96,23 @@ class Scoring(L.Callback):
                 )
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._begin(trainer, pl_module)
+        self._begin("validation", trainer, pl_module)
 
     def on_validation_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
-        self._batch("validation", outputs, batch, pl_module)
+        self._batch(outputs, batch, pl_module)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._end("validation", trainer, pl_module)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._begin(trainer, pl_module)
+        self._begin("test", trainer, pl_module)
 
     def on_test_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
-        self._batch("test", outputs, batch, pl_module)
+        self._batch(outputs, batch, pl_module)
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._end("test", trainer, pl_module)

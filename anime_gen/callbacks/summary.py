@@ -12,15 +12,18 @@ from anime_gen.contract import GenerativeModule
 from anime_gen.metrics.protocol import Record, read
 
 
+def in_words(record: Record) -> str:
+    """The value; or that nothing was asked; or that none of what was asked could be measured (no sample has a face)."""
+    if record.value is not None:
+        return format(record.value, ".4g")
+    return "undefined" if record.protocol.get("num_asked") else "not asked"
+
+
 def table(records: list[Record]) -> str:
-    """The latest and the best value of every score, one a line; "not asked" where nothing was."""
-    latest = {record.name: record for record in records}
+    """The latest value of every score, one a line."""
+    latest = {record.name: in_words(record) for record in records}
     width = max((len(name) for name in latest), default=0)
-    lines = [
-        f"  {name:<{width}}  {'not asked' if record.value is None else format(record.value, '.4g'):>10}"
-        for name, record in latest.items()
-    ]
-    return "\n".join(lines)
+    return "\n".join(f"  {name:<{width}}  {value:>10}" for name, value in latest.items())
 
 
 class Summary(L.Callback):

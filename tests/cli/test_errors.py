@@ -38,7 +38,7 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
         (("fit", *DIFFUSION, "--data.imagesize=32"), ["imagesize"]),
         (("fit", *DIFFUSION, "--data.image_size=big"), ["data.image_size", "int"]),
         (("fit", *DIFFUSION, "--data.batch_size=0"), ["batch_size", "at least 1"]),
-        (("fit", *DIFFUSION, "--data.image_size=30"), ["image_size=30", "multiple of 4"]),
+        (("fit", *DIFFUSION, "--data.image_size=30"), ["image_size=30", "multiple of 8"]),
         (("fit", *DIFFUSION, "--model.target=Epsilonn"), ["model", "Epsilonn"]),
         (("fit", *DIFFUSION, "--model.settings.guidance={sketch: 2}"), ["guidance", "labels, landmarks"]),
         (("fit", "-c", "no/such.yaml"), ["no/such.yaml"]),

@@ -50,7 +50,7 @@ class Diffusion(GenerativeModule):
 
     Args:
         image_size, num_tags, attribute_sizes, num_landmarks: linked from the data; 0 and [] train without them.
-        channels, blocks, dropout, attention, landmark_spread: see `UNet`.
+        channels, patch, blocks, dropout, attention, landmark_spread: see `UNet`.
         schedule: noise levels.
         target: what the network predicts.
         dropping: how often conditions are hidden in training.
@@ -68,6 +68,7 @@ class Diffusion(GenerativeModule):
         attribute_sizes: list[int] | None = None,
         num_landmarks: int = 0,
         channels: list[int] | None = None,
+        patch: int = 2,
         blocks: int = 1,
         dropout: float = 0.0,
         attention: bool = True,
@@ -83,18 +84,27 @@ class Diffusion(GenerativeModule):
     ) -> None:
         super().__init__(image_size)
         self.save_hyperparameters()
-        channels = channels or [48, 96, 128]
-        if image_size % 2 ** (len(channels) - 1):
+        channels = channels or [64, 128, 192]
+        coarsest = patch * 2 ** (len(channels) - 1)
+        if image_size % coarsest:
             raise UserError(
-                f"data.image_size={image_size} cannot be halved {len(channels) - 1} times; "
-                f"use a multiple of {2 ** (len(channels) - 1)} or give fewer model.channels"
+                f"data.image_size={image_size}: patches of {patch} pixels that are halved {len(channels) - 1} times "
+                f"need a multiple of {coarsest}; change it, or give a smaller model.patch or fewer model.channels"
             )
         if any(width % 8 for width in channels):
             raise UserError(f"model.channels={channels}: each must be a multiple of 8, the number of norm groups")
         self.num_tags, self.attribute_sizes = num_tags, attribute_sizes or []
         self.num_landmarks = num_landmarks
         self.network = UNet(
-            num_tags, self.attribute_sizes, num_landmarks, channels, blocks, dropout, attention, landmark_spread
+            num_tags=num_tags,
+            attribute_sizes=self.attribute_sizes,
+            num_landmarks=num_landmarks,
+            channels=channels,
+            patch=patch,
+            blocks=blocks,
+            dropout=dropout,
+            attention=attention,
+            landmark_spread=landmark_spread,
         ).to(memory_format=torch.channels_last)
         self.schedule = schedule or Cosine()
         self.target = target or Velocity()

@@ -66,18 +66,19 @@ class LabelEncoder(nn.Module):
 class LandmarkEncoder(nn.Module):
     """The 24 points to a latent image. Its null is learned: an empty map is a legal one."""
 
-    def __init__(self, num_landmarks: int, width: int, spread: float) -> None:
+    def __init__(self, num_landmarks: int, width: int, spread: float, patch: int) -> None:
         super().__init__()
         self.spread = spread
+        self.patch = patch
         self.layers = nn.Sequential(
-            nn.Conv2d(num_landmarks, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+            nn.Conv2d(num_landmarks * patch**2, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
         )
         self.null = nn.Parameter(torch.randn(1, width, 1, 1) * 0.02)
 
     def forward(self, landmarks_BK2: Tensor, told_B: Tensor, size: int) -> Tensor:
-        """(B, width, size, size)."""
+        """For pictures of `size` pixels (B, width, size / patch, size / patch)."""
         told_B = told_B & ~landmarks_BK2.isnan().any(-1).all(-1)
-        encoded = self.layers(landmark_map(landmarks_BK2, size, self.spread))
+        encoded = self.layers(F.pixel_unshuffle(landmark_map(landmarks_BK2, size, self.spread), self.patch))
         return torch.where(told_B[:, None, None, None], encoded, self.null)
 
 
@@ -130,6 +131,8 @@ class UNet(nn.Module):
 
     Args:
         channels: width at each resolution, the finest first; each further one is half the size.
+        patch: the network sees squares of this many pixels as one, with all their values as channels: the resolution at
+            which most of the work is done (Hoogeboom et al. 2023, "Simple diffusion", section 3.3).
         blocks: residual blocks at each resolution, as many on the way up as on the way down, each with a skip.
         attention: whether the coarsest resolution has self-attention.
     """
@@ -140,6 +143,7 @@ class UNet(nn.Module):
         attribute_sizes: list[int],
         num_landmarks: int,
         channels: list[int],
+        patch: int,
         blocks: int,
         dropout: float,
         attention: bool,
@@ -149,8 +153,9 @@ class UNet(nn.Module):
         embedding = 4 * channels[0]
         self.time = nn.Sequential(nn.Linear(channels[0], embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.labels = LabelEncoder(num_tags, attribute_sizes, embedding) if num_tags or attribute_sizes else None
-        self.landmarks = LandmarkEncoder(num_landmarks, channels[0], landmark_spread) if num_landmarks else None
-        self.stem = nn.Conv2d(3, channels[0], 3, padding=1)
+        self.landmarks = LandmarkEncoder(num_landmarks, channels[0], landmark_spread, patch) if num_landmarks else None
+        self.patch = patch
+        self.stem = nn.Conv2d(3 * patch**2, channels[0], 3, padding=1)
 
         self.down = nn.ModuleList()
         self.guides_down = nn.ModuleList()  # the landmark latent, projected for each stage
@@ -185,7 +190,7 @@ class UNet(nn.Module):
             self.upsample.append(nn.Conv2d(width, width, 3, padding=1) if level else nn.Identity())
 
         self.norm_out = nn.GroupNorm(8, width)
-        self.conv_out = nn.Conv2d(width, 3, 3, padding=1)
+        self.conv_out = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
@@ -202,7 +207,7 @@ class UNet(nn.Module):
             for _ in range(len(self.down) - 1):
                 guides.append(F.avg_pool2d(guides[-1], 2))
 
-        x = self.stem(x)
+        x = self.stem(F.pixel_unshuffle(x, self.patch))
         skips: list[Tensor] = []
         last = len(self.down) - 1
         for level, stage in enumerate(self.down):
@@ -221,5 +226,4 @@ class UNet(nn.Module):
                 x = block(torch.cat([x, skips.pop()], dim=1), embedding)
             if i < last:
                 x = self.upsample[i](F.interpolate(x, scale_factor=2.0))
-        prediction: Tensor = self.conv_out(F.silu(self.norm_out(x)))
-        return prediction
+        return F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), self.patch)

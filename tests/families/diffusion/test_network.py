@@ -43,6 +43,26 @@ def test_landmark_map_puts_points_where_they_are():
     assert set(rows.tolist()) == {11, 12}
 
 
+@pytest.mark.parametrize("patch", [1, 2])
+def test_a_landmark_acts_where_it_is_at_every_patch(patch):
+    module = tiny(patch=patch, num_tags=0, attribute_sizes=[], attention=False, channels=[8]).eval()
+    x, t = torch.zeros(1, 3, 16, 16), torch.tensor([500])
+    corner = torch.full((1, 24, 2), torch.nan)
+    corner[0, 3] = torch.tensor([0.1, 0.9])  # to the left, at the bottom
+    centre = corner.clone()
+    centre[0, 3] = torch.tensor([0.5, 0.5])
+    latent = [module.network.landmarks(points, told(True, True, 1).landmarks_B, 16) for points in (corner, centre)]
+    assert latent[0].shape == (1, 8, 16 // patch, 16 // patch)
+    changed = (latent[0] - latent[1]).detach().abs().sum(1)[0]
+    assert float(changed[0, -1]) < 0.01 * float(changed[-1, 0])
+    assert module.network(x, t, Condition(landmarks_BK2=corner), told(True, True, 1)).shape == x.shape
+
+
+def test_pictures_that_no_patch_fits_are_refused():
+    with pytest.raises(UserError, match=r"image_size=16.*multiple of 32"):
+        tiny(patch=8, channels=[8, 8, 8])
+
+
 def test_each_condition_reaches_the_picture_and_its_null_hides_it():
     module = tiny().eval()
     x, t = torch.randn(2, 3, 16, 16), torch.tensor([3, 700])

@@ -1,0 +1,29 @@
+"""The alarm rings for training that has diverged, and not for one bad batch."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from anime_gen.callbacks import Divergence
+from anime_gen.contract import UserError
+
+BATCH = 8
+
+
+def train(alarm: Divergence, losses: list[float]) -> None:
+    batch = SimpleNamespace(image_BCHW=torch.zeros(BATCH, 3, 4, 4))
+    for index, loss in enumerate(losses):
+        module = SimpleNamespace(images_shown=torch.tensor((index + 1) * BATCH))
+        outputs = {"loss": torch.tensor(loss), "other": torch.tensor(1.0)}
+        alarm.on_train_batch_end(SimpleNamespace(world_size=1), module, outputs, batch, index)
+
+
+def test_says_what_diverged_and_since_when():
+    losses = [1.0] * 10 + [float("nan")] * 30
+    with pytest.raises(UserError, match=r"training diverged: loss not finite since about 88 images"):
+        train(Divergence(every_batches=5, patience=3), losses)
+
+
+def test_a_fluke_is_no_divergence():
+    train(Divergence(every_batches=1, patience=3), [1.0, float("inf"), float("nan"), 1.0] * 5)
