@@ -57,6 +57,8 @@ class Diffusion(GenerativeModule):
         settings: how to sample.
         lr, betas, weight_decay: AdamW.
         warmup_images: images over which the learning rate rises from 0.
+        cooldown: last part of the run, as a fraction of its images, in which the learning rate falls to 0 again
+            (Haegele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
     """
 
     settings: DiffusionSettings
@@ -81,6 +83,7 @@ class Diffusion(GenerativeModule):
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
         warmup_images: int = 5000,
+        cooldown: float = 0.4,
     ) -> None:
         super().__init__(image_size)
         self.save_hyperparameters()
@@ -113,6 +116,9 @@ class Diffusion(GenerativeModule):
         self.settings = settings or DiffusionSettings()
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
         self.warmup_images = warmup_images
+        if not 0 <= cooldown <= 1:
+            raise UserError(f"model.cooldown={cooldown}: give a fraction of the run, from 0 (none) to 1")
+        self.cooldown = cooldown
 
     @property
     def needs(self) -> frozenset[str]:
@@ -146,12 +152,17 @@ class Diffusion(GenerativeModule):
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, foreach=True
         )
-        # Counted in images, so that it means the same at every batch size, and read anew at every step: a resumed run
-        # needs no state for it.
-        warmup = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda _: min(1.0, (int(self.images_shown) + 1) / max(self.warmup_images, 1))
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup, "interval": "step"}}
+        steps = self.trainer.estimated_stepping_batches  # infinite for a run without an end
+
+        # Warm-up is counted in images, so that it means the same at every batch size. Everything is read anew at every
+        # step: a resumed run needs no state for it, and one that was given more epochs trains on at the full rate.
+        def rate(_: int) -> float:
+            warmth = (int(self.images_shown) + 1) / max(self.warmup_images, 1)
+            left = 1 - self.trainer.global_step / steps
+            return max(0.0, min(1.0, warmth, left / self.cooldown if self.cooldown else 1.0))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
         shape = (3, self.image_size, self.image_size)
