@@ -51,20 +51,20 @@ def layers(network: nn.Module, depth: int) -> list[tuple[str, int]]:
     return found
 
 
-def multiply_adds(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
-    """(a whole sample, of which calls of the averaged network) per picture: counted, not estimated."""
+def sampling_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
+    """(multiply-adds, calls of the averaged network) of sampling this batch at once: counted, not estimated."""
     calls = 0
 
-    def count(*_: Any) -> None:
+    def count(network: nn.Module, *_: Any) -> None:
         nonlocal calls
-        calls += 1
+        calls += not network.training  # where it trains, it measures BatchNorm's statistics, once for all pictures
 
     module.chunk = len(batch.index_B)
     hook = module.averaged.register_forward_hook(count)
     with FlopCounterMode(display=False) as counter:
         module.sample(batch.condition, batch.index_B.tolist())
     hook.remove()
-    return counter.get_total_flops() // 2 // len(batch.index_B), calls
+    return counter.get_total_flops() // 2, calls
 
 
 class Single(Dataset[Batch]):
@@ -145,14 +145,14 @@ def main(verb: str, arguments: list[str]) -> None:
             for part, count in layers(network, 1):
                 print(f"  {part:<28}{count:>14,}")
     print(f"\nall networks: {parameters(module):,} trainable parameters, {parameters(module) * 4 / 2**20:.1f} MiB")
-    batch = example(module, data.num_tags, data.attribute_sizes, 2)
-    flops, calls = multiply_adds(module, batch)
+    few, many = (example(module, data.num_tags, data.attribute_sizes, count) for count in (2, 6))
+    (flops_few, _), (flops_many, calls) = sampling_cost(module, few), sampling_cost(module, many)
+    flops = (flops_many - flops_few) // 4  # the difference is what each picture adds
     settings = module.settings or "nothing to set"
     print(f"one sample: {flops / 1e6:,.1f} M multiply-adds in {calls} calls of the averaged network; {settings}")
-    small, large = (
-        training_cost(module, example(module, data.num_tags, data.attribute_sizes, count)) for count in (2, 6)
+    flops, memory = (
+        (big - little) // 4 for little, big in zip(training_cost(module, few), training_cost(module, many), strict=True)
     )
-    flops, memory = ((big - little) // 4 for little, big in zip(small, large, strict=True))
     print(
         f"one training picture: {flops / 1e6:,.1f} M multiply-adds, {memory / 2**20:.2f} MiB kept for the backward "
         "pass (float32)"

@@ -21,13 +21,25 @@ def curve(family: str) -> dict[str, list[float]]:
     yamls = ["-c", f"{ROOT}/experiments/shared.yaml", "-c", f"{ROOT}/experiments/family/{family}.yaml"]
     small = ["--data.source=anime_gen.data.PaintedFaces", "--data.source.faces=200", "--data.batch_size=8",
              "--data.epoch_images=64", "--data.image_size=16"]  # fmt: skip
+    if family == "diffusion":
+        small.append("--model.warmup_images=0")  # or six steps change nothing
     cli = suite([*yamls, *small], run=False)
     found: dict[str, list[float]] = {}
 
     class Look(L.Callback):
+        def on_train_start(self, trainer, pl_module):
+            # Layers that begin at zero would hide the rest of the network from the loss.
+            generator = torch.Generator().manual_seed(1)
+            for parameter in pl_module.parameters():
+                if not parameter.any():
+                    torch.nn.init.normal_(parameter, std=0.02, generator=generator)
+            self.was = [parameter.detach().clone() for parameter in pl_module.parameters()]
+
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
             for name, value in outputs.items():
                 found.setdefault(name, []).append(float(value))
+            moved = [(p.detach() - was).norm() for p, was in zip(pl_module.parameters(), self.was, strict=True)]
+            found.setdefault("distance_moved", []).append(float(torch.stack(moved).norm()))
 
     trainer = L.Trainer(
         accelerator="cpu",
@@ -58,4 +70,4 @@ def test_first_losses(family, request):
     assert set(found) == set(golden[family])
     for name, values in golden[family].items():
         # Other processors round differently, and a GAN's game amplifies that.
-        assert found[name] == pytest.approx(values, rel=0.02, abs=0.02), name
+        assert found[name] == pytest.approx(values, rel=0.01, abs=0.005), name

@@ -41,8 +41,7 @@ class DiffusionSettings:
         scales(self.guidance)
 
     def __repr__(self) -> str:
-        sampler = type(self.sampler).__name__
-        return f"{sampler}, {self.steps} steps, guidance {self.guidance}"
+        return f"{self.sampler}, {self.steps} steps, guidance {self.guidance}"
 
 
 class Diffusion(GenerativeModule):
@@ -88,6 +87,8 @@ class Diffusion(GenerativeModule):
         super().__init__(image_size)
         self.save_hyperparameters()
         channels = channels or [64, 128, 192]
+        if patch < 1 or lr <= 0:
+            raise UserError(f"model.patch={patch} must be at least 1 and model.lr={lr} above 0")
         coarsest = patch * 2 ** (len(channels) - 1)
         if image_size % coarsest:
             raise UserError(
@@ -114,6 +115,7 @@ class Diffusion(GenerativeModule):
         self.dropping = dropping
         self.dropping.check()
         self.settings = settings or DiffusionSettings()
+        self.schedule.trailing(self.settings.steps)  # refuses too many now rather than at the first scoring
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
         self.warmup_images = warmup_images
         if not 0 <= cooldown <= 1:
@@ -150,7 +152,7 @@ class Diffusion(GenerativeModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, foreach=True
+            self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, fused=True
         )
         steps = self.trainer.estimated_stepping_batches  # infinite for a run without an end
 

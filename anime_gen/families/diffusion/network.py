@@ -2,7 +2,7 @@
 
 Labels (tags, attributes) and time become one vector that scales and shifts every block; the landmarks become a latent
 IMAGE that is added wherever the U-Net changes resolution, so that a point of the face stays a place in the picture
-(systems.md, S1).
+(S1).
 """
 
 from __future__ import annotations
@@ -49,18 +49,21 @@ class LabelEncoder(nn.Module):
         self.null = nn.Parameter(torch.randn(width) * 0.02)
 
     def forward(self, condition: Condition, told_B: Tensor) -> Tensor:
-        """(B, width)."""
+        """(B, width); the null too where every word is open, as when nothing is asked of a sample."""
         parts = []
+        said_B = torch.zeros_like(told_B)
         if self.tags is not None and condition.tags_BT is not None:
             given = ~condition.tags_BT.isnan()
+            said_B = said_B | given.any(1)
             sign = torch.where(given, 2 * condition.tags_BT - 1, 0.0)
             parts.append(self.tags(torch.cat([sign, given.float()], dim=1)))
         if condition.attributes_BA is not None:
+            said_B = said_B | (condition.attributes_BA >= 0).any(1)
             for group, table in enumerate(self.attributes):
                 classes = condition.attributes_BA[:, group]
                 parts.append(table(torch.where(classes < 0, self.sizes[group], classes)))
         encoded = self.mix(torch.stack(parts).sum(0))
-        return torch.where(told_B[:, None], encoded, self.null)
+        return torch.where((told_B & said_B)[:, None], encoded, self.null)
 
 
 class LandmarkEncoder(nn.Module):
@@ -134,7 +137,9 @@ class UNet(nn.Module):
         patch: the network sees squares of this many pixels as one, with all their values as channels: the resolution at
             which most of the work is done (Hoogeboom et al. 2023, "Simple diffusion", section 3.3).
         blocks: residual blocks at each resolution, as many on the way up as on the way down, each with a skip.
+        dropout: share of a block's activations that training leaves out.
         attention: whether the coarsest resolution has self-attention.
+        landmark_spread: standard deviation of a landmark's bell in pixels.
     """
 
     def __init__(

@@ -19,7 +19,11 @@ Denoiser = Callable[[Tensor, int], Tensor]
 
 
 class Sampler(ABC):
-    """One way from noise to pictures."""
+    """One way from noise to pictures. All its options are attributes: they are recorded beside every score."""
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({options})"
 
     @abstractmethod
     def __call__(

@@ -12,11 +12,15 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from anime_gen.contract import UserError
+
 
 class Schedule(ABC):
     """`alpha_bar` (T,) float64 in (0, 1), falling; step t is the t-th of T noise levels, 0 the cleanest."""
 
     def __init__(self, timesteps: int) -> None:
+        if timesteps < 1:
+            raise UserError(f"schedule.timesteps={timesteps}: give at least 1 noise level")
         self.timesteps = timesteps
         self.alpha_bar = self._alpha_bar()
 
@@ -35,8 +39,12 @@ class Schedule(ABC):
         """`steps` distinct time steps from T - 1 downwards ("trailing" spacing, Lin et al. 2024, table 2).
 
         The "leading" spacing that many samplers default to never starts at the noisiest step.
+
+        Raises:
+            UserError: more steps than there are noise levels.
         """
-        steps = min(steps, self.timesteps)
+        if steps > self.timesteps:
+            raise UserError(f"steps={steps}: the schedule has {self.timesteps} noise levels; give at most as many")
         return [round(self.timesteps - i * self.timesteps / steps) - 1 for i in range(steps)]
 
 

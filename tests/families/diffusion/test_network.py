@@ -94,6 +94,10 @@ def test_not_given_is_not_absent():
     torch.testing.assert_close(
         module.network(x, t, no_points, told(True, True)), module.network(x, t, base, told(True, False))
     )
+    no_words = unknown._replace(attributes_BA=torch.full((2, 2), -1))
+    torch.testing.assert_close(
+        module.network(x, t, no_words, told(True, True)), module.network(x, t, base, told(False, True))
+    )
 
 
 @pytest.mark.parametrize("target", [Epsilon(), Velocity()])

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from anime_gen.contract import Noise
-from anime_gen.families.diffusion import DDIM, DDPM, Cosine, DPMSolverPP, Linear, Sampler, Schedule
+from anime_gen.contract import Noise, UserError
+from anime_gen.families.diffusion import DDIM, DDPM, Cosine, DiffusionSettings, DPMSolverPP, Linear, Sampler, Schedule
 
 MEAN, DEVIATION = 0.3, 0.25
 
@@ -79,12 +79,19 @@ def test_converges_at_its_order(sampler, order):
 
 def test_trailing_spacing_starts_at_the_noisiest_step():
     schedule = Cosine()
-    for steps in (1, 7, 20, 50, 999, 1000, 5000):
+    for steps in (1, 7, 20, 50, 999, 1000):
         times = schedule.trailing(steps)
         assert times[0] == 999
-        assert len(times) == min(steps, 1000)
+        assert len(times) == steps
         assert all(later < earlier for earlier, later in itertools.pairwise(times))
         assert times[-1] >= 0
+    with pytest.raises(UserError, match=r"steps=1001.*at most as many"):
+        schedule.trailing(1001)
+
+
+def test_settings_tell_samplers_apart():
+    said = {repr(DiffusionSettings(sampler=sampler)) for sampler in (DDIM(), DDIM(0.9), DDPM(), DPMSolverPP())}
+    assert len(said) == 4
 
 
 def test_alpha_bar_is_the_product_of_alphas():
