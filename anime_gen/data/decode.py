@@ -29,20 +29,21 @@ def decode(path: Path, size: int) -> np.ndarray:
     The largest centred square is resized with Pillow's antialiased BICUBIC (LANCZOS takes as long as all the rest
     together). A JPEG may be decoded at 1/2, 1/4 or 1/8 by its own cosine transform first, as long as twice the wanted
     size is left (no visible change, > 40 dB).
-    Of an animation the first frame is taken. 16-bit greyscale is scaled to 8 bits, not clipped.
+    Of an animation the first frame is taken. 16-bit greyscale is scaled to 8 bits, not clipped; greyscale in floats or
+    32 bits is refused, since nothing says which value is white.
 
     Returns:
         uint8 (size, size, 3).
 
     Raises:
-        Exception: Pillow cannot read the file; which exception depends on how it is broken.
+        Exception: the file cannot be read; which exception depends on how it is broken.
     """
     with Image.open(path) as file:
         full = min(file.size)
         if file.format == "JPEG" and full >= 4 * size:
             # Pillow picks the largest reduction that leaves at least this.
             file.draft(None, (2 * size * file.width // full, 2 * size * file.height // full))
-        orientation = file.getexif().get(_ORIENTATION, 1)
+        orientation = _orientation(file)
         picture = _flatten(file)
         width, height = picture.size
         side = min(width, height)
@@ -62,14 +63,21 @@ def upright_size(path: Path) -> tuple[int, int]:
     """
     with Image.open(path) as file:
         width, height = file.size
-        return (height, width) if file.getexif().get(_ORIENTATION, 1) in _SIDEWAYS else (width, height)
+        return (height, width) if _orientation(file) in _SIDEWAYS else (width, height)
+
+
+def _orientation(file: Image.Image) -> int:
+    # Pillow's TIFF reader turns the picture itself and has the upright size from the start.
+    return 1 if file.format == "TIFF" else int(file.getexif().get(_ORIENTATION, 1))
 
 
 def _flatten(file: Image.Image) -> Image.Image:
     """RGB or L, loaded; transparency laid over white."""
-    if file.mode.startswith("I"):
-        # 16 bits: Pillow's own convert() clips everything above 255 to white.
-        return Image.fromarray((np.asarray(file).clip(0, 65535) / 257 + 0.5).astype(np.uint8))
+    if file.mode in ("I", "F"):
+        raise ValueError("greyscale in floats or 32 bits, of unknown range: save it with 8 or 16 bits")
+    if file.mode.startswith("I;16"):
+        # Pillow's own convert() clips everything above 255 to white.
+        return Image.fromarray((np.asarray(file) / 257 + 0.5).astype(np.uint8))
     if file.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in file.info:
         clear = file.convert("RGBA")
         paper = Image.new("RGBA", clear.size, "white")

@@ -27,7 +27,7 @@ from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 log = logging.getLogger(__name__)
 
 # Goes up when `decode` makes other pixels of the same file.
-DECODING = 2
+DECODING = 3
 
 
 class File(NamedTuple):

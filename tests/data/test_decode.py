@@ -63,6 +63,13 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
     assert close(got, np.repeat((ramp / 257)[..., None], 3, 2), 1)
 
 
+@pytest.mark.parametrize("white", [np.float32(1), np.float32(255), np.int32(255)])
+def test_grey_of_unknown_range_is_refused(tmp_path, white):
+    Image.fromarray(np.full((8, 8), white)).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="unknown range: save it with 8 or 16 bits"):
+        decode(tmp_path / "a.tif", 8)
+
+
 def test_greyscale_bilevel_and_cmyk(tmp_path):
     Image.new("L", (8, 8), 77).save(tmp_path / "l.jpg")
     Image.new("1", (8, 8), 1).save(tmp_path / "1.png")
@@ -72,19 +79,21 @@ def test_greyscale_bilevel_and_cmyk(tmp_path):
     assert close(decode(tmp_path / "cmyk.jpg", 8), np.broadcast_to((255, 0, 0), (8, 8, 3)), 6)
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("shape", [(40, 40), (40, 57)])
-def test_every_exif_orientation_is_put_upright(tmp_path, orientation, shape):
+def test_every_exif_orientation_is_put_upright(tmp_path, orientation, shape, suffix):
     upright = Image.fromarray(gradient(*shape))
     # What a camera stores so that the tag's transformation gives the upright picture back.
     inverse = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
     stored = upright if orientation == 1 else upright.transpose(Image.Transpose(inverse[orientation]))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored.save(tmp_path / "a.jpg", exif=exif, quality=100, subsampling=0)
+    exact = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}
+    stored.save(tmp_path / f"a.{suffix}", exif=exif, **exact.get(suffix, {}))
     upright.save(tmp_path / "b.png")
-    assert close(decode(tmp_path / "a.jpg", 32), decode(tmp_path / "b.png", 32), 4)
-    assert upright_size(tmp_path / "a.jpg") == (shape[1], shape[0])
+    assert close(decode(tmp_path / f"a.{suffix}", 32), decode(tmp_path / "b.png", 32), 4)
+    assert upright_size(tmp_path / f"a.{suffix}") == (shape[1], shape[0])
 
 
 def test_the_centred_square_is_kept(tmp_path):
