@@ -42,7 +42,7 @@ ALIASES: Mapping[str, str] = {
 _EYE = ("outer", "inner", "top", "bottom", "pupil")
 _BROW = ("outer", "middle", "inner")
 
-# 24 landmarks: 3 a brow, 5 an eye, nose, 4 of the mouth, both sides of the face, chin (systems.md, S1).
+# 24 landmarks: 3 a brow, 5 an eye, nose, 4 of the mouth, both sides of the face, chin (S1).
 LANDMARKS: tuple[str, ...] = (
     *(f"left_brow_{part}" for part in _BROW),
     *(f"right_brow_{part}" for part in _BROW),
@@ -117,9 +117,27 @@ class Vocabulary:
 
     @property
     def tag_mirror(self) -> list[int]:
-        """Index of each tag's mirror image; a tag without sides, or whose other side is unknown, maps to itself."""
+        """Index of each tag's mirror image (its own where it has no sides); -1 where that is no tag of ours.
+
+        In a mirrored picture nothing is known of a tag with -1.
+        """
         index = {tag: i for i, tag in enumerate(self.tags)}
-        return [index.get(swap_sides(tag), i) for i, tag in enumerate(self.tags)]
+        return [index.get(swap_sides(tag), -1) for tag in self.tags]
+
+    @property
+    def attribute_mirror(self) -> list[tuple[int, list[int]]]:
+        """For each group: the group it is read from in a mirrored picture, and what each class of that one becomes.
+
+        That is mostly the group itself, but `right_hand` for `left_hand`. A class is -1 where its mirror image is none
+        of ours, and so are all of a group with sides that lacks its twin.
+        """
+        groups = list(self.attributes)
+        mirror = []
+        for group, classes in self.attributes.items():
+            twin = swap_sides(group) if swap_sides(group) in groups else group
+            seen = [swap_sides(name) if twin == swap_sides(group) else None for name in self.attributes[twin]]
+            mirror.append((groups.index(twin), [classes.index(name) if name in classes else -1 for name in seen]))
+        return mirror
 
     def as_dict(self) -> dict[str, object]:
         """Plain lists and strings, for a checkpoint or a JSON file."""
@@ -136,15 +154,17 @@ class Vocabulary:
         A colour word such as "blue hair" sets both the tag and the class of the group it belongs to.
 
         Raises:
-            UserError: a word is unknown (the message lists near ones), or two classes of one group are asked for.
+            UserError: a word is unknown (the message lists near ones), asked for and against, or two classes of one
+                group are asked for.
         """
         present: list[str] = []
         absent: list[str] = []
         classes: dict[str, str] = {}
         for raw in filter(None, (part.strip() for part in text.split(","))):
             negative = raw.startswith("-") and len(raw) > 1
-            word = canonical(raw[1:] if negative else raw)
-            group, found = self._class_of(word)
+            bare = raw[1:] if negative else raw
+            word = canonical(bare)
+            group, found = self._class_of(bare)
             if group and not negative:
                 if classes.setdefault(group, found) != found:
                     raise UserError(f"tags: {group} cannot be both {classes[group]!r} and {found!r}")
@@ -153,14 +173,20 @@ class Vocabulary:
                 (absent if negative else present).append(word)
             elif not group or negative:
                 raise UserError(f"tags: {raw!r} is not in this model's vocabulary; {self._suggest(word)}")
+        if both := [word for word in present if word in absent]:
+            raise UserError(f"tags: {both[0]!r} is asked for and, with a minus, against: leave one of the two out")
         return Wish(tuple(present), tuple(absent), classes)
 
-    def _class_of(self, word: str) -> tuple[str, str]:
+    def _class_of(self, text: str) -> tuple[str, str]:
         """("hair", "blue") for "blue hair", "hair=blue" or a class name that only one group has; else ("", "")."""
-        group, equals, name = word.partition("=")
-        group, name = group.strip(), canonical(name)
-        if equals and name in self.attributes.get(group, ()):
-            return group, name
+        if "=" in text:
+            # Before anything is made canonical: a group is called `hair_style`, a word "hair style".
+            asked, name = (canonical(part) for part in text.split("=", 1))
+            for group, classes in self.attributes.items():
+                if canonical(group) == asked and name in classes:
+                    return group, name
+            return "", ""
+        word = canonical(text)
         for group, classes in self.attributes.items():
             if group in ATTRIBUTE_TAG:
                 for name in classes:

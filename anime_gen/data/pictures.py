@@ -36,7 +36,7 @@ class Pictures:
         self._paths: Mapping[Kind, Path] = {kind: pack.path(kind) for kind in columns}
         self._columns: dict[Kind, np.ndarray] = columns
         self.vocabulary = pack.source.vocabulary
-        self._tag_mirror = np.array(self.vocabulary.tag_mirror, dtype=np.int64)
+        self._tag_mirror, self._attribute_mirror = self.vocabulary.tag_mirror, self.vocabulary.attribute_mirror
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,9 +68,18 @@ class Pictures:
             values = self._columns[PART_KIND[part]][rows]
             if part == "tags_BT":
                 floats = np.where(values < 0, np.float32("nan"), values.astype(np.float32))
-                told[part] = torch.from_numpy(_permute(floats, self._tag_mirror, mirrored))
+                if mirrored is not None:
+                    # The column after the last, which -1 reads, is for tags whose mirror image is no tag: not given.
+                    padded = np.pad(floats[mirrored], ((0, 0), (0, 1)), constant_values=np.nan)
+                    floats[mirrored] = padded[:, self._tag_mirror]
+                told[part] = torch.from_numpy(floats)
             elif part == "attributes_BA":
-                told[part] = torch.from_numpy(values.astype(np.int64))
+                classes = values.astype(np.int64)
+                if mirrored is not None:
+                    for column, (twin, becomes) in enumerate(self._attribute_mirror):
+                        # The entry after the last, which -1 reads, is for classes that are not given.
+                        classes[mirrored, column] = np.array([*becomes, -1])[values[mirrored, twin]]
+                told[part] = torch.from_numpy(classes)
             elif part == "landmarks_BK2":
                 if mirrored is not None:
                     values[mirrored, :, 0] = 1 - values[mirrored, :, 0]

@@ -62,10 +62,32 @@ def test_a_mirror_image_swaps_pixels_landmarks_and_tags(labelled):
     to_left, to_right, glove = (words.index(w) for w in ("looking to the left", "looking to the right", "left glove"))
     assert plain.tags_BT[:2, [to_left, to_right]].tolist() == [[1, 0], [0, 1]]
     assert mirrored.tags_BT[:2, [to_left, to_right]].tolist() == [[0, 1], [1, 0]]
-    # The data knows no "right glove".
-    assert mirrored.tags_BT[3, glove] == 1
+    # The data knows no "right glove": whether the mirrored picture has a left one, nobody said.
+    assert plain.tags_BT[:, glove].tolist()[3] == 1
+    assert mirrored.tags_BT[:, glove].isnan().all()
+    assert mirrored.tags_BT[3, words.index("hat")] == 1
     assert plain.tags_BT[2].isnan().all()
     assert mirrored.tags_BT[2].isnan().all()
+
+
+def test_a_mirror_image_swaps_classes_with_sides(tmp_path):
+    columns = "facing,left_hand,right_hand,left_ear,hair"
+    cells = ["left,fist,open,ring,red", "right,left up,,,blue", "front,,right up,ring,"]
+    for number in range(3):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    lines = "".join(f"{number}.png,train,{line}\n" for number, line in enumerate(cells))
+    (tmp_path / "manifest.csv").write_text(f"file,split,{columns}\n{lines}")
+    pictures = Pictures(Pack(Folder(tmp_path), "train", 8), frozenset({"attributes_BA"}))
+
+    def names(mirrored):
+        told = pictures.condition(np.arange(3), np.array(mirrored)).attributes_BA.tolist()
+        classes = pictures.vocabulary.attributes.values()
+        return [",".join(words[i] if i >= 0 else "" for words, i in zip(classes, row, strict=True)) for row in told]
+
+    assert names([False] * 3) == cells
+    # The data knows no open left hand, no fist of the right, no right hand "right up", and no right ear.
+    assert names([True] * 3) == ["right,,,,red", "left,,right up,,blue", "front,left up,,,"]
+    assert names([False, True, False]) == [cells[0], "left,,right up,,blue", cells[2]]
 
 
 def test_mirroring_twice_changes_nothing(labelled):
