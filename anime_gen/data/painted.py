@@ -18,10 +18,13 @@ class PaintedFaces(Source):
 
     Args:
         faces: how many over all splits.
-        seed: another seed paints other people.
+        seed: in [0, 2**64); another seed paints other people. The judge's own two are refused.
         long_tailed: hair and eye colours are as unevenly frequent as on image boards; otherwise uniform.
         correlated: attributes depend on each other; otherwise independent.
         left_leaning: heads lean to the left on average; otherwise to both sides alike.
+
+    Raises:
+        UserError: too few faces, or a seed that cannot be or is the judge's.
     """
 
     def __init__(
@@ -35,6 +38,10 @@ class PaintedFaces(Source):
         super().__init__()
         if faces < 20:
             raise UserError(f"data.source.faces is {faces}: 20 is the least that fills all three splits")
+        if not 0 <= seed < 2**64:
+            raise UserError(f"data.source.seed is {seed}: it must be at least 0 and below 2**64")
+        if seed in (painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED):
+            raise UserError(f"data.source.seed is {seed}: the judge was made with these very faces; take another")
         self.faces = faces
         self.seed = seed
         self.statistics = painter.Statistics(long_tailed=long_tailed, correlated=correlated, left_leaning=left_leaning)

@@ -88,8 +88,12 @@ class JudgeFeatures(Extractor):
 
     @property
     def legible_tags(self) -> frozenset[str]:
-        """The tags it can be asked about: on held-out faces it read them with an F1 of at least `LEGIBLE_F1`."""
-        return frozenset(tag for tag in self.vocabulary.tags if self.judge.tag_f1.get(tag, 1.0) >= LEGIBLE_F1)
+        """The tags it can be asked about: on held-out faces it read them with an F1 of at least `LEGIBLE_F1`.
+
+        A tag that no held-out face had is not among them; a judge that was never examined is trusted with all.
+        """
+        measured = self.judge.tag_f1
+        return frozenset(tag for tag in self.vocabulary.tags if not measured or measured.get(tag, 0.0) >= LEGIBLE_F1)
 
     @property
     def device(self) -> torch.device:

@@ -86,7 +86,7 @@ class Judge(nn.Module):
         self.vocabulary = vocabulary
         self.num_features = num_features
         self.painter_version = painter_version  # of the faces it was trained on
-        self.tag_f1 = dict(tag_f1 or {})  # on held-out faces, by tag; a tag that was never measured is trusted
+        self.tag_f1 = dict(tag_f1 or {})  # on held-out faces, by tag; empty: it was never examined
         self.widths = tuple(widths)
         first, second, third, fourth = self.widths
         # 2 x 2 pixels become 12 channels: all that is there, at a quarter of the cost.

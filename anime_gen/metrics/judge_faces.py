@@ -18,7 +18,7 @@ from torch import Tensor
 
 from anime_gen.metrics import judge
 from anime_gen.metrics.protocol import quantise
-from anime_gen.vocabulary import ATTRIBUTE_TAG, LANDMARK_MIRROR, LANDMARKS, Vocabulary
+from anime_gen.vocabulary import LANDMARK_MIRROR, LANDMARKS
 
 # Working resolutions of the pictures the judge will be shown, as often as they come up in training.
 SIZES = (32, 32, 48, 64, 64, 96)
@@ -50,7 +50,7 @@ def paint(seed: int, count: int, sizes: tuple[int, ...], natural: float, workers
     """Freshly painted faces, each at one of the sizes in turn and brought to the judge's size by its own resize.
 
     Args:
-        seed: of the painter; choose one that no data set uses.
+        seed: of the painter; choose one that no data set may use.
         count: how many faces.
         sizes: pixels a side the painter draws at.
         natural: share of faces with the painter's default statistics; the rest have every colour equally often.
@@ -68,7 +68,7 @@ def paint(seed: int, count: int, sizes: tuple[int, ...], natural: float, workers
 def _paint_some(
     seed: int, start: int, stop: int, sizes: tuple[int, ...], natural: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    from anime_gen.data.painter import VOCABULARY, Statistics, labels, render, sample_face
+    from anime_gen.data.painter import Statistics, labels, render, sample_face
 
     torch.set_num_threads(1)
     even = Statistics(long_tailed=False, correlated=False, left_leaning=False)
@@ -80,20 +80,10 @@ def _paint_some(
         picture = torch.from_numpy(render(face, sizes[index % len(sizes)]).copy()).permute(2, 0, 1)[None]
         images.append(quantise(judge.resize(picture))[0].numpy())
         tags.append(said.tags_T.astype(np.float32))
-        attributes.append(_visible_classes(said.attributes_A, said.tags_T, VOCABULARY))
+        attributes.append(said.attributes_A)
         landmarks.append(said.landmarks_K2.astype(np.float32))
         visible.append(said.visible_K.astype(bool))
     return np.stack(images), np.stack(tags), np.stack(attributes), np.stack(landmarks), np.stack(visible)
-
-
-def _visible_classes(classes_A: NDArray[Any], tags_T: NDArray[Any], vocabulary: Vocabulary) -> NDArray[Any]:
-    """The classes, -1 where the tag that says the same is absent: closed eyes have a colour, but nobody can see it."""
-    result = classes_A.astype(np.int64)
-    for i, (group, names) in enumerate(vocabulary.attributes.items()):
-        tag = ATTRIBUTE_TAG.get(group, "").format(names[classes_A[i]])
-        if tag in vocabulary.tags and not tags_T[vocabulary.tags.index(tag)]:
-            result[i] = -1
-    return result
 
 
 def view(faces: Faces, tag_mirror: list[int], ruined: float = 0.2) -> View:

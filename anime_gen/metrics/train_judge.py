@@ -29,10 +29,6 @@ from anime_gen.metrics.judge_faces import SIZES, Faces, View, paint, ruin, view
 from anime_gen.metrics.protocol import quantise
 from anime_gen.vocabulary import OUTER_EYE_CORNERS, Vocabulary
 
-# Seeds of the painter that no data set may use.
-TRAINING_SEED = 777_000
-HELD_OUT_SEED = 777_001
-
 BATCH = 128
 PEAK_RATE = 4e-3
 
@@ -143,7 +139,7 @@ def _rounded(value: Any) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    from anime_gen.data.painter import VERSION, VOCABULARY
+    from anime_gen.data.painter import JUDGE_HELD_OUT_SEED, JUDGE_TRAINING_SEED, VERSION, VOCABULARY
 
     parser = argparse.ArgumentParser(prog="python -m anime_gen.metrics.train_judge", description=__doc__)
     parser.add_argument("--faces", type=int, default=30_000, help="painted faces to learn from")
@@ -153,10 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED_WEIGHTS, help="where the weights go")
     options = parser.parse_args(arguments)
 
-    torch.manual_seed(TRAINING_SEED)
+    torch.manual_seed(JUDGE_TRAINING_SEED)
     torch.set_num_threads(options.threads)
     begin = time.monotonic()
-    faces = paint(TRAINING_SEED, options.faces, SIZES, natural=0.5, workers=options.threads)
+    faces = paint(JUDGE_TRAINING_SEED, options.faces, SIZES, natural=0.5, workers=options.threads)
     painted = time.monotonic()
     print(f"{options.faces} faces painted in {painted - begin:.0f} s", flush=True)
     vocabulary: Vocabulary = VOCABULARY
@@ -171,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     held_out = {}
     for name, size, natural in (("32", 32, 1.0), ("64", 64, 1.0), ("128", 128, 1.0), ("64 even", 64, 0.0)):
         held_out[name], tags = examine(
-            features, paint(HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
+            features, paint(JUDGE_HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
         )
         print(name, {key: round(value, 3) for key, value in held_out[name].items()}, flush=True)
     judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in _rounded(tags).items() if numbers["f1"] is not None}
@@ -180,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "command": f"python -m anime_gen.metrics.train_judge --faces {options.faces} --minutes {options.minutes:g} "
         f"--threads {options.threads} --held-out {options.held_out}",
         "painter_version": str(VERSION),
-        "seeds": {"training": TRAINING_SEED, "held_out": HELD_OUT_SEED},
+        "seeds": {"training": JUDGE_TRAINING_SEED, "held_out": JUDGE_HELD_OUT_SEED},
         "faces": options.faces,
         "steps": steps,
         "batch": BATCH,
@@ -196,8 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "legible_tags": len(features.legible_tags),
         "tags": tags,  # on "64 even", where rare tags are common enough to count
     }
+    # Both are complete before either takes its place: weights must never stand beside another judge's record.
+    written = options.out.with_suffix(".json.tmp")
+    written.write_text(json.dumps(_rounded(report), indent=1) + "\n", encoding="utf-8")
     temporary.replace(options.out)
-    options.out.with_suffix(".json").write_text(json.dumps(_rounded(report), indent=1) + "\n", encoding="utf-8")
+    written.replace(options.out.with_suffix(".json"))
 
 
 if __name__ == "__main__":

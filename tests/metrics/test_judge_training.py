@@ -70,13 +70,6 @@ def test_ruined_pictures_come_first_and_are_marked(faces):
     assert seen.images.isfinite().all()
 
 
-def test_colours_that_cannot_be_seen_are_not_taught(faces):
-    eye = list(VOCABULARY.attributes).index("eye")
-    words = [f"{name} eyes" for name in VOCABULARY.attributes["eye"]]
-    shown = faces.tags_NT[:, [VOCABULARY.tags.index(word) for word in words]]
-    assert torch.equal(faces.attributes_NA[:, eye] >= 0, shown.any(1))
-
-
 def test_average_precision():
     scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
     assert train_judge.average_precision(scores, torch.tensor([True, False, True, False])) == pytest.approx(5 / 6)

@@ -265,3 +265,13 @@ def draw_earring(scene: Scene, face: Face, body: Anatomy, colours: Palette, side
 def earring_spot(face: Face, body: Anatomy, side: int) -> Point:
     """The lobe."""
     return body.view(side * face.head.cheek * 1.02, 0.48, -0.1)
+
+
+def earring_inside(face: Face, body: Anatomy, side: int) -> list[Point]:
+    """Points spread over an earring: if half of them are covered, so is half of it."""
+    (x, y), scale = earring_spot(face, body, side), face.pose.scale
+    inside = (
+        (0.0, -0.03), (-0.04, 0.0), (0.04, 0.0), (0.0, 0.04), (-0.03, 0.1), (0.03, 0.1),
+        (-0.065, 0.16), (0.0, 0.16), (0.065, 0.16), (-0.03, 0.21), (0.03, 0.21), (0.0, 0.26),
+    )  # fmt: skip
+    return [(x + right * scale, y + down * scale) for right, down in inside]

@@ -222,12 +222,7 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
             scene.ink("clothes", line, [(hood, 0.007)], PRESSED)
             cord = spline([at(s * 0.16, low + 0.4), at(s * 0.2, low + 0.7), at(s * 0.17, low + 1.0)])
             scene.ink("clothes", trim.base, [(cord, 0.014)], (1.0, 1.0, 1.0))
-    _neckwear(scene, face, at, colours, low)
-
-
-def neckwear_drop(face: Face) -> float:
-    """How far below the neck it is tied, in head units."""
-    return 0.46 if face.clothes.outfit == "sailor" else 0.28
+    _neckwear(scene, face, at, colours)
 
 
 def neckwear(face: Face) -> str:
@@ -235,9 +230,29 @@ def neckwear(face: Face) -> str:
     return face.clothes.neckwear if face.clothes.outfit in NECKWEAR else "none"
 
 
-def _neckwear(scene: Scene, face: Face, at: _Body, colours: Palette, low: float) -> None:
+def neckwear_shown(face: Face, body: Anatomy) -> str:
+    """What of `neckwear` can be recognised: "none" unless a third of the knot's height is in the picture."""
+    kind = neckwear(face)
+    if kind == "none":
+        return kind
+    at, middle = _Body(face, body), _knot_level(face)
+    above, below = _KNOT[kind]
+    top, bottom = at(0, middle - above)[1], at(0, middle + below)[1]
+    return kind if 1 - top >= (bottom - top) / 3 else "none"
+
+
+# How far a knot, or a bow's loops, reach above and below the level where they are tied, in head units.
+_KNOT = {"necktie": (0.1, 0.14), "bow": (0.22, 0.24), "ribbon": (0.22, 0.24)}
+
+
+def _knot_level(face: Face) -> float:
+    """Where it is tied, in head units."""
+    return face.head.chin + 0.28 + (0.46 if face.clothes.outfit == "sailor" else 0.28)
+
+
+def _neckwear(scene: Scene, face: Face, at: _Body, colours: Palette) -> None:
     kind, tones = neckwear(face), colours.accent
-    y = low + neckwear_drop(face)
+    y = _knot_level(face)
 
     def shape(points: list[Point]) -> None:
         edge = spline([*points, points[0]], tension=0.08)

@@ -60,7 +60,8 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
         for side in (-1, 1):
             x, y = 0.56 * side, face.eyes.level + face.eyes.height + 0.17
             cx, cy = body.view(x, y, face_depth(x, y))
-            glow = radial((cx, cy), 0.3 * scale, [argb(colours.blush, 0.75 * blush), argb(colours.blush, 0.0)])
+            strength = colours.blush_strength * blush
+            glow = radial((cx, cy), 0.3 * scale, [argb(colours.blush, strength), argb(colours.blush, 0.0)])
             scene.oval((cx, cy), 0.3 * scale, 0.19 * scale, glow)
             if face.style.kind != "soft" and scene.fine:
                 marks = [

@@ -31,7 +31,7 @@ class Labels(NamedTuple):
     """All that is known of one painted face."""
 
     tags_T: npt.NDArray[np.uint8]  # 0 or 1
-    attributes_A: npt.NDArray[np.int64]
+    attributes_A: npt.NDArray[np.int64]  # -1 not given: closed eyes have a colour that nobody can see
     landmarks_K2: npt.NDArray[np.float32]  # x, y in [0, 1]; may lie outside when not visible
     visible_K: npt.NDArray[np.bool_]
     caption: str
@@ -43,7 +43,7 @@ def labels(face: Face) -> Labels:
     true = _tags(face)
     attributes = (
         HAIR_COLOURS.index(face.hair.colour),
-        EYE_COLOURS.index(face.eyes.colour),
+        EYE_COLOURS.index(face.eyes.colour) if f"{face.eyes.colour} eyes" in true else -1,
         GENDERS.index(face.head.gender),
         STYLES.index(face.style.kind),
     )
@@ -81,8 +81,9 @@ def _tags(face: Face) -> set[str]:
     def seen(spot: Point, behind_face: bool) -> bool:
         return not hidden.contains(*spot) and not (behind_face and bare.contains(*spot))
 
-    pendants = [accessories.earring_spot(face, body, side) for side in (-1, 1)]
-    rings = extras.earrings and any(seen((x, y + 0.15 * face.pose.scale), True) for x, y in pendants)
+    # Of the two earrings, as much as half of one is free.
+    spots = [spot for side in (-1, 1) for spot in accessories.earring_inside(face, body, side)]
+    rings = extras.earrings and 4 * sum(seen(spot, True) for spot in spots) >= len(spots)
     points = [ear_outline(face, body, side)[2] for side in (-1, 1)]
     pointed = face.head.ear == "pointy" and any(seen(point, True) for point in points)
     irises = any(eye.open and seen(eye.iris, False) for eye in body.eyes)
@@ -91,10 +92,7 @@ def _tags(face: Face) -> set[str]:
         accessories.not_tied(face) or any(y < 0.97 for (_, y), _ in shape.ties)
     )
     bow, band = extras.bow and hatless, extras.hairband and hatless
-    neckwear = bust.neckwear(face)
-    # Its knot and some of what hangs below must be in the picture.
-    if face.pose.y + face.pose.scale * (face.head.chin + 0.28 + bust.neckwear_drop(face) + 0.2) > 0.98:
-        neckwear = "none"
+    neckwear = bust.neckwear_shown(face, body)
     facts = {
         f"{hair.colour} hair": True,
         f"{face.eyes.colour} eyes": irises,

@@ -63,6 +63,7 @@ class Palette(NamedTuple):
     accent: Tones  # neckwear
     ornament: Tones
     blush: Colour
+    blush_strength: float  # opacity of the strongest blush
     mouth: Colour
     tongue: Colour
     ink: Colour  # lashes, brows' and features' darkest line
@@ -143,9 +144,8 @@ def palette(face: Face) -> Palette:
     def styled(colour: Colour, share: float = 1.0) -> Colour:
         return times(mix(colour, paper, pastel * share), aged)
 
-    skin = styled(
-        mix(mix((255, 236, 222), (248, 206, 172), face.head.skin * 2), (168, 112, 80), max(0, face.head.skin * 2 - 1))
-    )
+    dark = max(0.0, face.head.skin * 2 - 1)
+    skin = styled(mix(mix((255, 236, 222), (248, 206, 172), face.head.skin * 2), (168, 112, 80), dark))
     light, turn = face.hair.shift
     # Black and white leave no room for the jitter: a lighter black would read as grey.
     freedom = 0.3 if face.hair.colour in ("black", "white", "grey", "silver") else 1.0
@@ -168,7 +168,8 @@ def palette(face: Face) -> Palette:
         trim=tones(styled((246, 246, 250)), style),
         accent=tones(accent, style),
         ornament=tones(ornament, style),
-        blush=(244, 118, 120),
+        blush=mix((244, 118, 120), (222, 48, 66), dark),
+        blush_strength=0.75 + 0.25 * dark,
         mouth=(168, 62, 66),
         tongue=(232, 128, 128),
         ink=mix(times(hair_tones.line, (150, 130, 140)), _BLACK, 0.55),
