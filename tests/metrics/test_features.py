@@ -130,10 +130,14 @@ def test_weights_come_back(judge, pictures, tmp_path):
     loaded = JudgeFeatures(Judge.load(path))
     assert loaded.vocabulary == judge.vocabulary
     assert loaded.judge.painter_version == "3"
-    assert loaded.legible_tags == {"smile", "glasses"}  # glasses were not measured
+    assert loaded.legible_tags == {"smile"}  # no held-out face had glasses
     assert loaded.weights_hash == hash_weights(judge.judge) != judge.weights_hash
     torch.testing.assert_close(loaded(pictures(4)), judge(pictures(4)))
     assert loaded.protocol() == {**judge.protocol(), "extractor_weights": loaded.weights_hash}
+
+
+def test_a_judge_never_examined_is_trusted(judge):
+    assert judge.legible_tags == set(judge.vocabulary.tags)
 
 
 def test_missing_or_foreign_weights_are_the_users(tmp_path):

@@ -93,6 +93,12 @@ def test_sizes(size: int) -> None:
     assert picture.flags.c_contiguous
 
 
+def test_a_picture_has_pixels() -> None:
+    assert painter.render(painter.sample_face(0, 3), 1).shape == (1, 1, 3)
+    with pytest.raises(ValueError, match="at least one pixel"):
+        painter.render(painter.sample_face(0, 3), 0)
+
+
 def test_sizes_show_the_same_picture() -> None:
     for index in range(12):
         face = painter.sample_face(4, index)
