@@ -43,5 +43,9 @@ def write_whole(path: Path, text: str) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        try:
+            # surrogateescape: the name of a file is bytes, and need not be UTF-8.
+            temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

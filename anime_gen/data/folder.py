@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import numpy as np
 from anime_gen.contract import UserError
 from anime_gen.data.decode import SUFFIXES, decode, upright_size
 from anime_gen.data.manifest import (
+    CONVERSION,
     Manifest,
     Row,
     convert_labels_csv,
@@ -21,13 +23,15 @@ from anime_gen.data.manifest import (
     read_manifest,
     write_manifest,
 )
-from anime_gen.data.source import SPLITS, Filled, Kind, Source, Split, content_hash
-from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
+from anime_gen.data.source import SPLITS, Filled, Kind, Source, Split, content_hash, some, warn
+from anime_gen.vocabulary import ATTRIBUTE_TAG, NUM_LANDMARKS, Vocabulary, canonical
 
 log = logging.getLogger(__name__)
 
 # Goes up when `decode` makes other pixels of the same file.
 DECODING = 3
+# Goes up when `fill` makes other labels of the same rows.
+LABELLING = 2
 
 
 class File(NamedTuple):
@@ -43,6 +47,7 @@ class Folder(Source):
 
     Labels are taken from `manifest`, else from the folder's `manifest.csv`, else from its `labels.csv` or from JSON
     files beside the pictures (both are converted once, into the cache), else there are none. See data/manifest.py.
+    Pictures that a manifest or a `labels.csv` does not list are left out. Links to folders are followed, once.
 
     Args:
         path: the folder; pictures in folders below it count too.
@@ -95,7 +100,7 @@ class Folder(Source):
             + ((None,) if row.visible_K is None else (row.visible_K.tobytes().hex(),))
             for row in self._rows[split]
         ]
-        return content_hash(self.vocabulary.as_dict(), labels)
+        return content_hash(LABELLING, self.vocabulary.as_dict(), labels)
 
     def captions(self, split: Split) -> list[str | None]:
         return [row.caption for row in self._rows[split]]
@@ -119,17 +124,36 @@ class Folder(Source):
         """Picture files by their path below the folder, in order."""
         if not self.path.is_dir():
             raise UserError(f"the folder {self.path} does not exist: check the path of the data source")
-        found = []
-        for below, folders, names in os.walk(self.path, followlinks=True):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        found: list[File] = []
+        errors: list[OSError] = []
+        seen = set()
+        for root, folders, names in os.walk(self.path, followlinks=True, onerror=errors.append):
+            below = Path(root)
+            here = below.stat()
+            if (here.st_dev, here.st_ino) in seen:
+                # A link led back here. Its pictures would be there twice, under names that fall into other splits.
+                folders.clear()
+                continue
+            seen.add((here.st_dev, here.st_ino))
+            # Folders proper come before links to them: they give the pictures their names.
+            folders[:] = sorted(
+                (name for name in folders if not name.startswith(".")),
+                key=lambda name: ((below / name).is_symlink(), name),
+            )
             for name in names:
                 # Names with a dot first are other programs' (`._face.jpg` is not a picture).
                 if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                    path = Path(below) / name
-                    status = path.stat() if path.exists() else None
-                    if status is not None:
+                    path = below / name
+                    try:
+                        status = path.stat()
+                    except OSError as error:  # a link to nothing
+                        errors.append(error)
+                    else:
                         relative = path.relative_to(self.path).as_posix()
                         found.append(File(relative, status.st_size, status.st_mtime_ns))
+        if errors:
+            lost = sorted(f"{Path(error.filename).relative_to(self.path)} ({error.strerror})" for error in errors)
+            warn(log, "skipped %d files or folders in %s: %s", len(lost), self.path, some(lost))
         if not found:
             raise UserError(
                 f"there are no pictures in {self.path} or below it ({', '.join(sorted(SUFFIXES))}): check the path"
@@ -138,25 +162,51 @@ class Folder(Source):
 
     @cached_property
     def _labels(self) -> Manifest:
+        """What is known of the pictures that are there."""
         files = self._files
-        if self.manifest is not None:
-            return read_manifest(self.manifest)
-        if (self.path / "manifest.csv").exists():
-            return read_manifest(self.path / "manifest.csv")
-        labels = self.path / "labels.csv"
-        if labels.exists():
-            return self._converted(labels.read_bytes().hex(), f"{labels} was")
-        beside = [(self.path / file).with_suffix(".json") for file in files]
-        stamps = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in beside if path.exists()]
+        table = self._table
+        manifest = self._every_row(table)
+        present = [row for row in manifest.rows if row.file in files]
+        absent = [row.file for row in manifest.rows if row.file not in files]
+        if not present:
+            raise UserError(f"none of the {len(absent)} files of the manifest is in {self.path} (first: {absent[0]})")
+        if absent:
+            text = "%d of %d files of the manifest are not in %s: %s"
+            warn(log, text, len(absent), len(manifest.rows), self.path, some(absent))
+        if unlisted := sorted(files.keys() - {row.file for row in present}):
+            text = "%d of %d pictures in %s have no row in %s and are left out: %s"
+            warn(log, text, len(unlisted), len(files), self.path, table, some(unlisted))
+        return Manifest(manifest.groups, present)
+
+    @property
+    def _table(self) -> Path | None:
+        """The file that lists the pictures, where there is one."""
+        tables = [self.path / "manifest.csv", self.path / "labels.csv"]
+        return self.manifest or next((path for path in tables if path.exists()), None)
+
+    def _every_row(self, table: Path | None) -> Manifest:
+        if table is not None:
+            if table == self.path / "labels.csv":
+                return self._converted(table.read_bytes().hex(), f"{table} was")
+            return read_manifest(table)
+        beside = _beside(self.path, self._files)
+        stamps = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in beside]
         if stamps:
             return self._converted(stamps, f"{len(stamps)} JSON files in {self.path} were")
-        return Manifest((), [Row(file) for file in files])
+        return Manifest((), [Row(file) for file in self._files])
 
     def _converted(self, made_from: object, what: str) -> Manifest:
-        cached = self.cache / "manifests" / f"{content_hash(made_from, list(self._files))}.csv"
+        cached = self.cache / "manifests" / f"{content_hash(CONVERSION, made_from, list(self._files))}.csv"
         if not cached.exists():
-            write_manifest(cached, convert(self.path))
-            log.warning("%s converted to a manifest, kept as %s", what, cached)
+            draft = cached.with_suffix(f".{os.getpid()}.draft")
+            try:
+                write_manifest(draft, convert(self.path))
+                # What cannot be read back would be in the way for ever.
+                read_manifest(draft)
+                draft.replace(cached)
+            finally:
+                draft.unlink(missing_ok=True)
+            warn(log, "%s converted to a manifest, kept as %s", what, cached)
         return read_manifest(cached)
 
     @cached_property
@@ -165,18 +215,8 @@ class Folder(Source):
 
     @cached_property
     def _rows(self) -> dict[Split, list[Row]]:
-        present = [row for row in self._labels.rows if row.file in self._files]
-        absent = [row.file for row in self._labels.rows if row.file not in self._files]
-        if not present:
-            raise UserError(f"none of the {len(absent)} files of the manifest is in {self.path} (first: {absent[0]})")
-        if absent:
-            names = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
-            log.warning(
-                "%d of %d files of the manifest are not in %s: %s",
-                *(len(absent), len(self._labels.rows), self.path, names),
-            )
         rows: dict[Split, list[Row]] = {split: [] for split in SPLITS}
-        for row in present:
+        for row in self._labels.rows:
             rows[row.split or hashed_split(row.file)].append(row)
         return rows
 
@@ -194,11 +234,21 @@ class Folder(Source):
 
     def _tags(self, rows: list[Row]) -> np.ndarray:
         place = {tag: i for i, tag in enumerate(self.vocabulary.tags)}
+        # Where `hair` stands among a row's classes, and where its tags do: "blue hair" ...
+        colours = []
+        for group, names in self.vocabulary.attributes.items():
+            if group in ATTRIBUTE_TAG:
+                words = [canonical(ATTRIBUTE_TAG[group].format(name)) for name in names]
+                colours.append((self._labels.groups.index(group), [place[word] for word in words if word in place]))
         tags = np.full((len(rows), len(place)), -1, np.int8)
         for line, row in zip(tags, rows, strict=True):
             if row.tags is not None:
                 line[:] = 0
                 line[[place[tag] for tag in row.tags if tag in place]] = 1
+                for column, places in colours:
+                    # Tagged, but not with this: nobody said that the hair has none of the colours.
+                    if row.classes[column] is None and not line[places].any():
+                        line[places] = -1
         return tags
 
     def _attributes(self, rows: list[Row]) -> np.ndarray:
@@ -241,7 +291,11 @@ def convert(folder: Path) -> Manifest:
     files = list(Folder(folder)._files)
     if (folder / "labels.csv").exists():
         return convert_labels_csv(folder / "labels.csv", files)
-    manifest = convert_s1_json(folder, files)
-    if not manifest.rows:
+    if not _beside(folder, files):
         raise UserError(f"{folder} has neither a labels.csv nor JSON files beside its pictures: nothing to convert")
-    return manifest
+    return convert_s1_json(folder, files)
+
+
+def _beside(folder: Path, files: Iterable[str]) -> list[Path]:
+    """The JSON files there are of pictures."""
+    return [path for file in files if (path := (folder / file).with_suffix(".json")).exists()]

@@ -4,7 +4,8 @@
 
     file                    needed: path below the folder, with forward slashes
     tags                    words separated by commas. A row with any tag is taken to be fully tagged: every other tag
-                            of the vocabulary is absent. An empty cell says nothing about any tag
+                            of the vocabulary is absent. An empty cell says nothing about any tag; an empty `hair` or
+                            `eye` nothing about the tags of its colours, where none of them is among the tags
     caption                 a sentence
     split                   train, validation or test. Where it is empty, a hash of `file` decides: 0.70 / 0.15 / 0.15
     <landmark>_x, _y        48 columns, `left_brow_outer_x` .. `chin_y` (vocabulary.LANDMARKS): fractions of the
@@ -12,7 +13,8 @@
     <landmark>_visible      optional: 1 visible, 0 hidden. A landmark that is given is visible where this is empty
     any other column        a group of exclusive classes with few different values: hair, eye, gender ...
 
-Words may be spelled as on image boards (`long_hair`, `gray`): `vocabulary.canonical` reads them.
+Words may be spelled as on image boards (`long_hair`, `gray`): `vocabulary.canonical` reads them. Capitals and spaces in
+the header do not matter. A file's name may be any bytes, the rest is UTF-8.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import hashlib
 import io
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -44,6 +47,12 @@ _RESERVED = (*_PLAIN, *_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS)
 # The columns of a `labels.csv` that are labels. The others are a detector's boxes and mean colours: its face, eye,
 # mouth, nose and chin are not the 24 landmarks, and guessing those from boxes would be making labels up.
 LABELS_CSV_GROUPS = ("hair", "eye", "gender")
+
+# Goes up when a converter makes other rows of the same files.
+CONVERSION = 2
+
+# What `surrogateescape` makes of bytes that are not UTF-8.
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 # A column with more classes than this is no group of exclusive classes but a measurement or a name.
 MOST_CLASSES = 64
@@ -89,7 +98,7 @@ def read_manifest(path: Path) -> Manifest:
     if "file" not in header:
         raise UserError(f"{path}: there is no column `file`; the columns are {', '.join(header)}")
     for column in groups:
-        _check_group_name(path, column)
+        _check_group_name(path, column, header)
     if missing := [column for column in _LANDMARK_COLUMNS if column not in header]:
         given = [column for column in (*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS) if column in header]
         if given:
@@ -99,11 +108,7 @@ def read_manifest(path: Path) -> Manifest:
     for number, cells in lines:
         where = f"{path}, line {number}"
         file = PurePosixPath(cells["file"]).as_posix() if cells["file"] else ""
-        if not file:
-            raise UserError(f"{where}: `file` is empty")
-        if file in seen:
-            raise UserError(f"{where}: {file} was given already on line {seen[file]}: remove one of the two")
-        seen[file] = number
+        _check_file(where, file, number, seen)
         landmarks, visible = _read_landmarks(where, cells) if not missing else (None, None)
         rows.append(
             Row(
@@ -116,13 +121,7 @@ def read_manifest(path: Path) -> Manifest:
                 visible,
             )
         )
-    for place, group in enumerate(groups):
-        classes = {row.classes[place] for row in rows} - {None}
-        if len(classes) > MOST_CLASSES:
-            raise UserError(
-                f"{path}: column `{group}` has {len(classes)} different values, more than the {MOST_CLASSES} of a "
-                "group of exclusive classes: remove the column"
-            )
+    _check_classes(path, groups, rows)
     return Manifest(groups, rows)
 
 
@@ -163,6 +162,9 @@ def convert_labels_csv(path: Path, files: Collection[str]) -> Manifest:
     Args:
         path: the CSV file.
         files: the pictures there are, as paths below the folder; `file` may name one by its last part alone.
+
+    Raises:
+        UserError: as `read_manifest`.
     """
     header, lines = _read_csv(path)
     groups = tuple(group for group in LABELS_CSV_GROUPS if group in header)
@@ -175,7 +177,8 @@ def convert_labels_csv(path: Path, files: Collection[str]) -> Manifest:
     names = Counter(PurePosixPath(file).name for file in known)
     by_name = {PurePosixPath(file).name: file for file in known if names[PurePosixPath(file).name] == 1}
     rows = []
-    for _, cells in lines:
+    seen: dict[str, int] = {}
+    for number, cells in lines:
         classes = tuple(canonical(cells[group]) if cells[group] else None for group in groups)
         tags = tuple(
             canonical(ATTRIBUTE_TAG[group].format(name))
@@ -183,7 +186,9 @@ def convert_labels_csv(path: Path, files: Collection[str]) -> Manifest:
             if name and group in ATTRIBUTE_TAG
         )
         file = cells["file"] if cells["file"] in known else by_name.get(cells["file"], cells["file"])
+        _check_file(f"{path}, line {number}", file, number, seen)
         rows.append(Row(file, tags or None, classes=classes))
+    _check_classes(path, groups, rows)
     filled = [place for place in range(len(groups)) if any(row.classes[place] for row in rows)]
     rows = [row._replace(classes=tuple(row.classes[place] for place in filled)) for row in rows]
     return Manifest(tuple(groups[place] for place in filled), rows)
@@ -201,13 +206,15 @@ def convert_s1_json(folder: Path, files: Collection[str]) -> Manifest:
 
     Args:
         folder: the folder of pictures.
-        files: the pictures, as paths below it; those without a JSON file are left out.
+        files: the pictures, as paths below it; of those without a JSON file nothing is known.
+
+    Raises:
+        UserError: a JSON file is wrong; the message names it.
     """
     rows = []
     for file in sorted(files):
         beside = (folder / file).with_suffix(".json")
-        if beside.exists():
-            rows.append(_read_s1(beside, folder / file, file))
+        rows.append(_read_s1(beside, folder / file, file) if beside.exists() else Row(file))
     return Manifest((), rows)
 
 
@@ -227,12 +234,13 @@ def _canonical_tags(words: Iterable[str]) -> tuple[str, ...] | None:
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """The header, and each row's line number and stripped cells."""
+    """The header in lower case, with underscores for spaces, and each row's line number and stripped cells."""
     try:
         # utf-8-sig: spreadsheets put a byte order mark first, which would become part of the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
+            header = ["_".join(name.lower().split()) for name in next(reader, [])]
+            _check_decoded(path, reader.line_num, header)
             lines = []
             for cells in reader:
                 if len(cells) not in (0, len(header)):
@@ -242,11 +250,12 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                     )
                 if cells:
                     row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+                    _check_decoded(path, reader.line_num, (row[column] for column in header if column != "file"))
                     lines.append((reader.line_num, row))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: {error}") from error
     if doubled := [name for name, times in Counter(header).items() if times > 1]:
         raise UserError(f"{path}: the column `{doubled[0]}` is there twice")
     if not lines:
@@ -254,15 +263,46 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     return header, lines
 
 
-def _check_group_name(path: Path, column: str) -> None:
+def _check_decoded(path: Path, number: int, texts: Iterable[str]) -> None:
+    if any(_UNDECODED.search(text) for text in texts):
+        raise UserError(f"{path}, line {number}: this is not a CSV file in UTF-8: save it as one")
+
+
+def _check_file(where: str, file: str, number: int, seen: dict[str, int]) -> None:
+    """Notes in `seen` the line that a file is given on."""
+    if not file:
+        raise UserError(f"{where}: `file` is empty")
+    if file in seen:
+        raise UserError(f"{where}: {file} was given already on line {seen[file]}: remove one of the two")
+    seen[file] = number
+
+
+def _check_classes(path: Path, groups: Sequence[str], rows: Sequence[Row]) -> None:
+    for place, group in enumerate(groups):
+        classes = {row.classes[place] for row in rows} - {None}
+        if len(classes) > MOST_CLASSES:
+            raise UserError(
+                f"{path}: column `{group}` has {len(classes)} different values, more than the {MOST_CLASSES} of a "
+                "group of exclusive classes: remove the column"
+            )
+
+
+def _check_group_name(path: Path, column: str, header: Collection[str]) -> None:
     if not column:
         raise UserError(f"{path}: a column has no name")
-    lowered = column.lower().replace(" ", "_")
-    looks_like_landmark = lowered.endswith(("_x", "_y", "_visible"))
-    near = difflib.get_close_matches(lowered, _RESERVED if looks_like_landmark else _PLAIN, n=1, cutoff=0.75)
-    if looks_like_landmark or near:
+    if column.endswith(("_x", "_y", "_visible")):
+        near = difflib.get_close_matches(column, (*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS), n=1, cutoff=0.75)
         hint = f"did you mean `{near[0]}`?" if near else "the landmarks are " + ", ".join(LANDMARKS)
         raise UserError(f"{path}: unknown column `{column}`: {hint}")
+    for name in _PLAIN:
+        if name not in header and _one_slip_apart(column, name):
+            raise UserError(f"{path}: unknown column `{column}`: did you mean `{name}`?")
+
+
+def _one_slip_apart(a: str, b: str) -> bool:
+    """Whether one letter was added, dropped, changed or moved."""
+    with_one_less = [{word, *(word[:i] + word[i + 1 :] for i in range(len(word)))} for word in (a, b)]
+    return bool(set.intersection(*with_one_less))
 
 
 def _read_split(where: str, text: str) -> Split | None:
@@ -314,14 +354,17 @@ def _read_s1(path: Path, picture: Path, file: str) -> Row:
         raise UserError(f"{path} is not JSON: {error}") from error
     if not isinstance(told, dict):
         raise UserError(f"{path}: a JSON object is expected, with the keys tags, caption, landmarks, width, height")
-    tags = told.get("tags")
+    tags, caption = told.get("tags"), told.get("caption")
     if isinstance(tags, str):
         tags = tags.split(",")
     if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise UserError(f"{path}: tags must be a list of words, or one string separated by commas")
-    caption = told.get("caption")
     if caption is not None and not isinstance(caption, str):
         raise UserError(f"{path}: caption must be a string")
+    tags = _canonical_tags(tags or ())
+    caption = " ".join((caption or "").split())
+    for text in (caption, ", ".join(tags or ())):
+        _check_cell(path, text)
     landmarks = visible = None
     if told.get("landmarks") is not None:
         pixels = _s1_points(path, told["landmarks"])
@@ -332,7 +375,17 @@ def _read_s1(path: Path, picture: Path, file: str) -> Row:
             name = LANDMARKS[int(outside.any(1).argmax())]
             raise UserError(f"{path}: {name} lies outside the picture of {scale[0]:.0f} x {scale[1]:.0f} pixels")
         visible = ~np.isnan(landmarks).any(1)
-    return Row(file, _canonical_tags(tags or ()), caption or None, landmarks_K2=landmarks, visible_K=visible)
+    return Row(file, tags, caption or None, landmarks_K2=landmarks, visible_K=visible)
+
+
+def _check_cell(path: Path, text: str) -> None:
+    """Whether `read_manifest` could read it again."""
+    if len(text) > csv.field_size_limit():
+        raise UserError(f"{path}: {len(text)} characters of tags or caption are more than {csv.field_size_limit()}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{path}: {text[error.start]!a} in tags or caption is no character") from error
 
 
 def _s1_points(path: Path, given: Any) -> np.ndarray:

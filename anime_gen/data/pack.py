@@ -18,6 +18,7 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from tqdm import tqdm
 
 from anime_gen.contract import UserError
 from anime_gen.data.cache import write_whole, writing
-from anime_gen.data.source import PIXEL_KINDS, Kind, Source, Split
+from anime_gen.data.source import PIXEL_KINDS, Kind, Source, Split, some, warn
 
 log = logging.getLogger(__name__)
 
@@ -230,6 +231,8 @@ class Pack:
                 worker.join()
 
     def _work(self, chunks: list[range], columns: list[Column], lock: int, taken: Any, pipe: Connection) -> None:
+        # Ctrl-C reaches every process of the terminal: the parent answers it, and ends this one.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         # An inherited descriptor would hold the lock after the parent is gone.
         os.close(lock)
         parent = os.getppid()
@@ -256,10 +259,8 @@ class Pack:
 
 def report_unreadable(source: Source, split: Split, readable: np.ndarray) -> None:
     """One warning a run that counts and names the pictures a split goes without."""
-    lost = np.flatnonzero(~readable)
-    if len(lost):
-        names = ", ".join(source.name(split, int(row)) for row in lost[:5])
-        more = ", ..." if len(lost) > 5 else ""
-        log.warning(
-            "%d of %d files of the %s split could not be read: %s%s", len(lost), len(readable), split, names, more
-        )
+    lost = [source.name(split, int(row)) for row in np.flatnonzero(~readable)]
+    if lost and split not in source.reported:
+        source.reported.add(split)
+        text = "%d of %d files of the %s split could not be read: %s"
+        warn(log, text, len(lost), len(readable), split, some(lost))

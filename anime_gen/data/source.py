@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_only
 
 from anime_gen.data.cache import cache_root
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
@@ -45,12 +47,15 @@ class Source(ABC):
 
     Attributes:
         cache: the folder below which anything derived is kept; the DataModule sets it.
+        reported: the splits whose unreadable pictures have been named.
     """
 
     cache: Path
+    reported: set[Split]
 
     def __init__(self) -> None:
         self.cache = cache_root()
+        self.reported = set()
 
     @property
     @abstractmethod
@@ -107,6 +112,17 @@ class Source(ABC):
         }
         shape, code = shapes[kind]
         return shape, np.dtype(code)
+
+
+@rank_zero_only
+def warn(log: logging.Logger, text: str, *values: object) -> None:
+    """A warning about the data, which every rank reads: the first one says it."""
+    log.warning(text, *values)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first five of many names."""
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def content_hash(*parts: object) -> str:

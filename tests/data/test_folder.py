@@ -1,13 +1,16 @@
+import errno
 import json
 import logging
+import os
 
 import numpy as np
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
 from anime_gen.contract import UserError
 from anime_gen.data.folder import Folder, convert
-from anime_gen.data.pack import Pack
+from anime_gen.data.pack import Pack, report_unreadable
 from anime_gen.data.source import SPLITS
 from anime_gen.vocabulary import LANDMARKS
 
@@ -78,6 +81,86 @@ def test_files_that_the_manifest_names_but_are_not_there(faces, caplog):
         Folder(faces).count("train")
 
 
+def test_words_and_parts_are_those_of_the_pictures_that_are_there(faces):
+    points = ",".join(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
+    there, gone = ",".join([""] * 48), ",".join(["0.5"] * 48)
+    (faces / "manifest.csv").write_text(
+        f"file,tags,hair,{points}\n000.png,hat,red,{there}\ngone.png,fang,blue,{gone}\n"
+    )
+    folder = Folder(faces, min_tag_count=1)
+    assert folder.vocabulary.as_dict() == {"tags": ["hat"], "attributes": {"hair": ["red"]}}
+    assert folder.parts == {"tags_BT", "attributes_BA"}
+
+
+def test_pictures_without_a_row_are_counted(faces, caplog):
+    (faces / "manifest.csv").write_text("file\n" + "".join(f"{i:03}.png\n" for i in range(2, 120, 2)))
+    assert sum(map(len, names(Folder(faces)).values())) == 59
+    assert (
+        f"61 of 120 pictures in {faces} have no row in {faces}/manifest.csv and are left out: 000.png, " in caplog.text
+    )
+
+
+def test_pictures_without_a_json_file_stay(faces, caplog):
+    (faces / "004.json").write_text('{"tags": ["hat"]}')
+    folder = Folder(faces, min_tag_count=1)
+    assert sum(map(len, names(folder).values())) == 120
+    assert folder.vocabulary.tags == ("hat",)
+    assert "left out" not in caplog.text
+
+
+@pytest.mark.parametrize("loop", ["again", "more/up"])
+def test_a_folder_that_links_lead_back_to_is_read_once(faces, loop):
+    plain = names(Folder(faces))
+    (faces / loop).symlink_to(faces)
+    (faces / "a copy of more").symlink_to(faces / "more")
+    assert names(Folder(faces)) == plain
+    # Links to other folders are followed.
+    elsewhere = faces.parent / "elsewhere"
+    elsewhere.mkdir()
+    Image.new("RGB", (9, 9)).save(elsewhere / "a.png")
+    (faces / "linked").symlink_to(elsewhere)
+    assert sum(map(len, names(Folder(faces)).values())) == 121
+
+
+def test_what_cannot_be_opened_is_named(faces, caplog, monkeypatch):
+    (faces / "lost.png").symlink_to(faces / "nowhere.png")
+    (faces / "shut").mkdir()
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("shut"):  # as for a user who may not, which root never is
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert sum(map(len, names(Folder(faces)).values())) == 120
+    expected = "lost.png (No such file or directory), shut (Permission denied)"
+    assert f"skipped 2 files or folders in {faces}: {expected}" in caplog.text
+
+
+def test_one_rank_warns_for_all(faces, caplog, monkeypatch):
+    (faces / "lost.png").symlink_to(faces / "nowhere.png")
+    (faces / "000.png").write_text("broken")
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    folder = Folder(faces)
+    for split in SPLITS:
+        report_unreadable(folder, split, np.zeros(folder.count(split), bool))
+    assert caplog.text == ""
+
+
+def test_an_empty_colour_says_nothing_about_the_tags_of_that_colour(faces):
+    (faces / "labels.csv").write_text("file,hair,eye\n000.png,red,\n002.png,blue,aqua\n004.png,,aqua\n006.png,,\n")
+    folder = Folder(faces, min_tag_count=1)
+    assert folder.vocabulary.tags == ("aqua eyes", "blue hair", "red hair")
+    tags = {}
+    for split in SPLITS:
+        tags |= dict(zip(names(folder)[split], folder.fill(split, range(4), {"tags"}, 8).columns["tags"], strict=True))
+    assert tags["000.png"].tolist() == [-1, 0, 1]
+    assert tags["002.png"].tolist() == [1, 1, 0]
+    assert tags["004.png"].tolist() == [1, -1, -1]
+    assert tags["006.png"].tolist() == [-1, -1, -1]
+
+
 def test_a_manifest_elsewhere_and_its_labels(faces, tmp_path):
     points = ",".join(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
     values = ",".join(["0.25", "0.75"] * 24)
@@ -120,6 +203,34 @@ def test_other_labels_are_converted_once_into_the_cache(faces, caplog):
     assert caplog.text.count("was converted to a manifest") == 1
     assert sorted(faces.rglob("*")) == before
     assert len(convert(faces).rows) == 120
+
+
+def test_a_conversion_that_fails_names_the_source_and_is_not_kept(faces, monkeypatch):
+    (faces / "labels.csv").write_text("file,hair\n000.png,red\n000.png,blue\n")
+    with pytest.raises(UserError, match=r"/labels\.csv, line 3: 000.png was given already on line 2"):
+        Folder(faces).count("train")
+
+    def half(path, manifest):
+        path.parent.mkdir(parents=True)
+        path.write_text("half of it")
+
+    (faces / "labels.csv").write_text("file,hair\n000.png,red\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("anime_gen.data.folder.write_manifest", half)
+        with pytest.raises(UserError):
+            Folder(faces).count("train")
+    assert Folder(faces).vocabulary.attributes == {"hair": ("red",)}
+    monkeypatch.setattr("anime_gen.data.folder.CONVERSION", 99)
+    assert Folder(faces).vocabulary.attributes == {"hair": ("red",)}
+    assert len(list((Folder(faces).cache / "manifests").iterdir())) == 2
+
+
+def test_a_file_name_in_bytes(faces):
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    (faces / "000.png").rename(faces / name)
+    (faces / "002.json").write_text('{"caption": "a girl"}')
+    assert name in {file for listed in names(Folder(faces)).values() for file in listed}
+    assert not list(Folder(faces).cache.rglob("*.tmp"))
 
 
 def test_nothing_to_convert(faces):

@@ -66,7 +66,9 @@ def test_what_is_written_is_read_again(tmp_path):
         ("name,tags\na.png,smile\n", "no column `file`; the columns are name, tags"),
         ("", "has no rows"),
         ("file\n", "has no rows"),
-        ("file,Tag\na.png,smile\n", "unknown column `Tag`: did you mean `tags`"),
+        ("file,Tag\na.png,smile\n", "unknown column `tag`: did you mean `tags`"),
+        ("file,captoin\na.png,hi\n", "unknown column `captoin`: did you mean `caption`"),
+        ("file,File\na.png,a.png\n", "`file` is there twice"),
         ("file,file\na.png,a.png\n", "`file` is there twice"),
         ("file,left_eyebrow_outer_x\na.png,0.5\n", "unknown column `left_eyebrow_outer_x`: did you mean"),
         ("file,nose_x,nose_y\na.png,0.5,0.5\n", "all 24 landmarks need their columns"),
@@ -88,9 +90,32 @@ def test_mistakes_are_named(tmp_path, text, message):
 
 
 def test_not_text(tmp_path):
-    (tmp_path / "manifest.csv").write_bytes(b"file\n\xff\xfe\x00.png\n")
-    with pytest.raises(UserError, match="not a CSV file in UTF-8"):
-        read_manifest(tmp_path / "manifest.csv")
+    for content, line in (("file\na.png\n".encode("utf-16"), 1), (b"file,tags\na.png,caf\xe9\n", 2)):
+        (tmp_path / "manifest.csv").write_bytes(content)
+        with pytest.raises(UserError, match=f"line {line}: this is not a CSV file in UTF-8: save it as one"):
+            read_manifest(tmp_path / "manifest.csv")
+
+
+def test_the_header_may_be_written_in_any_way(tmp_path):
+    path = manifest(tmp_path, "File,TAGS,Hair,Hair Style,option,styles\na.png,hat,gray,long,x,y\n")
+    groups, (row,) = read_manifest(path)
+    assert groups == ("hair", "hair_style", "option", "styles")
+    assert row == Row("a.png", ("hat",), classes=("grey", "long", "x", "y"))
+    # `tags` is there: `bags` is no slip of the pen.
+    assert read_manifest(manifest(tmp_path, "file,tags,bags\na.png,hat,none\n")).groups == ("bags",)
+
+
+def test_file_names_may_be_any_bytes(tmp_path):
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    write_manifest(tmp_path / "out.csv", Manifest((), [Row(name, ("hat",))]))
+    assert (tmp_path / "out.csv").read_bytes() == b"file,tags\ncaf\xe9.png,hat\n"
+    assert read_manifest(tmp_path / "out.csv").rows == [Row(name, ("hat",))]
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(UnicodeEncodeError):
+        write_manifest(tmp_path / "out.csv", Manifest((), [Row("a.png", caption="\ud800")]))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_vocabulary_grows_with_the_data_and_knows_aliases(tmp_path):
@@ -114,9 +139,22 @@ def test_labels_csv_keeps_labels_and_leaves_the_detectors_boxes(tmp_path):
         Row("images/2.jpg", ("grey hair", "aqua eyes"), classes=("grey", "aqua")),
         Row("images/4.jpg", None, classes=(None, None)),
     ]
-    path.write_text("picture,hair\n2.jpg,gray\n")
-    with pytest.raises(UserError, match="needs the columns `file`"):
-        convert_labels_csv(path, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("picture,hair\n2.jpg,gray\n", "labels.csv: it needs the columns `file`"),
+        ("file,hair\n2.jpg,red\nimages/2.jpg,blue\n", "labels.csv, line 3: images/2.jpg was given already on line 2"),
+        ("file,hair\n2.jpg,red\n,blue\n", "labels.csv, line 3: `file` is empty"),
+        ("file,hair\n" + "".join(f"{i}.jpg,{i}\n" for i in range(80)), "labels.csv: column `hair` has 80 different"),
+    ],
+)
+def test_labels_csv_mistakes_are_named(tmp_path, text, message):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(UserError) as caught:
+        convert_labels_csv(tmp_path / "labels.csv", ["images/2.jpg"])
+    assert message in str(caught.value)
 
 
 def s1(tmp_path, told):
@@ -127,12 +165,14 @@ def s1(tmp_path, told):
 
 def test_s1_json(tmp_path):
     everything = {"tags": ["long_hair", "Smile"], "caption": "a girl", "landmarks": {"nose": [256, 384]}}
-    (row,) = s1(tmp_path, {**everything, "width": 512, "height": 512}).rows
+    row, unlabelled = s1(tmp_path, {**everything, "width": 512, "height": 512}).rows
+    assert unlabelled == Row("unlabelled.png")
     assert row.tags == ("long hair", "smile")
     assert row.caption == "a girl"
     assert row.landmarks_K2[LANDMARKS.index("nose")].tolist() == [0.5, 0.75]
     assert row.visible_K.sum() == 1
-    (row,) = s1(tmp_path, {"tags": "smile, hat", "landmarks": [[50, 25]] * 24}).rows
+    row = s1(tmp_path, {"tags": "smile, hat", "landmarks": [[50, 25]] * 24, "caption": "a\r girl\n"}).rows[0]
+    assert row.caption == "a girl"
     assert row.tags == ("smile", "hat")
     assert (row.landmarks_K2 == 0.5).all()
 
@@ -143,6 +183,8 @@ def test_s1_json(tmp_path):
         ("{", "is not JSON"),
         ([], "a JSON object is expected"),
         ({"tags": 3}, "tags must be"),
+        ({"caption": "a girl " * 30_000}, "209999 characters of tags or caption are more than 131072"),
+        ({"tags": ["\ud83d"]}, "'\\ud83d' in tags or caption is no character"),
         ({"landmarks": {"noze": [1, 2]}}, "unknown landmark 'noze': did you mean nose?"),
         ({"landmarks": [[1, 2]] * 23}, "must be 24"),
         ({"landmarks": [[1, 2, 3]] * 24}, "two numbers"),

@@ -2,6 +2,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import sys
 import time
 
 import numpy as np
@@ -124,6 +125,29 @@ def test_a_killed_builder_process_ends_the_build_clearly(tmp_path):
 
     with pytest.raises(UserError, match=r"was ended \(exit code -9\): free some memory"):
         Pack(Dying(tmp_path / "diary"), "train", 4, 2).open({"image"})
+
+
+def test_ctrl_c_is_answered_once(tmp_path):
+    diary = tmp_path / "diary"
+
+    def run():
+        os.setsid()
+        sys.stderr = (tmp_path / "said").open("w")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            Pack(Numbered(diary, 0.05), "train", 4, 3).open({"image"})
+        except KeyboardInterrupt:
+            os._exit(7)
+
+    victim = fork.Process(target=run)
+    victim.start()
+    until(lambda: diary.exists() and len(diary.read_text().split()) >= 3)
+    # As a terminal does: to every process of the group.
+    os.killpg(victim.pid, signal.SIGINT)
+    victim.join(20)
+    assert victim.exitcode == 7
+    assert "Traceback" not in (tmp_path / "said").read_text()
+    assert not list((tmp_path / "cache").rglob("*.npy*"))
 
 
 def test_an_error_in_a_process_arrives_with_its_place(tmp_path):
