@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 # Fewer pictures than this say nothing in a validation score.
 LEAST_VALIDATION = 8
+# Of fewer pictures no distance can be taken.
+LEAST_SCORED = 2
+# A chunk of larger pictures would not fit into memory.
+LARGEST = 4096
 
 
 class AnimeFaces(L.LightningDataModule):
@@ -34,7 +38,7 @@ class AnimeFaces(L.LightningDataModule):
         image_size: width and height of the pictures, pixels.
         batch_size: training pictures a step, over all devices together.
         epoch_images: training pictures a Lightning epoch; by default one pass, rounded down to whole batches.
-        score_images: how many validation pictures are scored; all where there are fewer.
+        score_images: how many validation pictures are scored, at least 2; all where there are fewer.
         mirror: show half of the training pictures mirrored, with landmarks and left/right tags swapped.
         num_workers: processes that make batches beside the trainer; 0 is fast, since nothing is decoded twice.
         seed: of the order of the training pictures and of the mirror decisions.
@@ -56,9 +60,16 @@ class AnimeFaces(L.LightningDataModule):
         other_domain: Source | None = None,
     ) -> None:
         super().__init__()
-        for name, value in (("image_size", image_size), ("batch_size", batch_size), ("score_images", score_images)):
-            if value < 1:
-                raise UserError(f"data.{name} is {value}: it must be at least 1")
+        for name, value, least in (
+            ("image_size", image_size, 1),
+            ("batch_size", batch_size, 1),
+            ("score_images", score_images, LEAST_SCORED),
+            ("num_workers", num_workers, 0),
+        ):
+            if value < least:
+                raise UserError(f"data.{name} is {value}: it must be at least {least}")
+        if image_size > LARGEST:
+            raise UserError(f"data.image_size is {image_size}: it must be at most {LARGEST}")
         root = cache_root(cache_dir)
         self.source = _placed(source or PaintedFaces(), root)
         self.other_domain = None if other_domain is None else _placed(other_domain, root)
@@ -124,11 +135,11 @@ class AnimeFaces(L.LightningDataModule):
 
     def val_dataloader(self) -> Loader:
         """The first `score_images` pictures of the validation split."""
-        return self.loader("validation", self.needs, self.score_images)
+        return self._scored("validation", self.score_images)
 
     def test_dataloader(self) -> Loader:
         """The whole test split."""
-        return self.loader("test", self.needs, None)
+        return self._scored("test", None)
 
     def predict_dataloader(self) -> Loader:
         """The whole test split."""
@@ -160,18 +171,29 @@ class AnimeFaces(L.LightningDataModule):
         return [captions[row] for row in self._pictures(split, frozenset()).rows]
 
     def record(self) -> dict[str, Any]:
-        """What a protocol says about the data: source and arguments, pictures per split, and a key of its content."""
-        sources = [self.source] if self.other_domain is None else [self.source, self.other_domain]
-        keys = [[source.picture_key(split), source.label_key(split)] for source in sources for split in SPLITS]
+        """What a protocol says about the data.
+
+        Source and arguments, and for each split that has been read so far (others would have to be decoded for this):
+        how many of its pictures are readable, and a key of its names, pixels and labels, the same for a copy elsewhere.
+        """
         record: dict[str, Any] = {
             "source": self.source.describe(),
             "image_size": self.image_size,
-            "pictures": {split: self.source.count(split) for split in SPLITS},
-            "key": content_hash(keys),
+            "mirror": self.mirror,
+            **self._read(self.source, "own"),
         }
         if self.other_domain is not None:
-            record["other_domain"] = self.other_domain.describe()
+            record["other_domain"] = {**self.other_domain.describe(), **self._read(self.other_domain, "other")}
         return record
+
+    def _read(self, source: Source, whose: str) -> dict[str, dict[str, int | str]]:
+        opened = {split: len(pictures) for (owner, split, _), pictures in self._opened.items() if owner == whose}
+        splits = [split for split in SPLITS if split in opened]
+        contents = {split: Pack(source, split, self.image_size).content() for split in splits}
+        return {
+            "pictures": {split: opened[split] for split in splits},
+            "key": {split: content_hash(contents[split], source.label_key(split)) for split in splits},
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """The vocabulary, whose order is part of the weights."""
@@ -205,7 +227,10 @@ class AnimeFaces(L.LightningDataModule):
     def _other(self, split: Split) -> Pictures:
         if self.other_domain is None:
             raise UserError("this family translates pictures of another domain: give their folder as data.other_domain")
-        return self._open(self.other_domain, "other", split, frozenset())
+        pictures = self._open(self.other_domain, "other", split, frozenset())
+        if not len(pictures):
+            raise UserError(f"data.other_domain has no {split} pictures: add some, or name their split in a manifest")
+        return pictures
 
     def _open(self, source: Source, whose: str, split: Split, parts: frozenset[str]) -> Pictures:
         key = (whose, split, parts)
@@ -216,6 +241,14 @@ class AnimeFaces(L.LightningDataModule):
     def _evaluation(self, split: Split, parts: frozenset[str]) -> EvaluationSet:
         other = self._other(split) if self._other_needed(parts) else None
         return EvaluationSet(self._pictures(split, parts), other)
+
+    def _scored(self, split: Split, limit: int | None) -> Loader:
+        if (count := self.count(split)) < LEAST_SCORED:
+            raise UserError(
+                f"{count} {split} pictures are too few to score: at least {LEAST_SCORED} are needed; add pictures, or "
+                "name their split in a manifest"
+            )
+        return self.loader(split, self.needs, limit)
 
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)

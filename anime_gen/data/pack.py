@@ -5,6 +5,7 @@
         lock                      held (flock) by the one run that builds
         image-32.npy              uint8 (N, 32, 32, 3)
         readable-32.npy           bool (N,), False where a picture could not be read
+        content-32.txt            hash of the rows' names and pixels
         sketch-32.npy             uint8 (N, 32, 32)
         tags-<label key>.npy      int8 (N, T), and attributes-, landmarks-, visible- likewise
 
@@ -14,6 +15,7 @@ A column is written under a temporary name and renamed when it is whole, so a na
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -21,7 +23,7 @@ import os
 import signal
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,6 +119,21 @@ class Pack:
         kinds = frozenset(kinds)
         self.build(kinds)
         return {kind: np.load(self.path(kind), mmap_mode="r") for kind in sorted(kinds)}
+
+    def content(self) -> str:
+        """Hash of the names and pixels of all rows: equal for copies of the data, wherever they lie."""
+        path = self.folder / f"content-{self.size}.txt"
+        if not path.exists():
+            image = self.open({"image"})["image"]
+            digest = hashlib.sha256()
+            for row in range(len(image)):
+                digest.update(self.source.name(self.split, row).encode("utf-8", "surrogateescape"))
+                digest.update(image[row])
+            # Another's cache may be closed to us; then it is hashed anew in each run.
+            with suppress(UserError):
+                write_whole(path, digest.hexdigest()[:16])
+            return digest.hexdigest()[:16]
+        return path.read_text(encoding="utf-8")
 
     def build(self, kinds: frozenset[Kind]) -> None:
         """Makes the missing columns among `kinds`; waits where another run is at it."""

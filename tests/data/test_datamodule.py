@@ -1,4 +1,5 @@
 import copy
+import shutil
 from typing import Any
 
 import lightning as L
@@ -6,10 +7,13 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch.cli import LightningCLI
+from PIL import Image
 from torch import nn
 
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces, Folder, PaintedFaces
+from anime_gen.data.manifest import hashed_split
+from anime_gen.data.source import SPLITS
 
 
 class Watcher(GenerativeModule):
@@ -50,7 +54,7 @@ class Watcher(GenerativeModule):
 
 
 def data(faces, **settings) -> AnimeFaces:
-    return AnimeFaces(Folder(faces), **{"image_size": 8, "batch_size": 16, **settings})
+    return AnimeFaces(**{"source": Folder(faces), "image_size": 8, "batch_size": 16, **settings})
 
 
 def fit(module, datamodule, tmp_path, **settings):
@@ -173,7 +177,13 @@ def test_another_domain(faces, tmp_path):
     shown = data(faces, other_domain=PaintedFaces(60), image_size=32)
     dataset = shown._evaluation("validation", frozenset({"source_BCHW"}))
     assert dataset.__getitems__(range(5)).condition.source_BCHW.shape == (5, 3, 32, 32)
-    assert shown.record()["other_domain"]["class"] == "PaintedFaces"
+    other = shown.record()["other_domain"]
+    assert other["class"] == "PaintedFaces"
+    assert other["pictures"] == {"validation": 9}
+    (faces / "manifest.csv").write_text("file,split\n000.png,train\n")
+    one_sided = data(faces, source=PaintedFaces(60), other_domain=Folder(faces))
+    with pytest.raises(UserError, match=r"data\.other_domain has no validation pictures: add some"):
+        fit(Watcher(needs=("source_BCHW",)), one_sided, tmp_path, max_epochs=1)
 
 
 def test_a_checkpoint_of_other_words_is_refused(faces, tmp_path):
@@ -197,16 +207,56 @@ def test_showcase_captions_and_record(faces):
     assert painted.showcase(100).visible_BK.shape == (9, 24)
     assert len(painted.captions("validation")) == painted.count("validation") == 9
     record = painted.record()
-    assert record["pictures"] == {"train": 42, "validation": 9, "test": 9}
+    # What was not read is not decoded for the record.
+    assert record["pictures"] == {"validation": 9}
     assert yaml.safe_load(yaml.safe_dump(record)) == record
-    assert record["key"] != AnimeFaces(PaintedFaces(60, seed=1), 32, 16).record()["key"]
+    other = AnimeFaces(PaintedFaces(60, seed=1), 32, 16, mirror=False)
+    assert other.count("validation") == 9
+    assert record["key"] != other.record()["key"]
+    assert (record["mirror"], other.record()["mirror"]) == (True, False)
+
+
+def test_the_record_is_of_the_content(faces, tmp_path):
+    def record(folder):
+        made = data(folder)
+        for split in SPLITS:
+            made.count(split)
+        return made.record()
+
+    (faces / "000.png").write_text("broken")
+    first = record(faces)
+    assert sum(first["pictures"].values()) == 119
+    shutil.copytree(faces, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert record(tmp_path / "copy")["key"] == record(faces)["key"] == first["key"]
+    split = hashed_split("002.png")
+    Image.new("RGB", (24, 24)).save(faces / "002.png")
+    assert {s for s in SPLITS if record(faces)["key"][s] != first["key"][s]} == {split}
+    (faces / "002.png").rename(faces / "002.PNG")
+    assert record(faces)["key"] != first["key"]
 
 
 def test_settings_that_make_no_sense(faces):
     with pytest.raises(UserError, match=r"data\.batch_size is 0"):
         data(faces, batch_size=0)
+    for setting, message in (
+        ({"score_images": 1}, r"data\.score_images is 1: it must be at least 2"),
+        ({"num_workers": -1}, r"data\.num_workers is -1: it must be at least 0"),
+        ({"image_size": 100_000}, r"data\.image_size is 100000: it must be at most 4096"),
+    ):
+        with pytest.raises(UserError, match=message):
+            data(faces, **setting)
     with pytest.raises(UserError, match="20 is the least"):
         PaintedFaces(3)
+
+
+def test_a_split_that_cannot_be_scored(faces):
+    rows = "".join(f"{i:03}.png,{'validation' if i == 4 else 'train'}\n" for i in range(0, 120, 2))
+    (faces / "manifest.csv").write_text(f"file,split\n{rows}")
+    module = ranked(data(faces), 0, 1)
+    with pytest.raises(UserError, match="0 test pictures are too few to score: at least 2"):
+        module.test_dataloader()
+    with pytest.raises(UserError, match="1 validation pictures are too few to score: at least 2"):
+        module.val_dataloader()
 
 
 def cli(config, tmp_path) -> LightningCLI:

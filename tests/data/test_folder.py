@@ -226,7 +226,7 @@ def test_a_conversion_that_fails_names_the_source_and_is_not_kept(faces, monkeyp
 
 
 def test_a_file_name_in_bytes(faces):
-    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    name = b"\xe9t\xe9.png".decode("utf-8", "surrogateescape")
     (faces / "000.png").rename(faces / name)
     (faces / "002.json").write_text('{"caption": "a girl"}')
     assert name in {file for listed in names(Folder(faces)).values() for file in listed}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from anime_gen.data import AnimeFaces, Folder
+from anime_gen.data.source import SPLITS
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="the folder of shared data is not here")
@@ -17,7 +18,7 @@ def test_anime96():
     assert {"grey hair", "aqua hair", "orange eyes"} < set(data.vocabulary.tags)
     assert "grey" in data.vocabulary.attributes["hair"]
     assert data.num_landmarks == 0
-    assert sum(data.record()["pictures"].values()) == 9509
+    assert sum(data.source.count(split) for split in SPLITS) == 9509
     told = data.loader("validation", data.source.parts, 64)
     (batch,) = told
     assert batch.image_BCHW.shape == (64, 3, 32, 32)

@@ -134,6 +134,25 @@ def test_copies_are_found_and_new_pictures_are_not():
     assert 0.45 < score.compute()["copies"].item() < 0.6
 
 
+def test_copies_are_found_beside_held_out_pictures_that_are_in_the_training_set():
+    stream = torch.Generator().manual_seed(0)
+    training, held_out = torch.randint(256, (2, 400, 1, 2, 2), generator=stream, dtype=torch.uint8)
+    held_out[::50] = training[:8]
+    score = NearestTraining(Pixels())
+    score.update(training, Role.TRAINING)
+    score.update(held_out, Role.HELD_OUT)
+    score.update(training[100:200], Role.SAMPLE)
+    assert score.compute()["copies"].item() == 1
+    assert score.compute()["nearest_ratio"].item() == pytest.approx(0, abs=1e-6)
+    assert score.protocol()["num_held_out_in_training"] == 8
+
+    score.reset_all()
+    for role in Role:
+        score.update(training, role)
+    assert score.compute() == {}  # nothing unseen to compare with
+    assert score.protocol()["num_held_out_in_training"] == 400
+
+
 def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictures):
     runs = []
     judge.judge.register_forward_hook(lambda *_: runs.append(1))
