@@ -14,7 +14,6 @@ BIN := .venv/bin
 ENV := .venv/.complete
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
-export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help env experiment smoke test test-slow dashboard judge painter-check lint format lock golden clean
 

@@ -55,6 +55,7 @@ class Diffusion(GenerativeModule):
         dropping: how often conditions are hidden in training.
         settings: how to sample.
         lr, betas, weight_decay: AdamW.
+        max_gradient_norm: the gradient of all parameters is scaled down to at most this L2 norm.
         warmup_images: images over which the learning rate rises from 0.
         cooldown: last part of the run, as a fraction of its images, in which the learning rate falls to 0 again
             (Haegele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
@@ -81,12 +82,13 @@ class Diffusion(GenerativeModule):
         lr: float = 6e-4,
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
+        max_gradient_norm: float = 1.0,
         warmup_images: int = 5000,
         cooldown: float = 0.4,
     ) -> None:
         super().__init__(image_size)
         self.save_hyperparameters()
-        channels = channels or [64, 128, 192]
+        channels = channels or [64, 128, 128]
         if patch < 1 or lr <= 0:
             raise UserError(f"model.patch={patch} must be at least 1 and model.lr={lr} above 0")
         coarsest = patch * 2 ** (len(channels) - 1)
@@ -117,6 +119,7 @@ class Diffusion(GenerativeModule):
         self.settings = settings or DiffusionSettings()
         self.schedule.trailing(self.settings.steps)  # refuses too many now rather than at the first scoring
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
+        self.max_gradient_norm = max_gradient_norm
         self.warmup_images = warmup_images
         if not 0 <= cooldown <= 1:
             raise UserError(f"model.cooldown={cooldown}: give a fraction of the run, from 0 (none) to 1")
@@ -150,9 +153,19 @@ class Diffusion(GenerativeModule):
         prediction = self.network(a * x_0 + s * eps, t, condition, told)
         return {"loss": mean_squared_error(prediction, self.target.of(x_0, eps, a, s))}
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.max_gradient_norm)
+
     def configure_optimizers(self) -> Any:
+        if self.trainer.gradient_clip_val:
+            raise UserError("diffusion clips its gradients itself: give --model.max_gradient_norm")
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.lr, betas=self.betas, weight_decay=self.weight_decay, fused=True
+            self.network.parameters(),
+            lr=self.lr,
+            betas=self.betas,
+            weight_decay=self.weight_decay,
+            # float16's gradients must be unscaled before they are clipped; a fused step would unscale them after.
+            fused=self.trainer.precision != "16-mixed",
         )
         steps = self.trainer.estimated_stepping_batches  # infinite for a run without an end
 
