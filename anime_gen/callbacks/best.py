@@ -20,7 +20,15 @@ class Best(ModelCheckpoint):
     """
 
     def __init__(self, monitor: str = "fd_judge", mode: str = "min") -> None:
-        super().__init__(monitor=monitor, mode=mode, filename="best", save_top_k=1, enable_version_counter=False)
+        super().__init__(
+            monitor=monitor,
+            mode=mode,
+            filename="best",
+            save_top_k=1,
+            # Right after the scoring: last.ckpt, which Resume saves then too, must know what has been best.
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
 
     def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")

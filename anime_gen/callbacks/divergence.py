@@ -34,11 +34,13 @@ class Divergence(L.Callback):
             return
         images = int(pl_module.images_shown)
         bad = [name for name, value in outputs.items() if not math.isfinite(float(value))]
-        if bad and self.bad_looks == 0:
+        # Each rank has losses of its own; all must stop together, or those that go on wait for the others for ever.
+        fine = trainer.strategy.reduce_boolean_decision(not bad)
+        if not fine and self.bad_looks == 0:
             self.began = images
-        self.bad_looks = self.bad_looks + 1 if bad else 0
+        self.bad_looks = 0 if fine else self.bad_looks + 1
         if self.bad_looks >= self.patience:
             raise UserError(
-                f"training diverged: {', '.join(bad)} not finite since about {self.began:,} images; "
+                f"training diverged: {', '.join(bad) or 'a loss'} not finite since about {self.began:,} images; "
                 "lower the learning rate or use --trainer.precision=32-true, then start a new run"
             )

@@ -32,16 +32,14 @@ class EMA(L.Callback):
         self._shadow: nn.Module | None = None
         self._restored: dict[str, Tensor] | None = None
         self._swapped = False
-
-    def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:
-        if self._shadow is None:
-            self._shadow = copy.deepcopy(pl_module.averaged).requires_grad_(False)
+        # "averaged", or "trained" where nothing has been averaged yet: what a score is recorded with.
+        self.weights = "trained"
 
     @property
     def shadow(self) -> nn.Module:
         """The averaged network (the trained one while the two are swapped)."""
         if self._shadow is None:
-            raise RuntimeError("EMA has no network before the trainer has called setup")
+            raise RuntimeError("EMA has no network before the trainer has begun")
         return self._shadow
 
     def decay(self, images_shown: int, images: int) -> float:
@@ -50,10 +48,14 @@ class EMA(L.Callback):
         return float(0.5 ** (images / max(half_life, 1e-8)))
 
     def _place(self, pl_module: GenerativeModule) -> None:
+        if self._shadow is None:
+            # Not sooner: by now the weights of a checkpoint are in place, even of one that holds no average.
+            self._shadow = copy.deepcopy(pl_module.averaged).requires_grad_(False)
         self.shadow.to(pl_module.device)
         if self._restored is not None:
             self.shadow.load_state_dict(self._restored)
             self._restored = None
+            self.weights = "averaged"
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._place(pl_module)
@@ -68,6 +70,7 @@ class EMA(L.Callback):
         torch._foreach_lerp_(list(self.shadow.parameters()), [p.data for p in trained.parameters()], 1 - keep)
         for average, buffer in zip(self.shadow.buffers(), trained.buffers(), strict=True):
             average.copy_(buffer)
+        self.weights = "averaged"
 
     def _swap(self, pl_module: GenerativeModule) -> None:
         """Exchanges storage, so that optimisers and DDP keep the parameter objects they know."""
@@ -103,7 +106,7 @@ class EMA(L.Callback):
     def state_dict(self) -> dict[str, Any]:
         if self._swapped:
             raise RuntimeError("a checkpoint was asked for while the average stands in for the trained weights")
-        return {"averaged": self._shadow.state_dict() if self._shadow is not None else {}}
+        return {"averaged": self.shadow.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._restored = state_dict["averaged"]

@@ -32,11 +32,11 @@ class Grids(L.Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         shown: Condition = data.showcase(self.rows)
         repeated = shown.map(lambda part: part.repeat_interleave(self.columns, dim=0))
+        # There may be fewer validation pictures than rows.
+        rows = next((len(part) for part in shown if part is not None), self.rows)
+        seeds = list(range(self.columns)) * rows if pl_module.needs else list(range(rows * self.columns))
         with trainer.precision_plugin.forward_context():
-            images = pl_module.sample(
-                repeated,
-                list(range(self.columns)) * self.rows if pl_module.needs else list(range(self.rows * self.columns)),
-            )
+            images = pl_module.sample(repeated, seeds)
         return tile(quantise(images), self.columns, shown if pl_module.needs else None, data.vocabulary)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -16,10 +17,11 @@ from anime_gen.contract import GenerativeModule
 
 
 class Resume(Checkpoint):
-    """Keeps `checkpoints/last.ckpt`: after every scoring, every so many images, and at Ctrl-C or SIGTERM.
+    """Keeps `checkpoints/last.ckpt`: after every scoring, every so many images, at the end, and at Ctrl-C or SIGTERM.
 
-    A first signal lets the batch finish, saves and stops; a second one stops at once, and the run goes on from the
-    last save. Lightning writes the file beside its place and renames it, so a kill never leaves half a checkpoint.
+    A first signal lets the batch (or the scoring) finish, saves and stops; a second one stops at once, and the run
+    goes on from the last save. Lightning writes the file beside its place and renames it, so a kill never leaves half
+    a checkpoint.
 
     Args:
         every_images: images between saves.
@@ -34,6 +36,7 @@ class Resume(Checkpoint):
         self._saved_at_images = 0
         self._saved_at_time = 0.0
         self._asked_to_stop = 0
+        self._speaks = True
         self._handlers: dict[int, Any] = {}
 
     def path(self, trainer: L.Trainer) -> Path:
@@ -43,6 +46,7 @@ class Resume(Checkpoint):
         self._saved_at_images = int(pl_module.images_shown)
         self._saved_at_time = time.monotonic()
         self._asked_to_stop = 0
+        self._speaks = trainer.is_global_zero
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
@@ -53,6 +57,9 @@ class Resume(Checkpoint):
         if self._asked_to_stop:
             raise KeyboardInterrupt
         self._asked_to_stop = number
+        if self._speaks:
+            # Not print: a signal may come in the middle of somebody else's, and its buffer cannot be entered twice.
+            os.write(2, b"\nstopping after this batch or scoring; once more stops at once, without saving\n")
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
@@ -67,11 +74,12 @@ class Resume(Checkpoint):
             self._save(trainer, pl_module)
         if stop:
             self._restore_handlers()
-            print(
-                f"\nstopped after {int(pl_module.images_shown):,} images, all saved; "
-                f"to go on: make experiment RESUME={trainer.default_root_dir}",
-                file=sys.stderr,
-            )
+            if self._speaks:
+                print(
+                    f"\nstopped after {int(pl_module.images_shown):,} images, all saved; "
+                    f"to go on: make experiment RESUME={trainer.default_root_dir}",
+                    file=sys.stderr,
+                )
             raise KeyboardInterrupt
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
@@ -89,6 +97,8 @@ class Resume(Checkpoint):
         self._handlers.clear()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        if int(pl_module.images_shown) != self._saved_at_images:  # not every run ends with a scoring
+            self._save(trainer, pl_module)
         self._restore_handlers()
 
     def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Scores a run on its averaged weights and keeps every score beside its protocol."""
+"""Scores a run, on its averaged weights where it has them, and keeps every score beside its protocol."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 
+from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.stopwatch import Stopwatch
 from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.metrics.protocol import Record, append, drop_after, quantise
@@ -68,10 +69,11 @@ class Scoring(L.Callback):
         images = int(pl_module.images_shown)
         seconds = self.stopwatch.seconds()
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         shared = {
             "split": split,
             "data": data.record(),
-            "weights": "averaged",
+            "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
             "precision": str(trainer.precision),
             "sampling": repr(pl_module.settings),
         }

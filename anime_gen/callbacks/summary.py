@@ -27,13 +27,18 @@ def table(records: list[Record]) -> str:
 
 
 class Summary(L.Callback):
-    """Prints the run's folder and a small table of its scores when `fit` has ended."""
+    """Prints the run's folder and a small table of its scores when it has ended."""
+
+    def scores(self, trainer: L.Trainer, split: str) -> list[Record]:
+        """A folder may hold scores on several splits; they are not each other's."""
+        records = read(Path(trainer.default_root_dir) / "metrics.json")
+        return [record for record in records if record.protocol["split"] == split]
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir)
-        records = read(folder / "metrics.json")
+        records = self.scores(trainer, "validation")
         images = int(pl_module.images_shown)
         took = f", {clock(records[-1].seconds)} with scoring" if records else ""
         print(f"\n{folder}: {images:,} images{took}, peak memory {peak_memory_gib(pl_module.device):.1f} GiB")
@@ -41,3 +46,15 @@ class Summary(L.Callback):
         print(f"\n  grids        {folder}/grids/")
         print(f"  dashboard    make dashboard   (or: tensorboard --logdir {folder.parent})")
         print(f"  sample       anime-gen sample {folder} --seeds 0-63 --out grid.png")
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        if trainer.state.fn == "validate" and trainer.is_global_zero:
+            print(f"\n{trainer.default_root_dir}:\n{table(self.scores(trainer, 'validation'))}")
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        if trainer.is_global_zero:
+            print(f"\n{trainer.default_root_dir}:\n{table(self.scores(trainer, 'test'))}")
+
+    def on_predict_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        if trainer.is_global_zero:
+            print(f"\n{trainer.default_root_dir}/predictions/")

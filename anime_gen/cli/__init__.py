@@ -67,6 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
         getattr(importlib.import_module(module), function)(name, arguments)
     except KeyboardInterrupt:
         return 130
+    except SystemExit as stop:
+        # Lightning's way to end at a Ctrl-C.
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            return 130
+        raise
     except Exception as error:
         # A constructor's complaint arrives wrapped in the exceptions of the parser that called it.
         cause: BaseException | None = error
@@ -79,6 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def fail(message: str) -> int:
-    """Prints one line on stderr; returns the exit status 2."""
-    print(f"anime-gen: {message}", file=sys.stderr)
+    """Prints one line on stderr, not one for each rank; returns the exit status 2."""
+    if rank() == 0:
+        print(f"anime-gen: {message}", file=sys.stderr)
     return 2
+
+
+def rank() -> int:
+    """Which of several processes this is, before there is a trainer to ask: torchrun, Lightning and Slurm tell."""
+    told = (os.environ.get(name) for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    return int(next(filter(None, told), 0))

@@ -59,8 +59,8 @@ def curves(run: Path) -> dict[str, dict[int, float]]:
     }
 
 
-def last(run: Path) -> dict:
-    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+def last(run: Path, name: str = "last") -> dict:
+    return torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -71,8 +71,8 @@ def uninterrupted(request, anime_gen, tmp_path_factory):
     return request.param, run
 
 
-# In the middle of the second epoch, one batch and three batches after a save; at the last batch of an epoch.
-@pytest.mark.parametrize("images", [104, 128])
+# One batch after a scoring; in the middle of the second epoch; at the last batch of an epoch.
+@pytest.mark.parametrize("images", [72, 104, 128])
 def test_killed_run_equals_uninterrupted(uninterrupted, images, anime_gen, tmp_path):
     family, whole = uninterrupted
     run = tmp_path / "killed" / "run"
@@ -93,20 +93,30 @@ def test_killed_run_equals_uninterrupted(uninterrupted, images, anime_gen, tmp_p
         torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
     torch.testing.assert_close(found["callbacks"]["EMA"], expected["callbacks"]["EMA"], rtol=0, atol=0)
     assert curves(run) == curves(whole)
+    torch.testing.assert_close(last(run, "best")["state_dict"], last(whole, "best")["state_dict"], rtol=0, atol=0)
 
 
 def test_interrupt_finishes_the_batch_saves_and_says_how_to_go_on(anime_gen, tmp_path):
     run = tmp_path / "interrupted" / "run"
     killer = {"class_path": "tests.callbacks.killer.KillAt", "init_args": {"images": 80, "number": 2}}
     stopped = fit(anime_gen, run, "dcgan", killer)
-    assert stopped.returncode != 0
+    assert stopped.returncode == 130
     # The signal came after batch 10 had been counted: batch 11 at the latest is saved.
     assert int(last(run)["state_dict"]["images_shown"]) in (80, 88)
+    assert "stopping after this batch" in stopped.stderr
     assert f"RESUME={run}" in stopped.stderr
     assert "Traceback" not in stopped.stderr
 
 
-def test_resume_says_what_is_missing(anime_gen, tmp_path):
-    nothing = anime_gen("resume", tmp_path / "no")
+@pytest.mark.parametrize("keys", ["--trainer.check_val_every_n_epoch=2", "--trainer.limit_val_batches=0"])
+def test_what_comes_after_the_last_scoring_is_saved(here, tmp_path, keys):
+    run = tmp_path / "odd" / "run"
+    done = fit(lambda *words: here(*words, keys), run, "dcgan")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(last(run)["state_dict"]["images_shown"]) == 192
+
+
+def test_resume_says_what_is_missing(here, tmp_path):
+    nothing = here("resume", tmp_path / "no")
     assert (nothing.returncode, len(nothing.stderr.strip().splitlines())) == (2, 1)
     assert "no config.yaml" in nothing.stderr
