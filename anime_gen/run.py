@@ -22,11 +22,12 @@ from anime_gen.vocabulary import Vocabulary
 
 
 class Trained(NamedTuple):
-    """A family ready to sample: its averaged weights, and the words it knows."""
+    """A family ready to sample, the words it knows, and the file it was loaded from."""
 
     module: GenerativeModule
     vocabulary: Vocabulary
     images_shown: int
+    path: Path
 
 
 def checkpoint_of(run: Path, name: str = "best") -> Path:
@@ -39,27 +40,48 @@ def checkpoint_of(run: Path, name: str = "best") -> Path:
         return run
     if not run.is_dir():
         raise UserError(f"{run} is no run: give a folder such as runs/diffusion/NAME, or a .ckpt file")
-    for candidate in (name, "last"):
+    for candidate in (name, "last") if name == "best" else (name,):
         path = run / "checkpoints" / f"{candidate}.ckpt"
         if path.exists():
             return path
-    raise UserError(f"{run} holds no checkpoint yet (looked for checkpoints/{name}.ckpt and checkpoints/last.ckpt)")
+    held = ", ".join(sorted(path.stem for path in (run / "checkpoints").glob("*.ckpt")))
+    raise UserError(f"{run} holds no checkpoint {name!r}" + (f"; it holds: {held}" if held else " yet"))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a checkpoint of the suite holds; its tensors stay on disk until they are used.
+
+    Raises:
+        UserError: there is no such file, or it is something else.
+    """
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        saved["family"], saved["state_dict"]
+    except FileNotFoundError as reason:
+        raise UserError(f"there is no checkpoint {path}") from reason
+    except Exception as reason:
+        raise UserError(f"{path} is not a checkpoint of this suite") from reason
+    return saved
 
 
 def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
-    """Loads the family of a run with its averaged weights, in eval mode, without its data.
+    """Loads the family of a run with its averaged weights (the trained ones of a run without EMA), in eval mode.
 
     Raises:
-        UserError: no checkpoint, or a file that is not one of ours.
+        UserError: no checkpoint, a file that is not one of ours, or one of a version that the code has left behind.
     """
     path = checkpoint_of(run, checkpoint)
+    saved = read_checkpoint(path)
+    module_name, class_name = saved["family"].rsplit(".", 1)
     try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        class_path, vocabulary = saved["family"], Vocabulary.from_dict(saved["AnimeFaces"]["vocabulary"])
+        family: type[GenerativeModule] = getattr(importlib.import_module(module_name), class_name)
+        module = family.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        if "EMA" in saved.get("callbacks", {}):
+            module.averaged.load_state_dict(saved["callbacks"]["EMA"]["averaged"])
+        vocabulary = Vocabulary.from_dict(saved["AnimeFaces"]["vocabulary"])
     except Exception as reason:
-        raise UserError(f"{path} is not a checkpoint of this suite ({type(reason).__name__}: {reason})") from reason
-    module_name, class_name = class_path.rsplit(".", 1)
-    family: type[GenerativeModule] = getattr(importlib.import_module(module_name), class_name)
-    module = family.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-    module.averaged.load_state_dict(saved["callbacks"]["EMA"]["averaged"])
-    return Trained(module.to(device).eval(), vocabulary, int(module.images_shown))
+        raise UserError(
+            f"{path} does not fit today's {saved['family']}: {' '.join(str(reason).split())[:300]}; "
+            "its run's provenance.json says which version trained it"
+        ) from reason
+    return Trained(module.to(device).eval(), vocabulary, int(module.images_shown), path)

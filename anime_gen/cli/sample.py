@@ -31,6 +31,8 @@ def parse_seeds(text: str) -> list[int]:
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
             raise UserError(f"--seeds {text}: give numbers and ranges such as 0-63 or 1,2,10-19")
+        if int(match[2] or match[1]) >= 2**63:
+            raise UserError(f"--seeds {text}: a seed is below 2**63")
         seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
     return seeds
 
@@ -54,7 +56,12 @@ def read_landmarks(path: Path) -> torch.Tensor:
         raise UserError(f"--landmarks {path} is not JSON ({reason})") from reason
     scale = (1.0, 1.0)
     if isinstance(content, dict) and {"width", "height"} <= content.keys():
-        scale = (float(content["width"]), float(content["height"]))
+        try:
+            scale = (float(content["width"]), float(content["height"]))
+        except (TypeError, ValueError):
+            scale = (0.0, 0.0)
+        if min(scale) <= 0:
+            raise UserError(f"--landmarks {path}: width and height must be numbers of pixels above 0")
     points = content.get("landmarks", content) if isinstance(content, dict) else content
     if isinstance(points, dict):
         points = {name: point for name, point in points.items() if name not in ("width", "height")}
@@ -109,7 +116,11 @@ def build_parser(settings: object | None = None) -> ArgumentParser:
     parser = OneLineParser(prog="anime-gen sample", description="Draws faces from a trained run.")
     parser.add_argument("run", type=str, help="run folder, such as runs/diffusion/NAME, or a .ckpt file")
     parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
-    parser.add_argument("--tags", default="", help='words, such as "blue hair, smile, -hat" (minus: must not be there)')
+    parser.add_argument(
+        "--tags",
+        default="",
+        help='words, such as "blue hair, smile, -hat"; minus: must not be there (in front of all: --tags=-hat)',
+    )
     parser.add_argument("--landmarks", type=Path | None, default=None, help="JSON: 24 points as fractions, or pixels")
     parser.add_argument("--seeds", default="0-63", help="one picture for each: 0-63, or 1,2,10-19 (default: 0-63)")
     parser.add_argument("--columns", type=int, default=8, help="pictures in a row of the grid (default: 8)")
@@ -167,10 +178,14 @@ def draw(
     """
     if columns < 1:
         raise UserError(f"--columns {columns}: at least 1")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"--device {device}: this machine has no CUDA GPU; use --device cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as reason:
+        raise UserError(f"--device {device}: this machine has no such device; use --device cpu") from reason
     target = Path(out)
     folder = out.endswith("/") or target.is_dir() or not target.suffix
+    if not folder and Image.registered_extensions().get(target.suffix.lower()) not in Image.SAVE:
+        raise UserError(f"--out {out}: {target.suffix} is no kind of picture; use .png, or end a folder with /")
     try:
         (target if folder else target.parent).mkdir(parents=True, exist_ok=True)
     except OSError as reason:
@@ -184,4 +199,7 @@ def draw(
             Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())).save(target / f"{seed:06d}.png")
     else:
         tile(pictures, min(columns, len(seeds))).save(target)
-    print(f"{len(seeds)} pictures of {module.image_size} px after {trained.images_shown:,} images: {target}")
+    print(
+        f"{len(seeds)} pictures of {module.image_size} px after {trained.images_shown:,} images "
+        f"({trained.path}): {target}"
+    )

@@ -13,16 +13,22 @@ from typing import Any
 import lightning as L
 import torch
 from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from anime_gen.cli import rank
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
+from anime_gen.run import read_checkpoint
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
 # What the data decides and a family may ask for, by the name of its constructor's parameter.
 LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks")
+
+# Pictures and noise are float32, and so the weights must be.
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
 
 
 class OneLineParser(LightningArgumentParser):
@@ -48,8 +54,37 @@ def one_line(message: str) -> str:
     return text if len(text) < 500 else text[:500] + " ..."
 
 
+class SaveSettings(SaveConfigCallback):
+    """Writes `config.yaml`, without where this run lies and what it went on from: another run may start from it."""
+
+    def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
+        shared = config.clone()
+        shared.run = shared.ckpt_path = None
+        super().__init__(parser, shared, **kwargs)
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+
+class Begun(L.Callback):
+    """Whether there has been a batch: Lightning's complaints before it are about settings, any after it about code."""
+
+    begun = False
+
+    def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
+        self.begun = True
+
+    on_validation_batch_start = on_test_batch_start = on_predict_batch_start = on_train_batch_start
+
+
 class SuiteCLI(LightningCLI):
     """`--run` names the run folder; everything else is Lightning's."""
+
+    def __init__(self, *args: Any, resuming: bool = False, **kwargs: Any) -> None:
+        self.resuming = resuming
+        self.watch = Begun()
+        super().__init__(*args, **kwargs)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         # A misspelt key is a mistake, not the abbreviation of another one.
@@ -68,25 +103,69 @@ class SuiteCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand] if self.subcommand else self.config
-        family = config.model.class_path.split(".families.")[-1].split(".")[0]
-        # Further ranks are started as commands of their own: the folder is named once, for all of them.
-        run = config.run or os.environ.get(RUN_VARIABLE) or f"runs/{family}/{time.strftime('%Y%m%d-%H%M%S')}"
-        os.environ[RUN_VARIABLE] = config.run = str(run)
-        folder = Path(run)
-        if self.subcommand == "fit" and not config.ckpt_path and "LOCAL_RANK" not in os.environ:
-            claim(folder)
-        config.trainer.default_root_dir = str(folder)
         if config.trainer.precision is None:
             config.trainer.precision = fastest_precision(config.trainer.accelerator)
+        if str(config.trainer.precision) not in PRECISIONS:
+            raise UserError(f"--trainer.precision={config.trainer.precision}: it is one of {', '.join(PRECISIONS)}")
         if config.trainer.strategy == "auto" and several(config.trainer):
             # Alternating updates leave one network's parameters without gradients in each backward pass.
             config.trainer.strategy = "ddp_find_unused_parameters_true"
+        checkpoint = config.get("ckpt_path")
+        if checkpoint:
+            read_checkpoint(Path(checkpoint))
+        elif self.subcommand not in (None, "fit"):
+            raise UserError(
+                f"{self.subcommand}: say which weights, such as --ckpt_path runs/diffusion/NAME/checkpoints/best.ckpt"
+            )
+        # Further ranks are started as commands of their own: the folder is named once, for all of them.
+        told = os.environ.get(RUN_VARIABLE) if rank() else None
+        config.run = str(config.run or told or default_run(self.subcommand, config))
+        if not rank():
+            os.environ[RUN_VARIABLE] = config.run
+            if self.subcommand and not self.resuming:
+                claim(Path(config.run))
+        config.trainer.default_root_dir = config.run
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         config = self.config[self.subcommand] if self.subcommand else self.config
         kwargs.setdefault("logger", TensorBoardLogger(config.run, name="", version="", sub_dir=""))
-        trainer: L.Trainer = super().instantiate_trainer(**kwargs)
+        if config.trainer.accelerator == "auto":
+            # Lightning's choice might be Apple's, which has no float64. The run's config.yaml keeps "auto": a run may
+            # be scored, or go on, on another machine.
+            kwargs.setdefault("accelerator", "cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            trainer: L.Trainer = super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError, TypeError) as error:
+            raise UserError(f"trainer: {one_line(str(error))}") from error
+        trainer.callbacks.append(self.watch)  # type: ignore[attr-defined]
         return trainer
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except (MisconfigurationException, FileNotFoundError, ValueError) as error:
+            if self.watch.begun:
+                raise
+            raise UserError(one_line(str(error))) from error
+        except RuntimeError as error:
+            if self.watch.begun or "loading state_dict" not in str(error):
+                raise
+            raise UserError(f"--ckpt_path does not fit these settings: {one_line(str(error))}") from error
+
+
+def default_run(verb: str | None, config: Namespace) -> str:
+    """runs/<family>/<time>; to score or sample the checkpoint of a run, a folder beside that run's."""
+    if verb not in (None, "fit"):
+        checkpoints = Path(config.ckpt_path).parent
+        if checkpoints.name == "checkpoints":
+            return f"{checkpoints.parent}-{verb}"
+    # A family's YAML has the name that `make experiment` knows it by; several may share one class.
+    yamls = [Path(str(path)) for path in config.config or []]
+    family = next(
+        (yaml.stem for yaml in reversed(yamls) if yaml.parent.name == "family"),
+        config.model.class_path.split(".families.")[-1].split(".")[0],
+    )
+    return f"runs/{family}/{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def claim(folder: Path) -> None:
@@ -98,7 +177,7 @@ def claim(folder: Path) -> None:
     if (folder / "config.yaml").exists():
         raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or go on with RESUME={folder}")
     try:
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise UserError(f"--run: cannot make {folder} ({reason.strerror})") from reason
 
@@ -106,32 +185,35 @@ def claim(folder: Path) -> None:
 def several(trainer: Namespace) -> bool:
     """Whether the trainer will start more than one process."""
     devices = trainer.devices
-    if isinstance(devices, str) and devices.lstrip("-").isdigit():
-        devices = int(devices)
+    if isinstance(devices, str) and "," in devices:
+        devices = [device for device in devices.split(",") if device.strip()]
     if isinstance(devices, list):
         count = len(devices)
-    elif devices in (-1, "auto"):
+    elif devices in (-1, "-1", "auto"):
         on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         count = torch.cuda.device_count() if on_gpu else 1
     else:
-        count = int(devices)
+        try:
+            count = int(devices)
+        except ValueError as reason:
+            raise UserError(f"--trainer.devices={devices}: give a number, or GPUs such as 0,1") from reason
     return count * int(trainer.num_nodes) > 1
 
 
 def fastest_precision(accelerator: str) -> str:
     """bfloat16 autocast where the hardware multiplies it natively, else float32. Recorded in the run's config."""
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16-mixed" if native else "32-true"
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     return "bf16-mixed" if "avx512_bf16" in flags or "amx_bf16" in flags else "32-true"
 
 
 def quiet() -> None:
     """Silences what Lightning tells every user at every start and no user can act on."""
+    chatter = re.compile(r"available: |used: |TPU|HPU|💡|Tip:|litlogger|litmodels|to estimate number of")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).addFilter(
-            lambda record: not re.search(r"available: |used: |TPU|HPU|💡|Tip:|litlogger|litmodels", record.getMessage())
-        )
+        logging.getLogger(name).addFilter(lambda record: not chatter.search(record.getMessage()))
     for text in (
         r".*does not have many workers.*",
         r".*number of training batches .* is smaller than the logging interval.*",
@@ -140,11 +222,12 @@ def quiet() -> None:
         r".*LeafSpec.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
+        r".*sync_dist=True.*",  # a score has been reduced over the ranks before it is logged
     ):
         warnings.filterwarnings("ignore", message=text)
 
 
-def suite(arguments: list[str], run: bool = True) -> SuiteCLI:
+def suite(arguments: list[str], run: bool = True, resuming: bool = False) -> SuiteCLI:
     """The suite's command line; `run=False` only builds data, family and trainer, and takes no subcommand."""
     quiet()
     return SuiteCLI(
@@ -155,8 +238,9 @@ def suite(arguments: list[str], run: bool = True) -> SuiteCLI:
         run=run,
         seed_everything_default=0,
         auto_configure_optimizers=False,
-        save_config_callback=SaveConfigCallback if run else None,
+        save_config_callback=SaveSettings if run else None,
         save_config_kwargs={"overwrite": True},
+        resuming=resuming,
         parser_kwargs={
             "prog": "anime-gen",
             "description": "Settings come from YAML files (--config, later ones win) and keys.",
@@ -179,4 +263,5 @@ def resume(verb: str, arguments: list[str]) -> None:
         raise UserError(f"{folder} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
     if not checkpoint.exists():
         raise UserError(f"{folder} has no checkpoints/last.ckpt yet: nothing to go on from; start it anew")
-    main("fit", ["--config", str(config), "--run", str(folder), "--ckpt_path", str(checkpoint), *arguments[1:]])
+    own = ["--config", str(config), "--run", str(folder), "--ckpt_path", str(checkpoint)]
+    suite(["fit", *own, *arguments[1:]], resuming=True)

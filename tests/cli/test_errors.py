@@ -1,12 +1,18 @@
 """Every mistake of the user's is one clear line, and loses nothing."""
 
 import time
+from pathlib import Path
 
 import pytest
+import torch
 
+from anime_gen.cli import train
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ("-c", "experiments/shared.yaml")
 DIFFUSION = (*SHARED, "-c", "experiments/family/diffusion.yaml")
 DCGAN = (*SHARED, "-c", "experiments/family/dcgan.yaml")
+TINY = ("-c", "experiments/overlay/debug.yaml")
 
 
 def refused(result, *expected):
@@ -48,6 +54,14 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
             ["/no/such/folder"],
         ),
         (("fit", *DIFFUSION, "--trainer.max_epoch=3"), ["max_epoch"]),
+        (("fit", *DCGAN, "--trainer.devices=two"), ["--trainer.devices=two"]),
+        (("fit", *DCGAN, "--trainer.strategy=clever"), ["trainer", "clever"]),
+        (("fit", *DCGAN, *TINY, "--trainer.gradient_clip_val=1"), ["gradient_clip_val"]),
+        (("fit", *DCGAN, "--trainer.precision=64"), ["precision", "32-true"]),
+        (("fit", *DCGAN, "--ckpt_path", "no/such.ckpt"), ["no/such.ckpt"]),
+        (("validate", *DCGAN), ["--ckpt_path runs/"]),
+        (("test", *DCGAN, "--ckpt_path", "no/such.ckpt"), ["no/such.ckpt"]),
+        (("predict", *DCGAN, "--ckpt_path", "README.md"), ["README.md is not a checkpoint"]),
         (("sample",), ["name the run"]),
         (("sample", "runs/nothing/here"), ["is no run"]),
         (("describe", "experiments/family/nothing.yaml"), ["no file"]),
@@ -57,3 +71,42 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
 def test_mistakes(here, words, expected, tmp_path):
     run = ("--run", tmp_path / "run") if words[0] == "fit" else ()
     refused(here(*words, *run), *expected)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.parametrize("words", [("--trainer.accelerator=gpu",), ("--trainer.devices=0,1",)])
+def test_without_a_gpu(here, words, tmp_path):
+    refused(here("fit", *DCGAN, *words, "--run", tmp_path / "run"), "trainer")
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError])
+def test_a_bug_in_training_shows_its_traceback(here, error, tmp_path, monkeypatch):
+    def step(*_):
+        raise error("a bug")
+
+    monkeypatch.setattr("anime_gen.families.dcgan.module.DCGAN.training_step", step)
+    with pytest.raises(error, match="a bug"):
+        here("fit", *DCGAN, *TINY, "--run", tmp_path / "run")
+
+
+def test_only_the_first_rank_complains(here, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    result = here("resume", "no/such/run")
+    assert (result.returncode, result.stderr) == (2, "")
+
+
+def test_emulated_bfloat16_is_not_fast(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert train.fastest_precision("auto") == "32-true"
+
+
+def test_a_machine_without_cuda_trains_on_its_cpu(monkeypatch):
+    """Not on what Lightning would choose: Apple's GPU has no float64, which the scores need."""
+    monkeypatch.setattr("lightning.pytorch.accelerators.mps.MPSAccelerator.is_available", lambda: True)
+    monkeypatch.setattr("lightning.pytorch.accelerators.mps.MPSAccelerator.get_parallel_devices", lambda _: ["mps"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.chdir(ROOT)
+    cli = train.suite([*DCGAN], run=False)
+    assert type(cli.trainer.accelerator).__name__ == "CPUAccelerator"
+    assert cli.config.trainer.accelerator == "auto", "a run may go on on another machine"

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import torch
 import yaml
 from PIL import Image
 
+from anime_gen.cli.train import suite
+from anime_gen.contract import UserError
 from anime_gen.run import load
 from anime_gen.vocabulary import LANDMARKS
 
@@ -89,6 +93,7 @@ def test_sample_writes_what_was_asked(run, here, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     picture = Image.open(out)
     assert picture.width > picture.height  # three columns, two rows
+    assert "best.ckpt" in done.stdout
     singles = tmp_path / "singles"
     same = [here("sample", run, "--seeds", seeds, "--out", f"{singles}/{i}/") for i, seeds in enumerate(("7", "3-9"))]
     assert [result.returncode for result in same] == [0, 0]
@@ -106,12 +111,59 @@ def test_sample_writes_what_was_asked(run, here, tmp_path):
         (("--steps", "0"), "at least 1"),
         (("--landmarks", "/no/such.json"), "No such file"),
         (("--stepps", "3"), "stepps"),
+        (("--out", "grid.xyz"), ".xyz is no kind of picture"),
+        (("--device", "foo"), "no such device"),
+        (("--seeds", "99999999999999999999"), "below 2**63"),
+        (("--checkpoint", "bset"), "it holds: best, last"),
     ],
 )
-def test_sample_says_what_is_wrong(run, here, words, expected):
+def test_sample_says_what_is_wrong(run, here, words, expected, monkeypatch):
+    monkeypatch.setattr("anime_gen.contract.GenerativeModule.sample", None)  # all of this is found before
     done = here("sample", run, *words)
     assert done.returncode == 2, done.stderr[-1500:]
     assert expected in done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("width", [0, "a", None])
+def test_landmarks_in_pixels_of_no_picture(run, here, tmp_path, width):
+    points = tmp_path / "points.json"
+    points.write_text(json.dumps({"width": width, "height": 64, "landmarks": {LANDMARKS[0]: [1, 2]}}))
+    done = here("sample", run, "--landmarks", points)
+    assert done.returncode == 2
+    assert "width and height" in done.stderr.strip().splitlines()[-1]
+
+
+def changed(run, folder, change):
+    """A copy of the run's last checkpoint, changed."""
+    saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    change(saved)
+    torch.save(saved, folder / "changed.ckpt")
+    return folder / "changed.ckpt"
+
+
+def test_a_run_without_ema_gives_its_trained_weights(run, here, tmp_path):
+    path = changed(run, tmp_path, lambda saved: saved["callbacks"].pop("EMA"))
+    weights = torch.load(path, weights_only=True)["state_dict"]
+    for name, value in load(path).module.averaged.state_dict().items():
+        torch.testing.assert_close(value, weights[f"network.{name}"], rtol=0, atol=0)
+    done = here("validate", "--config", run / "config.yaml", "--run", tmp_path / "v", "--ckpt_path", path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    records = json.loads((tmp_path / "v" / "metrics.json").read_text())
+    assert {record["protocol"]["weights"] for record in records} == {"trained"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda saved: saved.update(family="anime_gen.families.diffusion.module.Renamed"),
+        lambda saved: saved.update(family="anime_gen.families.gone.module.Gone"),
+        lambda saved: saved["hyper_parameters"].update(channels=[8, 24]),
+        lambda saved: saved["state_dict"].popitem(),
+    ],
+)
+def test_a_checkpoint_that_the_code_has_left_behind(run, tmp_path, change):
+    with pytest.raises(UserError, match="does not fit today's"):
+        load(changed(run, tmp_path, change))
 
 
 def test_scoring_again_gives_the_same_scores(run, here, tmp_path):
@@ -132,15 +184,51 @@ def test_scoring_again_gives_the_same_scores(run, here, tmp_path):
 
 
 def test_test_and_predict(run, here, tmp_path):
-    common = ("--config", run / "config.yaml", "--run", tmp_path / "more",
-              "--ckpt_path", run / "checkpoints" / "best.ckpt")  # fmt: skip
+    """They leave the run alone, and put what they find beside it."""
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    common = ("--config", run / "config.yaml", "--ckpt_path", run / "checkpoints" / "best.ckpt")
+    into = here("test", *common, "--run", run)
+    assert into.returncode == 2
+    assert "holds a run already" in into.stderr
     tested = here("test", *common)
     assert tested.returncode == 0, tested.stderr[-2000:]
-    records = json.loads((tmp_path / "more" / "metrics.json").read_text())
+    beside = run.with_name("one-test")
+    records = json.loads((beside / "metrics.json").read_text())
     assert {record["protocol"]["split"] for record in records} == {"test"}
+    assert f"{beside}:" in tested.stdout
     predicted = here("predict", *common)
     assert predicted.returncode == 0, predicted.stderr[-2000:]
-    assert len(list((tmp_path / "more" / "predictions").glob("*.png"))) == 30  # 0.15 of 200
+    assert len(list(run.with_name("one-predict").glob("predictions/*.png"))) == 30  # 0.15 of 200
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_resumed_run_is_no_trap_for_the_next(run, here, tmp_path):
+    """Its settings start a new run from the beginning, and never a second time in a folder that holds one."""
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    resumed = here("resume", copy, "--trainer.max_epochs=3")
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    settings = yaml.safe_load((copy / "config.yaml").read_text())
+    assert (settings["trainer"]["max_epochs"], settings["ckpt_path"], settings["run"]) == (3, None, None)
+    again = here("fit", "--config", copy / "config.yaml", "--run", copy,
+                 "--ckpt_path", copy / "checkpoints" / "last.ckpt")  # fmt: skip
+    assert again.returncode == 2
+    assert "holds a run already" in again.stderr
+
+
+@pytest.mark.parametrize(("rank", "refused"), [("0", True), ("1", False)])
+def test_under_torchrun_the_first_rank_claims_the_folder(run, monkeypatch, rank, refused):
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    words = ["fit", "--config", str(run / "config.yaml"), "--run", str(run)]
+    monkeypatch.setattr("anime_gen.cli.train.SuiteCLI.instantiate_classes", lambda self: None)
+    monkeypatch.setattr("anime_gen.cli.train.SuiteCLI._run_subcommand", lambda self, subcommand: None)
+    with pytest.raises(UserError, match="holds a run already") if refused else nullcontext():
+        suite(words)
+
+
+def test_the_folder_has_the_name_of_the_family_yaml(here):
+    cli = suite(["-c", "experiments/shared.yaml", "-c", "experiments/family/mlpgan.yaml"], run=False)
+    assert cli.config.run.startswith("runs/mlpgan/")
 
 
 def test_describe(here):
