@@ -78,6 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
         while cause is not None and not isinstance(cause, UserError):
             cause = cause.__cause__ or cause.__context__
         if cause is None:
+            if rank() and "Connection closed by peer" in str(error):
+                return 2  # the rank that has failed says why
             raise
         return fail(str(cause))
     return 0

@@ -94,6 +94,15 @@ def test_only_the_first_rank_complains(here, monkeypatch):
     result = here("resume", "no/such/run")
     assert (result.returncode, result.stderr) == (2, "")
 
+    def lost(*_):
+        raise RuntimeError("Connection closed by peer [127.0.0.1]")  # gloo, when rank 0 has failed
+
+    monkeypatch.setattr(train, "resume", lost)
+    assert here("resume").returncode == 2
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(RuntimeError):
+        here("resume")
+
 
 def test_emulated_bfloat16_is_not_fast(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
