@@ -86,14 +86,12 @@ class GenerativeModule(L.LightningModule, ABC):
     # nothing to set. `anime-gen sample` offers its fields as options.
     settings: Any = None
 
-    images_shown: Tensor
-
     def __init__(self, image_size: int) -> None:
         super().__init__()
         self.image_size = image_size
-        # int64 scalar: training pictures shown so far, over all ranks. The axis of every curve, and the position in
-        # the data from which a resumed run goes on.
-        self.register_buffer("images_shown", torch.zeros((), dtype=torch.int64))
+        # Training pictures shown so far, over all ranks: the axis of every curve, and the position in the data from
+        # which a resumed run goes on. A number of the host's, so that reading it never waits for the accelerator.
+        self.images_shown = 0
         self._run_seed = 0
 
     @property
@@ -145,12 +143,16 @@ class GenerativeModule(L.LightningModule, ABC):
 
         Nothing has to be saved for a resumed run to draw what the uninterrupted one would have drawn.
         """
-        torch.manual_seed(mix(self._run_seed, int(self.images_shown), self.global_rank))
+        torch.manual_seed(mix(self._run_seed, self.images_shown, self.global_rank))
         self.images_shown += batch.image_BCHW.shape[0] * self.trainer.world_size
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Names the class, so that a checkpoint can be sampled without its configuration or its data."""
         checkpoint["family"] = f"{type(self).__module__}.{type(self).__qualname__}"
+        checkpoint["images_shown"] = self.images_shown
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.images_shown = checkpoint["images_shown"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Samples one picture for each of the batch's conditions; the scoring callback compares them."""

@@ -84,4 +84,4 @@ def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
             f"{path} does not fit today's {saved['family']}: {' '.join(str(reason).split())[:300]}; "
             "its run's provenance.json says which version trained it"
         ) from reason
-    return Trained(module.to(device).eval(), vocabulary, int(module.images_shown), path)
+    return Trained(module.to(device).eval(), vocabulary, module.images_shown, path)

@@ -50,7 +50,7 @@ class Curves(L.Callback):
     ) -> None:
         self._batch_seconds.append(time.monotonic() - self._batch_began)
         images_per_batch = batch.image_BCHW.shape[0] * trainer.world_size
-        images = int(pl_module.images_shown)
+        images = pl_module.images_shown
         if (images // images_per_batch) % self.every_batches:
             return
         scalars = {f"train/{name}": float(value) for name, value in outputs.items()}

@@ -32,7 +32,7 @@ class Divergence(L.Callback):
     ) -> None:
         if batch_idx % self.every_batches:
             return
-        images = int(pl_module.images_shown)
+        images = pl_module.images_shown
         bad = [name for name, value in outputs.items() if not math.isfinite(float(value))]
         # Each rank has losses of its own; all must stop together, or those that go on wait for the others for ever.
         fine = trainer.strategy.reduce_boolean_decision(not bad)

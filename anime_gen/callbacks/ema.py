@@ -65,7 +65,7 @@ class EMA(L.Callback):
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         images = batch.image_BCHW.shape[0] * trainer.world_size
-        keep = self.decay(int(pl_module.images_shown), images)
+        keep = self.decay(pl_module.images_shown, images)
         trained = pl_module.averaged
         torch._foreach_lerp_(list(self.shadow.parameters()), [p.data for p in trained.parameters()], 1 - keep)
         for average, buffer in zip(self.shadow.buffers(), trained.buffers(), strict=True):

@@ -42,7 +42,7 @@ class Grids(L.Callback):
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
-        images_shown = int(pl_module.images_shown)
+        images_shown = pl_module.images_shown
         grid = self.draw(trainer, pl_module)
         folder = Path(trainer.default_root_dir) / "grids"
         folder.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ class Images(ProgressBar):
         total = per_epoch * trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None
         self._bar = self._make(
             total=total,
-            initial=int(pl_module.images_shown),
+            initial=pl_module.images_shown,
             desc="training",
             bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} images{postfix}"
             if total
@@ -77,7 +77,7 @@ class Images(ProgressBar):
         speed = images_per_batch / statistics.median(self._batch_seconds)
         text = f"{speed:.0f} images/s"
         if self._bar.total:
-            left = self._eta(trainer, int(self._bar.total) - int(pl_module.images_shown), images_per_batch)
+            left = self._eta(trainer, int(self._bar.total) - pl_module.images_shown, images_per_batch)
             text += f", {clock(left)} left"
             if not self._scoring_seconds:
                 text += " + scoring"

@@ -61,5 +61,5 @@ class Provenance(L.Callback):
             return
         path = Path(trainer.default_root_dir) / "provenance.json"
         sittings = json.loads(path.read_text()) if path.exists() else []
-        sittings.append({**provenance(), "images_shown": int(pl_module.images_shown), "world_size": trainer.world_size})
+        sittings.append({**provenance(), "images_shown": pl_module.images_shown, "world_size": trainer.world_size})
         path.write_text(json.dumps(sittings, indent=1) + "\n")

@@ -43,7 +43,7 @@ class Resume(Checkpoint):
         return Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
 
     def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._saved_at_images = int(pl_module.images_shown)
+        self._saved_at_images = pl_module.images_shown
         self._saved_at_time = time.monotonic()
         self._asked_to_stop = 0
         self._speaks = trainer.is_global_zero
@@ -66,7 +66,7 @@ class Resume(Checkpoint):
     ) -> None:
         if trainer.world_size > 1 and batch_idx % 16:
             return  # agreeing costs a broadcast: not after every batch
-        due = int(pl_module.images_shown) - self._saved_at_images >= self.every_images
+        due = pl_module.images_shown - self._saved_at_images >= self.every_images
         # The clock is rank 0's alone: a save is collective, so all ranks must agree on it.
         late = time.monotonic() - self._saved_at_time >= self.at_least_seconds
         late, stop = trainer.strategy.broadcast((late, self._asked_to_stop))
@@ -76,7 +76,7 @@ class Resume(Checkpoint):
             self._restore_handlers()
             if self._speaks:
                 print(
-                    f"\nstopped after {int(pl_module.images_shown):,} images, all saved; "
+                    f"\nstopped after {pl_module.images_shown:,} images, all saved; "
                     f"to go on: make experiment RESUME={trainer.default_root_dir}",
                     file=sys.stderr,
                 )
@@ -88,7 +88,7 @@ class Resume(Checkpoint):
 
     def _save(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         trainer.save_checkpoint(self.path(trainer), weights_only=False)
-        self._saved_at_images = int(pl_module.images_shown)
+        self._saved_at_images = pl_module.images_shown
         self._saved_at_time = time.monotonic()
 
     def _restore_handlers(self) -> None:
@@ -97,7 +97,7 @@ class Resume(Checkpoint):
         self._handlers.clear()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        if int(pl_module.images_shown) != self._saved_at_images:  # not every run ends with a scoring
+        if pl_module.images_shown != self._saved_at_images:  # not every run ends with a scoring
             self._save(trainer, pl_module)
         self._restore_handlers()
 

@@ -42,7 +42,7 @@ class Scoring(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self.stopwatch.start()
         if trainer.is_global_zero:
-            drop_after(self._file(trainer), int(pl_module.images_shown))
+            drop_after(self._file(trainer), pl_module.images_shown)
 
     def _file(self, trainer: L.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "metrics.json"
@@ -66,7 +66,7 @@ class Scoring(L.Callback):
 
     def _end(self, split: str, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
-        images = int(pl_module.images_shown)
+        images = pl_module.images_shown
         seconds = self.stopwatch.seconds()
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ class Summary(L.Callback):
             return
         folder = Path(trainer.default_root_dir)
         records = self.scores(trainer, "validation")
-        images = int(pl_module.images_shown)
+        images = pl_module.images_shown
         took = f", {clock(records[-1].seconds)} with scoring" if records else ""
         print(f"\n{folder}: {images:,} images{took}, peak memory {peak_memory_gib(pl_module.device):.1f} GiB")
         print(table(records) or "  no scores: the run was ended before the first scoring")

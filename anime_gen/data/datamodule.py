@@ -263,7 +263,7 @@ class AnimeFaces(L.LightningDataModule):
             return 0
         module = self.trainer.lightning_module
         assert isinstance(module, GenerativeModule)
-        return int(module.images_shown)
+        return module.images_shown
 
     def _epoch_images(self, pictures: int) -> int:
         whole = pictures // self.batch_size * self.batch_size if self.epoch_images is None else self.epoch_images

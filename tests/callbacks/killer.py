@@ -14,5 +14,5 @@ class KillAt(L.Callback):
         self.number = number
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        if int(pl_module.images_shown) == self.images:
+        if pl_module.images_shown == self.images:
             os.kill(os.getpid(), self.number)

@@ -19,7 +19,7 @@ def train(alarm: Divergence, losses: list[float], agree=alone) -> None:
     trainer = SimpleNamespace(world_size=1, strategy=SimpleNamespace(reduce_boolean_decision=agree))
     batch = SimpleNamespace(image_BCHW=torch.zeros(BATCH, 3, 4, 4))
     for index, loss in enumerate(losses):
-        module = SimpleNamespace(images_shown=torch.tensor((index + 1) * BATCH))
+        module = SimpleNamespace(images_shown=(index + 1) * BATCH)
         outputs = {"loss": torch.tensor(loss), "other": torch.tensor(1.0)}
         alarm.on_train_batch_end(trainer, module, outputs, batch, index)
 

@@ -13,7 +13,7 @@ TRAINER = SimpleNamespace(world_size=1)
 
 @pytest.fixture
 def module():
-    return SimpleNamespace(averaged=nn.Linear(2, 2), device=torch.device("cpu"), images_shown=torch.tensor(64))
+    return SimpleNamespace(averaged=nn.Linear(2, 2), device=torch.device("cpu"), images_shown=64)
 
 
 def test_a_checkpoint_without_an_average_is_scored_on_its_own_weights(module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -66,9 +67,8 @@ class DCGAN(GenerativeModule):
         self.lr_discriminator = lr_discriminator
         self.betas = betas
         self.discriminator_steps = discriminator_steps
-        # int64 scalar, in the checkpoint: a resumed run keeps its place among the discriminator's extra steps.
-        self.register_buffer("batches_seen", torch.zeros((), dtype=torch.int64))
-        self.batches_seen: Tensor
+        # In the checkpoint: a resumed run keeps its place among the discriminator's extra steps.
+        self.batches_seen = 0
         self.generator = networks.generator(z_dim, image_size)
         self.discriminator = networks.discriminator(image_size)
         if spectral_norm:
@@ -77,6 +77,14 @@ class DCGAN(GenerativeModule):
     @property
     def averaged(self) -> nn.Module:
         return self.generator
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["batches_seen"] = self.batches_seen
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.batches_seen = checkpoint["batches_seen"]
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
@@ -94,7 +102,7 @@ class DCGAN(GenerativeModule):
         assert isinstance(optimizers, list)
         of_generator, of_discriminator = optimizers
         self.batches_seen += 1
-        generators_turn = int(self.batches_seen) % self.discriminator_steps == 0
+        generators_turn = self.batches_seen % self.discriminator_steps == 0
         z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
         with torch.set_grad_enabled(generators_turn):
             fake_BCHW = self.generator(z_BZ)

@@ -172,7 +172,7 @@ class Diffusion(GenerativeModule):
         # Warm-up is counted in images, so that it means the same at every batch size. Everything is read anew at every
         # step: a resumed run needs no state for it, and one that was given more epochs trains on at the full rate.
         def rate(_: int) -> float:
-            warmth = (int(self.images_shown) + 1) / max(self.warmup_images, 1)
+            warmth = (self.images_shown + 1) / max(self.warmup_images, 1)
             left = 1 - self.trainer.global_step / steps
             return max(0.0, min(1.0, warmth, left / self.cooldown if self.cooldown else 1.0))
 
