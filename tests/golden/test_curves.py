@@ -48,6 +48,7 @@ def curve(family: str) -> dict[str, list[float]]:
         limit_val_batches=0,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
+        precision="64-true",  # so that no processor rounds what a GAN's game would amplify
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -69,5 +70,5 @@ def test_first_losses(family, request):
     assert family in golden, f"no golden curve for {family}: run `make golden`, and look at what it writes"
     assert set(found) == set(golden[family])
     for name, values in golden[family].items():
-        # Other processors round differently, and a GAN's game amplifies that.
-        assert found[name] == pytest.approx(values, rel=0.01, abs=0.005), name
+        # Room for processors that round differently, even in float64: mlpgan amplifies most, 5e-4.
+        assert found[name] == pytest.approx(values, rel=2e-3, abs=1e-4), name
