@@ -15,6 +15,10 @@ import torch
 from torch import Tensor, nn
 
 
+# A caption as numbers in [0, NUM_TOKENS), 0 for nothing, CAPTION_TOKENS of them: see data/captions.py.
+NUM_TOKENS, CAPTION_TOKENS = 4096, 64
+
+
 class UserError(Exception):
     """Something the user can mend. Its text is one line that says what to do; the CLI prints it without a traceback."""
 
@@ -31,6 +35,8 @@ class Condition(NamedTuple):
     landmarks_BK2: Tensor | None = None  # float32 (x, y) in [0, 1], NaN not given
     visible_BK: Tensor | None = None  # bool: not hidden behind hair or the head itself; comes with the landmarks
     sketch_B1HW: Tensor | None = None  # float32: 0 paper .. 1 line
+    caption_BL: Tensor | None = None  # int64: the caption's words as numbers, 0 after the last
+    text_BD: Tensor | None = None  # float32: the caption's features by a trained text tower, NaN not given
     source_BCHW: Tensor | None = None  # float32 in [-1, 1]: a picture of the other domain
 
     def map(self, change: Any) -> Condition:

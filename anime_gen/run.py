@@ -22,10 +22,11 @@ from anime_gen.vocabulary import Vocabulary
 
 
 class Trained(NamedTuple):
-    """A family ready to sample, the words it knows, and the file it was loaded from."""
+    """A family ready to sample, the words and the text tower (if any) it knows, and the file it was loaded from."""
 
     module: GenerativeModule
     vocabulary: Vocabulary
+    text: dict[str, str] | None
     images_shown: int
     path: Path
 
@@ -78,10 +79,11 @@ def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
         module = family.load_from_checkpoint(path, map_location="cpu", weights_only=True)
         if "EMA" in saved.get("callbacks", {}):
             module.averaged.load_state_dict(saved["callbacks"]["EMA"]["averaged"])
-        vocabulary = Vocabulary.from_dict(saved["AnimeFaces"]["vocabulary"])
+        data = saved["AnimeFaces"]
+        vocabulary = Vocabulary.from_dict(data["vocabulary"])
     except Exception as reason:
         raise UserError(
             f"{path} does not fit today's {saved['family']}: {' '.join(str(reason).split())[:300]}; "
             "its run's provenance.json says which version trained it"
         ) from reason
-    return Trained(module.to(device).eval(), vocabulary, module.images_shown, path)
+    return Trained(module.to(device).eval(), vocabulary, data["text"], module.images_shown, path)

@@ -25,7 +25,7 @@ from anime_gen.run import read_checkpoint
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
 # What the data decides and a family may ask for, by the name of its constructor's parameter.
-LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks")
+LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_width")
 
 # Pictures and noise are float32, and so the weights must be.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")

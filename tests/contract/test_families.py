@@ -37,7 +37,7 @@ def monkeypatch_module():
 def batch_for(family, count):
     module, data = family
     torch.manual_seed(2)
-    return example(module, data.num_tags, data.attribute_sizes, count)
+    return example(module, data, count)
 
 
 def test_is_a_family(family):

@@ -7,7 +7,6 @@ network does with the two sums is its own affair.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
@@ -15,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anime_gen.contract import NUM_TOKENS, Condition, UserError
-from anime_gen.families.diffusion.guidance import Told
+from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
+from anime_gen.families.diffusion.guidance import KINDS, Told
 
 
 class Guide(NamedTuple):
@@ -29,6 +28,8 @@ class Guide(NamedTuple):
 class Encoder(nn.Module, ABC):
     """One kind of condition to a vector or a map. A learned null stands where it is not told or not given."""
 
+    # The fields of `Condition` that it reads.
+    needs: frozenset[str]
     # Whether the latent is an image.
     spatial = False
 
@@ -39,6 +40,8 @@ class Encoder(nn.Module, ABC):
 
 class AttributeEncoder(Encoder):
     """Exclusive classes; one that is not given adds nothing but says so."""
+
+    needs = frozenset({"attributes_BA"})
 
     def __init__(self, sizes: list[int], width: int) -> None:
         super().__init__()
@@ -59,6 +62,8 @@ class AttributeEncoder(Encoder):
 
 class TagEncoder(Encoder):
     """Independent tags: present, absent, or not given."""
+
+    needs = frozenset({"tags_BT"})
 
     def __init__(self, num_tags: int, width: int) -> None:
         super().__init__()
@@ -143,6 +148,8 @@ class LandmarkVector(LandmarkForm):
 class _LandmarkImage(Encoder):
     spatial = True
 
+    needs = frozenset({"landmarks_BK2", "visible_BK"})
+
     def __init__(self, num_landmarks: int, width: int, patch: int, spread: float) -> None:
         super().__init__()
         self.spread = spread
@@ -158,6 +165,8 @@ class _LandmarkImage(Encoder):
 class _LandmarkMask(Encoder):
     spatial = True
 
+    needs = frozenset({"landmarks_BK2", "visible_BK"})
+
     def __init__(self, width: int, patch: int, radius: float) -> None:
         super().__init__()
         self.radius = radius
@@ -171,6 +180,8 @@ class _LandmarkMask(Encoder):
 
 
 class _LandmarkVector(Encoder):
+    needs = frozenset({"landmarks_BK2", "visible_BK"})
+
     def __init__(self, num_landmarks: int, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
@@ -191,6 +202,8 @@ class SketchEncoder(Encoder):
 
     spatial = True
 
+    needs = frozenset({"sketch_B1HW"})
+
     def __init__(self, width: int, patch: int) -> None:
         super().__init__()
         self.layers = convolutional(patch**2, width)
@@ -206,7 +219,8 @@ class TextForm(ABC):
     """How captions are read. Options only, as `LandmarkForm`."""
 
     @abstractmethod
-    def encoder(self, vector: int) -> Encoder: ...
+    def encoder(self, features: int, vector: int) -> Encoder:
+        """Args: width of the features of the data's text tower (0: none), and of the latent."""
 
 
 class TrainedText(TextForm):
@@ -221,15 +235,17 @@ class TrainedText(TextForm):
             raise UserError(f"model.text: width={width} must be a multiple of heads={heads}")
         self.width, self.layers, self.heads = width, layers, heads
 
-    def encoder(self, vector: int) -> Encoder:
+    def encoder(self, features: int, vector: int) -> Encoder:
         return _TrainedText(self.width, self.layers, self.heads, vector)
 
 
 class _TrainedText(Encoder):
+    needs = frozenset({"caption_BL"})
+
     def __init__(self, width: int, layers: int, heads: int, vector: int) -> None:
         super().__init__()
         self.tokens = nn.Embedding(NUM_TOKENS, width)
-        self.places = nn.Parameter(torch.randn(1, 128, width) * 0.02)
+        self.places = nn.Parameter(torch.randn(1, CAPTION_TOKENS, width) * 0.02)
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout=0.0, activation=F.gelu, batch_first=True, norm_first=True
         )
@@ -250,15 +266,35 @@ class _TrainedText(Encoder):
         return self.out(mean), given
 
 
-class ClipText(TextForm):
-    """CLIP's text features, which the data brings (`data.text`), through CLIP's projection, fine-tuned here (S1).
+class _TowerText(Encoder):
+    """A trained tower's features through a projection that is fine-tuned here.
 
-    Args:
-        features: width of the features; linked from the data.
+    It begins as the identity: M W is any projection that training W itself could reach.
     """
 
-    def encoder(self, vector: int) -> Encoder:
-        raise NotImplementedError
+    needs = frozenset({"text_BD"})
+
+    def __init__(self, features: int, vector: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(features, features, bias=False)
+        nn.init.eye_(self.projection.weight)
+        self.norm = nn.LayerNorm(features)
+        self.out = nn.Linear(features, vector)
+
+    def forward(self, condition: Condition, size: int, patch: int) -> tuple[Tensor, Tensor]:
+        text_BD = condition.text_BD
+        assert text_BD is not None
+        given = ~text_BD.isnan().any(1)
+        return self.out(self.norm(self.projection(text_BD.nan_to_num(0.0)))), given
+
+
+class TowerText(TextForm):
+    """The features of the text tower that reads the data's captions (`data.text`), fine-tuned by a projection (S1)."""
+
+    def encoder(self, features: int, vector: int) -> Encoder:
+        if not features:
+            raise UserError("model.text: no tower reads the captions; name its weights as data.text.weights")
+        return _TowerText(features, vector)
 
 
 class Conditions(nn.Module):
@@ -280,6 +316,11 @@ class Conditions(nn.Module):
                 for kind, encoder in encoders.items()
             }
         )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The fields of `Condition` that the encoders read."""
+        return frozenset().union(*(encoder.needs for encoder in self.encoders.values()))
 
     def forward(self, condition: Condition, told: Told, batch: int, size: int) -> Guide:
         """The sums for `batch` pictures of `size` pixels."""

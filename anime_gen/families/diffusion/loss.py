@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from anime_gen.contract import UserError
+from anime_gen.families.diffusion.schedule import Schedule
 
 
 class Target(ABC):
@@ -33,6 +34,9 @@ class Target(ABC):
         """What the network sees of the noisy picture."""
         return x_t
 
+    def check(self, schedule: Schedule) -> None:
+        """Raises UserError where this target makes no sense on that schedule's levels."""
+
 
 class Epsilon(Target):
     """The noise itself (Ho et al. 2020, eq. 14)."""
@@ -45,6 +49,11 @@ class Epsilon(Target):
 
     def gain(self, a: Tensor, s: Tensor) -> Tensor:
         return (a / s).square()
+
+    def check(self, schedule: Schedule) -> None:
+
+        if schedule.scales(torch.ones(1))[0] == 0:
+            raise _refusal(self, schedule, "predicts the noise, from which no picture follows at a level of pure noise")
 
 
 class Picture(Target):
@@ -72,6 +81,11 @@ class Velocity(Target):
     def gain(self, a: Tensor, s: Tensor) -> Tensor:
         return 1 / s.square()
 
+    def check(self, schedule: Schedule) -> None:
+        a, s = schedule.scales(torch.linspace(0, 1, 11))
+        if not torch.allclose(a.square() + s.square(), torch.ones_like(a)):
+            raise _refusal(self, schedule, "needs alpha^2 + sigma^2 = 1")
+
 
 class FlowVelocity(Target):
     """u = eps - x_0, the direction from picture to noise, for a + s = 1 (Liu et al. 2023, eq. 1)."""
@@ -84,6 +98,11 @@ class FlowVelocity(Target):
 
     def gain(self, a: Tensor, s: Tensor) -> Tensor:
         return 1 / s.square()
+
+    def check(self, schedule: Schedule) -> None:
+        a, s = schedule.scales(torch.linspace(0, 1, 11))
+        if not torch.allclose(a + s, torch.ones_like(a)):
+            raise _refusal(self, schedule, "needs alpha + sigma = 1")
 
 
 class Preconditioned(Target):
@@ -119,6 +138,20 @@ class Preconditioned(Target):
     def input(self, x_t: Tensor, a: Tensor, s: Tensor) -> Tensor:
         """c_in x."""
         return x_t * (s.square() + self.deviation**2).rsqrt()
+
+    def check(self, schedule: Schedule) -> None:
+        a, s = schedule.scales(torch.linspace(0, 1, 11))
+        if not torch.allclose(a, torch.ones_like(a)):
+            raise _refusal(self, schedule, "needs alpha = 1")
+
+
+def _refusal(target: Target, schedule: Schedule, why: str) -> UserError:
+    fit = {"Epsilon": "Linear", "Velocity": "Cosine", "FlowVelocity": "Flow", "Preconditioned": "EDM"}
+    name = type(target).__name__
+    return UserError(
+        f"model.target={name} does not go with model.schedule={type(schedule).__name__}: it {why}; "
+        f"{name} goes with {fit[name]}"
+    )
 
 
 class Weighting(ABC):
