@@ -28,7 +28,9 @@ def line_art(pixels: np.ndarray, size: int) -> np.ndarray:
         for radius in (sigma, sigma * ratio)
     )
     difference = (1 + sharpness) * near - sharpness * far
-    # A line is darker than its surroundings; a dark surface as such is not (so the local mean is what is compared to).
-    paper = np.where(difference >= threshold * far, 1.0, 1 + np.tanh(slope * (difference - threshold * far)))
+    # A line is darker than its surroundings; a dark surface as such is not, so the local mean is what is compared to.
+    # The last term keeps the grain of dark surfaces out.
+    excess = difference - threshold * far + 0.05
+    paper = np.where(excess >= 0, 1.0, 1 + np.tanh(slope * excess))
     lines = Image.fromarray((paper.clip(0, 1) * 255 + 0.5).astype(np.uint8))
     return np.asarray(lines.resize((size, size), Image.Resampling.BOX))
