@@ -14,7 +14,6 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-
 # A caption as numbers in [0, NUM_TOKENS), 0 for nothing, CAPTION_TOKENS of them: see data/captions.py.
 NUM_TOKENS, CAPTION_TOKENS = 4096, 64
 

@@ -227,9 +227,7 @@ def main(verb: str, arguments: list[str]) -> None:
     )
 
 
-def draw(
-    trained: Trained, asked: Asked, seeds: list[int], columns: int, out: str, device: str
-) -> None:
+def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: str, device: str) -> None:
     """Samples and writes.
 
     Raises:

@@ -24,8 +24,7 @@ def line_art(pixels: np.ndarray, size: int) -> np.ndarray:
     if grey.width != LINE_ART_SIZE:
         grey = grey.resize((LINE_ART_SIZE, LINE_ART_SIZE), Image.Resampling.BICUBIC)
     near, far = (
-        np.asarray(grey.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255
-        for radius in (sigma, sigma * ratio)
+        np.asarray(grey.filter(ImageFilter.GaussianBlur(radius)), np.float32) / 255 for radius in (sigma, sigma * ratio)
     )
     difference = (1 + sharpness) * near - sharpness * far
     # A line is darker than its surroundings; a dark surface as such is not, so the local mean is what is compared to.

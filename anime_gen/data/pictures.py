@@ -24,7 +24,8 @@ class Pictures:
     Args:
         pack: where the columns are; what is missing is built.
         parts: `Condition` fields to load, all of which the pack's source has.
-        text: where `text_BD` is among them, float32 (N, 2, D): features of each row's caption, and of its mirror image's.
+        text: where `text_BD` is among them, float32 (N, 2, D): the features of each row's caption and
+            of its mirror image's.
     """
 
     def __init__(self, pack: Pack, parts: frozenset[str], text: np.ndarray | None = None) -> None:

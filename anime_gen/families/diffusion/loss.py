@@ -34,7 +34,7 @@ class Target(ABC):
         """What the network sees of the noisy picture."""
         return x_t
 
-    def check(self, schedule: Schedule) -> None:
+    def check(self, schedule: Schedule) -> None:  # noqa: B027  most targets go with every schedule
         """Raises UserError where this target makes no sense on that schedule's levels."""
 
 
@@ -140,7 +140,7 @@ class Preconditioned(Target):
         return x_t * (s.square() + self.deviation**2).rsqrt()
 
     def check(self, schedule: Schedule) -> None:
-        a, s = schedule.scales(torch.linspace(0, 1, 11))
+        a, _ = schedule.scales(torch.linspace(0, 1, 11))
         if not torch.allclose(a, torch.ones_like(a)):
             raise _refusal(self, schedule, "needs alpha = 1")
 

@@ -93,7 +93,8 @@ class Diffusion(GenerativeModule):
     DDPM is Linear and Epsilon, EDM is EDM and Preconditioned, a rectified flow is Flow and FlowVelocity.
 
     Args:
-        image_size, num_tags, attribute_sizes, num_landmarks, text_width: linked from the data; 0 and [] train without them.
+        image_size, num_tags, attribute_sizes, num_landmarks, text_width: linked from the data; 0 and []
+            train without them.
         network: predicts the target.
         attributes, tags: whether exclusive classes and tags are told, where the data has them.
         landmarks: how landmarks are told, where the data has them; null for not at all.

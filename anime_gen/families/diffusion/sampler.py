@@ -163,7 +163,7 @@ class UniPC(Sampler):
                 x_0, h_before = denoise(x, there), h
                 continue
             # x_0 along the step as x_0 + c_1 u + c_2 u^2, u from 0 to 1 in lambda, has the weights
-            # integral_0^h exp(tau - h) (tau / h)^k dtau; with one difference only, the paper takes B(h) / 2 for the first.
+            # integral_0^h exp(tau - h) (tau / h)^k dtau; with one difference only, the paper takes B(h) / 2 for c_1.
             weight_0 = -math.expm1(-h)
             weight_1 = 1 - weight_0 / h
             weight_2 = 1 - 2 * weight_1 / h

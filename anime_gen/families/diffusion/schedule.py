@@ -105,9 +105,7 @@ class Discrete(Schedule):
         """
         if steps > self.timesteps:
             raise UserError(f"steps={steps}: the schedule has {self.timesteps} noise levels; give at most as many")
-        return [
-            (round(self.timesteps - i * self.timesteps / steps) - 1) / self.timesteps for i in range(steps)
-        ]
+        return [(round(self.timesteps - i * self.timesteps / steps) - 1) / self.timesteps for i in range(steps)]
 
 
 class Linear(Discrete):

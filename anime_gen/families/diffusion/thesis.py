@@ -137,7 +137,9 @@ class ThesisUNet(Backbone):
 
     def check(self, image_size: int) -> None:
         if image_size % 8:
-            raise UserError(f"data.image_size={image_size}: the thesis' network halves it three times; give a multiple of 8")
+            raise UserError(
+                f"data.image_size={image_size}: the thesis' network halves it three times; give a multiple of 8"
+            )
 
     def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
         time = sinusoidal(told_B, TIME)

@@ -209,7 +209,7 @@ def test_the_thesis_network_has_the_widths_and_the_activation_it_states():
     assert [stage.layers[-1].layers[3].out_channels for stage in network.down] == [128, 256, 256]
     assert [layer.layers[3].out_channels for layer in network.bottleneck] == [512, 512, 256]
     assert [stage.layers[-1].layers[3].out_channels for stage in network.up] == [128, 64, 64]
-    assert float(SigmoidGELU()(torch.tensor(1.0))) == pytest.approx(1 / (1 + 2.718281828 ** -1.702))
+    assert float(SigmoidGELU()(torch.tensor(1.0))) == pytest.approx(1 / (1 + 2.718281828**-1.702))
     seen = []
     for name in ("attend_down", "attend_up"):
         for i, attend in enumerate(getattr(network, name)):

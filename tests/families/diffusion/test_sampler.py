@@ -77,7 +77,9 @@ def test_reaches_the_data_distribution(sampler, schedule):
     errors = []
     for evaluations in (50, 200, 1000):
         mean, covariance = moments(sampler, schedule.levels(sampler.levels_for(evaluations)))
-        errors.append(float(torch.cat([(mean - MEAN).abs().flatten(), (covariance - COVARIANCE).abs().flatten()]).max()))
+        errors.append(
+            float(torch.cat([(mean - MEAN).abs().flatten(), (covariance - COVARIANCE).abs().flatten()]).max())
+        )
     # What stays is the schedule's: before the first level, Linear and EDM have a little of the picture left.
     assert errors[2] < 0.004
     assert errors[2] <= errors[0]
