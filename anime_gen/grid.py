@@ -89,7 +89,7 @@ def tile(
     side = pictures.shape[1]
     rows = -(-len(pictures) // columns)
     panels = (
-        [draw_condition(conditions, row, vocabulary, side, captions and captions[row]) for row in range(rows)]
+        [draw_condition(conditions, row, vocabulary, side, captions[row] if captions else None) for row in range(rows)]
         if conditions is not None and vocabulary is not None
         else []
     )

@@ -320,7 +320,7 @@ class Conditions(nn.Module):
     @property
     def needs(self) -> frozenset[str]:
         """The fields of `Condition` that the encoders read."""
-        return frozenset().union(*(encoder.needs for encoder in self.encoders.values()))
+        return frozenset(part for encoder in self.encoders.values() for part in encoder.needs)  # type: ignore[union-attr]
 
     def forward(self, condition: Condition, told: Told, batch: int, size: int) -> Guide:
         """The sums for `batch` pictures of `size` pixels."""

@@ -145,5 +145,5 @@ def rescaled(x_0: Tensor, plain: Tensor, share: float) -> Tensor:
         plain: the conditional one.
         share: their phi; 0 leaves `x_0`, 1 gives it the standard deviation of `plain`, for each picture.
     """
-    of = lambda x: x.std(dim=(1, 2, 3), keepdim=True)  # noqa: E731
-    return x_0 * (share * of(plain) / of(x_0).clamp(min=1e-6) + 1 - share)
+    deviation, wanted = (picture.std(dim=(1, 2, 3), keepdim=True) for picture in (x_0, plain))
+    return x_0 * (share * wanted / deviation.clamp(min=1e-6) + 1 - share)

@@ -61,7 +61,7 @@ class Enter(nn.Module):
         self.image = nn.Conv2d(latent, width, 1)
 
     def forward(self, x: Tensor, time: Tensor, guide: Guide) -> Tensor:
-        image = F.adaptive_avg_pool2d(guide.map_BCHW, x.shape[-2:])
+        image = F.adaptive_avg_pool2d(guide.map_BCHW, (x.shape[-2], x.shape[-1]))
         out: Tensor = x + (self.time(time) + self.text(guide.vector_BE))[:, :, None, None] + self.image(image)
         return out
 
@@ -111,7 +111,8 @@ class SelfAttention(nn.Module):
         normed = self.norm(tokens)
         tokens = tokens + self.attention(normed, normed, normed, need_weights=False)[0]
         tokens = tokens + self.feed_forward(tokens)
-        return tokens.transpose(1, 2).reshape(x.shape)
+        out: Tensor = tokens.transpose(1, 2).reshape(x.shape)
+        return out
 
 
 class ThesisUNet(Backbone):
@@ -137,9 +138,7 @@ class ThesisUNet(Backbone):
 
     def check(self, image_size: int) -> None:
         if image_size % 8:
-            raise UserError(
-                f"data.image_size={image_size}: the thesis' network halves it three times; give a multiple of 8"
-            )
+            raise UserError(f"data.image_size={image_size}: ThesisUNet halves it three times; give a multiple of 8")
 
     def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
         time = sinusoidal(told_B, TIME)
