@@ -63,7 +63,7 @@ def test_five_scales_nest():
 
 
 def test_unknown_kind():
-    with pytest.raises(UserError, match="labels.*attributes, tags, text, landmarks, sketch"):
+    with pytest.raises(UserError, match=r"labels.*attributes, tags, text, landmarks, sketch"):
         DiffusionSettings(guidance={"labels": 2.0})
 
 

@@ -4,6 +4,7 @@ On Gaussian data every sampler is an affine map of the noise that it draws. The 
 vectors instead of noise: mean and covariance of its pictures follow without a statistical error.
 """
 
+import itertools
 import math
 
 import pytest
@@ -162,7 +163,7 @@ def test_trailing_spacing_starts_at_the_noisiest_level(schedule):
         assert levels[0].sigma == pytest.approx(float((1 - schedule.alpha_bar[-1]).sqrt()))
         assert len(levels) == steps + 1
         told = [level.told for level in levels[:-1]]
-        assert all(later < earlier for earlier, later in zip(told, told[1:], strict=False))
+        assert all(later < earlier for earlier, later in itertools.pairwise(told))
         assert levels[-1][1:] == (1.0, 0.0)
     with pytest.raises(UserError, match=r"steps=1001.*at most as many"):
         schedule.levels(1001)
