@@ -117,7 +117,6 @@ def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # what it says of this one step helps nobody
     Saved.peak = Saved.alive = 0
     Saved.holders.clear()
     hooks = torch.autograd.graph.saved_tensors_hooks(Saved, lambda kept: kept.tensor)
@@ -129,6 +128,8 @@ def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
 def main(verb: str, arguments: list[str]) -> None:
     """Prints what a YAML's family is made of."""
     quiet()
+    for name in ("lightning.pytorch", "lightning.fabric"):  # what they say of one step on no data helps nobody
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: anime-gen describe FAMILY.yaml [--data.image_size=64 ...]\n\n" + (__doc__ or ""))
