@@ -39,27 +39,37 @@ class _JudgeScore(Score):
 
 
 class FaceRate(_JudgeScore):
-    """`faces`: share of samples in which the judge sees a face with two eyes."""
+    """`faces`: share of samples in which the judge sees a face with two eyes; `faces_real`: of the real pictures.
 
-    seen: Tensor
-    num: Tensor
+    The second says what the first is worth: on pictures that are not like those it was trained on, a judge may not
+    even know the real ones for faces. Real pictures survive `reset()`; `reset_all()` drops them.
+    """
+
+    kept = ("real_",)
+    fake_seen: Tensor
+    fake_num: Tensor
+    real_seen: Tensor
+    real_num: Tensor
 
     def __init__(self, judge: JudgeFeatures) -> None:
         super().__init__(judge)
-        self._add_sums(1, "seen", "num")
+        self._add_sums(1, "fake_seen", "fake_num", "real_seen", "real_num")
 
     @property
     def better(self) -> Mapping[str, bool | None]:
-        return {"faces": True}
+        return {"faces": True, "faces_real": None}
 
-    def update(self, images: Tensor) -> None:
-        """Counts uint8 samples (B, 3, H, W)."""
-        self._add(seen=self.judge.look(images).sees_face_B.sum(), num=torch.tensor(len(images)))
+    def update(self, images: Tensor, real: bool) -> None:
+        """Counts uint8 pictures (B, 3, H, W) to one side."""
+        side = "real" if real else "fake"
+        seen = self.judge.look(images).sees_face_B.sum()
+        self._add(**{f"{side}_seen": seen, f"{side}_num": torch.tensor(len(images))})
 
     def compute(self) -> dict[str, Tensor]:
-        """The share, in [0, 1]; nothing without samples."""
-        self._counts = {"num_fake": int(self.num)}
-        return {"faces": self.seen[0] / self.num[0]} if self.num else {}
+        """Shares in [0, 1]; none of a side that has no pictures."""
+        sides = {"faces": (self.fake_seen[0], self.fake_num[0]), "faces_real": (self.real_seen[0], self.real_num[0])}
+        self._counts = {"num_fake": int(self.fake_num), "num_real": int(self.real_num)}
+        return {name: seen / num for name, (seen, num) in sides.items() if num}
 
 
 class TagScore(_JudgeScore):

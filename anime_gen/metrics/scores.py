@@ -230,6 +230,7 @@ class JudgeScores(nn.Module):
         self.frechet.update(images, real=True)
         self.kernel.update(images, real=True)
         self.nearest.update(images, Role.HELD_OUT)
+        self.faces.update(images, real=True)
 
     def update_train(self, images: Tensor) -> None:
         """Training pictures, as the family sees them but not mirrored: what samples may be copies of."""
@@ -246,7 +247,7 @@ class JudgeScores(nn.Module):
         self.frechet.update(images, real=False)
         self.kernel.update(images, real=False)
         self.nearest.update(images, Role.SAMPLE)
-        self.faces.update(images)
+        self.faces.update(images, real=False)
         self.tags.update(images, condition.tags_BT)
         self.attributes.update(images, condition.attributes_BA)
         self.landmarks.update(images, condition.landmarks_BK2, condition.visible_BK)

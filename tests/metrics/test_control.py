@@ -105,8 +105,13 @@ def test_no_error_where_no_face_was_found():
 def test_faces_are_counted():
     score = FaceRate(Says(Vocabulary([], {}), faces=[1, 0, 1, 1], count=4))
     assert score.compute() == {}
-    score.update(blank(4))
-    assert score.compute()["faces"].item() == 0.75
+    score.update(blank(4), real=False)
+    assert {name: value.item() for name, value in score.compute().items()} == {"faces": 0.75}
+    score.update(blank(4), real=True)
+    score.reset()
+    assert {name: value.item() for name, value in score.compute().items()} == {"faces_real": 0.75}
+    score.reset_all()
+    assert score.compute() == {}
 
 
 def test_not_asked_has_no_value():

@@ -166,6 +166,7 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
         "nearest_ratio",
         "copies",
         "faces",
+        "faces_real",
         "tag_f1",
         "tag_accuracy",
         "accuracy_hair",
