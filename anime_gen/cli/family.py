@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from anime_gen.cli import family_verbs
 from anime_gen.cli.train import OneLineParser, quiet
@@ -36,6 +36,8 @@ def data_of(run: Path) -> AnimeFaces:
 def main(verb: str, arguments: list[str]) -> None:
     """Calls the family's function with the run's module, data and folder, and the options by their names."""
     quiet()
+    if not arguments:
+        raise UserError(f"{verb}: name the run first; runs lie under runs/<family>/<name>")
     where, purpose = family_verbs()[verb]
     module_name, function_name = where.split(":")
     function = getattr(importlib.import_module(module_name), function_name)

@@ -30,6 +30,7 @@ class NoisedClassifier(nn.Module):
         num_tags: independent tags, 0 for none.
         attribute_sizes: classes of each exclusive group.
         channels: width at each resolution, the finest (half the picture's) first; each further one is half the size.
+            Multiples of 16: a norm over one channel alone would blow a faded picture up again.
     """
 
     def __init__(self, num_tags: int, attribute_sizes: list[int], channels: tuple[int, ...] = (32, 64, 128)) -> None:
