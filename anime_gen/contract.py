@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -90,6 +91,9 @@ class GenerativeModule(L.LightningModule, ABC):
     # How this family samples (steps, guidance, truncation ...): a frozen dataclass of its own, or None where there is
     # nothing to set. `anime-gen sample` offers its fields as options.
     settings: Any = None
+
+    # The run folder that the weights were loaded from, where they were: a family may keep more beside them.
+    run_folder: Path | None = None
 
     def __init__(self, image_size: int) -> None:
         super().__init__()

@@ -49,6 +49,11 @@ def checkpoint_of(run: Path, name: str = "best") -> Path:
     raise UserError(f"{run} holds no checkpoint {name!r}" + (f"; it holds: {held}" if held else " yet"))
 
 
+def run_of(checkpoint: Path) -> Path:
+    """The run folder that a checkpoint file lies in."""
+    return checkpoint.parent.parent
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint of the suite holds; its tensors stay on disk until they are used.
 
@@ -86,4 +91,5 @@ def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
             f"{path} does not fit today's {saved['family']}: {' '.join(str(reason).split())[:300]}; "
             "its run's provenance.json says which version trained it"
         ) from reason
+    module.run_folder = run_of(path)
     return Trained(module.to(device).eval(), vocabulary, data["text"], module.images_shown, path)

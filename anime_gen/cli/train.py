@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from anime_gen.cli import rank
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
-from anime_gen.run import read_checkpoint
+from anime_gen.run import read_checkpoint, run_of
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
@@ -141,6 +141,8 @@ class SuiteCLI(LightningCLI):
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
+        if checkpoint := self.config[subcommand].get("ckpt_path"):
+            self.model.run_folder = run_of(Path(checkpoint))
         try:
             super()._run_subcommand(subcommand)
         except (MisconfigurationException, FileNotFoundError, ValueError) as error:

@@ -165,6 +165,17 @@ class AnimeFaces(L.LightningDataModule):
         # Without workers: sampling takes far longer than reading, and every evaluation would start them anew.
         return Loader(dataset, Shard(count, self._evaluation_batch(), rank, world), workers=0)
 
+    def stream(self, parts: frozenset[str], images: int, batch_size: int) -> Loader:
+        """The first `images` pictures of the stream of training pictures, for what is trained beside the family.
+
+        One process reads it all; pictures are mirrored as in training.
+
+        Raises:
+            UserError: not whole batches.
+        """
+        dataset = TrainingSet(self._pictures("train", parts), self.seed, self.mirror, None)
+        return Loader(dataset, GlobalBatches(images, batch_size, 0, 1, lambda: 0), self.num_workers)
+
     def showcase(self, n: int) -> Condition:
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
         dataset = self._evaluation("validation", self.needs)
