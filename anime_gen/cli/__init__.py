@@ -76,8 +76,6 @@ def main(arguments: list[str] | None = None) -> int:
         near = difflib.get_close_matches(name, verbs, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(verbs)}"
         return fail(f"there is no verb {name!r}; {hint}")
-    # Threads that spin for each other make two processes on two cores slower than one; see torch's OpenMP notes.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from anime_gen.contract import UserError
 
     module, function = verbs[name].where.split(":")
