@@ -33,7 +33,7 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
     result = anime_gen("--help")
     assert time.monotonic() - began < 2
     assert result.returncode == 0
-    for verb in ("fit", "resume", "validate", "test", "predict", "sample", "describe"):
+    for verb in ("fit", "resume", "validate", "test", "predict", "sample", "describe", "classifier"):
         assert f"\n  {verb} " in result.stdout
 
 
