@@ -36,13 +36,15 @@ class Denoiser(torch.nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.network.parameters()).device
+        device: torch.device = next(self.network.parameters()).device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.network.parameters()).dtype
+        dtype: torch.dtype = next(self.network.parameters()).dtype
+        return dtype
 
-    def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Denoiser:
+    def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Denoiser:  # type: ignore[override]
         """Moves the whole program: the graph itself names a device wherever it makes a tensor.
 
         Raises:
@@ -57,5 +59,5 @@ class Denoiser(torch.nn.Module):
 
     def forward(self, x: Tensor, told: Tensor, **conditions: Tensor) -> Tensor:
         """x (B, 3, H, W), told (B,), and every other input of config.json by its name -> (B, 3, H, W)."""
-        prediction: Tensor = self.network(x, told, **conditions)
+        prediction: Tensor = self.network(x=x, told=told, **conditions)
         return prediction

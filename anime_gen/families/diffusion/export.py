@@ -109,7 +109,7 @@ def program_of(module: Diffusion, inputs: dict[str, dict[str, Any]]) -> torch.ex
     batch = torch.export.Dim("batch", min=1)
     return torch.export.export(
         Flat(network),
-        (example.pop("x"), example.pop("told")),
+        (),
         example,
         dynamic_shapes={name: {0: batch} for name in inputs},
     )
@@ -206,7 +206,7 @@ def _(schedule: EDM, target: Target, sampler: Sampler) -> Twin:
 
 
 def words_of(vocabulary: Vocabulary) -> dict[str, dict[str, Any]]:
-    """Every word that `Vocabulary.parse` reads, and what it says: the column of a tag, (group, class) of an attribute."""
+    """What each word that `Vocabulary.parse` reads says: the column of a tag, (group, class) of an attribute."""
     groups = list(vocabulary.attributes.items())
     spoken = {
         *vocabulary.words(),
@@ -219,7 +219,9 @@ def words_of(vocabulary: Vocabulary) -> dict[str, dict[str, Any]]:
             wish = vocabulary.parse(word)
         except UserError:  # a class of two groups, by itself
             continue
-        words[word] = {"tag": vocabulary.tags.index(tag) for tag in wish.present}
+        words[word] = {}
+        for tag in wish.present:
+            words[word]["tag"] = vocabulary.tags.index(tag)
         for group, name in wish.classes.items():
             column = list(vocabulary.attributes).index(group)
             words[word]["attribute"] = [column, vocabulary.attributes[group].index(name)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -121,8 +122,9 @@ class AnimeFaces(DiffusionPipeline):
                 raise ValueError(f"steps={steps}: there are {levels} noise levels; give at most as many")
             trailing = [round(levels - i * levels / steps) - 1 for i in range(steps)]
             self.scheduler.set_timesteps(timesteps=trailing, device=self.device)
-        else:
-            self.scheduler.set_timesteps(steps, device=self.device)
+            ratio = float(self.scheduler.sigmas[0])  # sigma / alpha
+            return ratio / math.hypot(1, ratio)
+        self.scheduler.set_timesteps(steps, device=self.device)
         return float(self.scheduler.init_noise_sigma)
 
     def read(

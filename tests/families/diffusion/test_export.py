@@ -37,14 +37,15 @@ from anime_gen.families.diffusion import (
     UniPC,
     Velocity,
     ZeroTerminalSNR,
+    export,
 )
-from anime_gen.families.diffusion import export
 from anime_gen.families.diffusion.guidance import KINDS, Told
 from anime_gen.run import Trained
 from anime_gen.vocabulary import LANDMARKS, Vocabulary
 
 WORDS = Vocabulary(
-    ["blue hair", "smile", "hat", "twin tails", "red hair"], {"hair": ["blue", "red", "grey"], "style": ["soft", "flat"]}
+    ["blue hair", "smile", "hat", "twin tails", "red hair"],
+    {"hair": ["blue", "red", "grey"], "style": ["soft", "flat"]},
 )
 NETWORKS = {"unet": lambda: UNet([8, 16]), "thesis": ThesisUNet, "dit": lambda: DiT(width=32, depth=2, heads=2)}
 SEEDS = [3, 11, 12]
@@ -168,7 +169,7 @@ def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch):
     (tmp_path / "full" / "file").touch()
     with pytest.raises(UserError, match="full holds something already"):
         export.main("export", ["RUN", "--out", str(tmp_path / "full")])
-    with pytest.raises(UserError, match="No such|not a directory|Not a directory|holds something"):
+    with pytest.raises(UserError, match="Not a directory"):
         export.main("export", ["RUN", "--out", str(tmp_path / "full" / "file" / "below")])
     with pytest.raises(UserError, match="out"):
         export.main("export", ["RUN"])
@@ -191,25 +192,20 @@ def test_words_are_those_of_the_vocabulary():
 # From here on with diffusers.
 
 
-def pipeline(folder: Path):
-    diffusers = pytest.importorskip("diffusers")
-    pipe = diffusers.DiffusionPipeline.from_pretrained(folder, custom_pipeline=str(folder), trust_remote_code=True)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-@pytest.fixture(autouse=True)
-def hub(tmp_path_factory, monkeypatch):
-    """diffusers copies an exported page to its cache before it runs it."""
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """One exported program; a schedule changes nothing but two JSON files."""
-    folder = tmp_path_factory.mktemp("shared") / "run"
-    export.write(trained(), folder)
-    return folder
+def pipe(tmp_path_factory):
+    """What a user gets of an exported folder."""
+    with pytest.MonkeyPatch.context() as patch:  # diffusers copies the pages to a cache of its own
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        diffusers = pytest.importorskip("diffusers")
+        folder = tmp_path_factory.mktemp("exports") / "run"
+        assert export.write(trained(), folder) == []
+        loaded = diffusers.DiffusionPipeline.from_pretrained(
+            folder, custom_pipeline=str(folder), trust_remote_code=True
+        )
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
 
 
 ASKED = {"tags": "Blue_hair, twintails, -hat, style=soft", "caption": "1girl, silver hair, :d"}
@@ -225,46 +221,121 @@ def as_asked() -> Condition:
         torch.tensor([[0, 0]]),
         torch.tensor([list(POINTS.values())]),
         torch.ones(1, 24, dtype=torch.bool),
-        1 - torch.from_numpy(np.asarray(LINES)).float()[None, None] / 255,
+        1 - torch.from_numpy(np.array(LINES)).float()[None, None] / 255,
         torch.from_numpy(caption_tokens(ASKED["caption"]).astype(np.int64))[None],
     )
     return one.map(lambda part: part.expand(len(SEEDS), *part.shape[1:]))
 
 
-CASES = [
-    # schedule, target, sampler, evaluations, largest difference of a value in [-1, 1]
-    (Cosine(), Velocity(), DDIM(), 20, 1e-3),
-    (Cosine(), Velocity(), DDIM(), 7, 1e-3),
-    (Cosine(), Velocity(), DDIM(), 61, 1e-3),
-    (Cosine(), Velocity(), DPMSolverPP(), 20, 1e-3),
-    (Cosine(), Velocity(), DPMSolverPP(), 7, 1e-3),
-    (Cosine(), Velocity(), DDPM(), 10, 1e-3),
-    (Cosine(250), Picture(), DDIM(), 12, 1e-3),
-    (Linear(), Epsilon(), DDIM(), 20, 1e-3),
-    (Linear(), Epsilon(), DPMSolverPP(), 20, 1e-3),
-    (ZeroTerminalSNR(), Velocity(), DDIM(), 13, 1e-3),
-    (EDM(), Preconditioned(), Euler(), 12, 1e-3),
-    (EDM(), Preconditioned(), DPMSolverPP(), 12, 1e-3),
-    (Flow(), FlowVelocity(), Euler(), 10, 1e-3),
+def largest_difference(pipe, run, **options) -> float:
+    drawn = pipe(**ASKED, landmarks=POINTS, sketch=LINES, seeds=SEEDS, output_type="pt", **options).images
+    run.module.chunk = len(SEEDS)
+    ours = run.module.sample(as_asked(), SEEDS)
+    assert float(ours.std()) > 0.1
+    difference = float((drawn * 2 - 1 - ours).abs().max())
+    print(f"largest difference {difference:.1e}")
+    return difference
+
+
+def test_the_folder_draws_by_its_own_defaults(pipe):
+    assert largest_difference(pipe, trained()) < 1e-4
+    pictures = pipe(tags="smile", seeds=[5, 6]).images
+    assert [picture.size for picture in pictures] == [(16, 16), (16, 16)]
+    [alone] = pipe(tags="smile", seeds=[6]).images
+    assert abs(np.asarray(alone, np.int16) - np.asarray(pictures[1], np.int16)).max() <= 1
+    pipe.to("cpu")
+    with pytest.raises(ValueError, match="float32"):
+        pipe.to(torch.float16)
+
+
+@pytest.fixture
+def stepping(pipe, monkeypatch):
+    """The pipeline with another schedule: its network is the same, and takes seconds to export."""
+
+    def change(schedule, target, sampler):
+        diffusers = pytest.importorskip("diffusers")
+        twin = export.scheduler_of(schedule, target, sampler)
+        config = json.loads(json.dumps(twin.config))
+        monkeypatch.setattr(pipe, "scheduler", getattr(diffusers, config["_class_name"]).from_config(config))
+        monkeypatch.setitem(pipe.denoiser.config, "told_scale", twin.told_scale)
+        return twin.exact
+
+    return change
+
+
+EXACT = [
+    # 7, 61 and 13 do not divide 1000; at 61 diffusers' own spacing has a level too many
+    (Cosine(), Velocity(), DDIM(), 7),
+    (Cosine(), Velocity(), DDIM(), 61),
+    (Cosine(), Velocity(), DPMSolverPP(), 20),
+    (Cosine(), Velocity(), DDPM(), 10),
+    (Cosine(250), Picture(), DDIM(), 12),
+    (Linear(), Epsilon(), DDIM(), 20),
+    (Linear(), Epsilon(), DPMSolverPP(), 20),
+    (ZeroTerminalSNR(), Velocity(), DDIM(), 13),
+    (EDM(), Preconditioned(), Euler(), 12),
+    (EDM(), Preconditioned(), DPMSolverPP(), 12),
+    (Flow(), FlowVelocity(), Euler(), 10),
 ]
 
 
 @pytest.mark.parametrize(
-    ("schedule", "target", "sampler", "steps", "tolerance"),
-    CASES,
-    ids=[f"{type(a).__name__}-{type(b).__name__}-{c}-{n}" for a, b, c, n, _ in CASES],
+    ("schedule", "target", "sampler", "steps"),
+    EXACT,
+    ids=[f"{type(a).__name__} {type(b).__name__} {c} {n}" for a, b, c, n in EXACT],
 )
-def test_diffusers_draws_the_picture_that_we_draw(shared, tmp_path, monkeypatch, schedule, target, sampler, steps, tolerance):
-    settings = DiffusionSettings(steps, {"tags": 3.0, "landmarks": 1.5, "attributes": 2.0, "text": 2.0}, sampler=sampler)
+def test_diffusers_draws_the_picture_that_we_draw(pipe, stepping, schedule, target, sampler, steps):
+    guidance = {"tags": 3.0, "landmarks": 1.5, "attributes": 2.0, "text": 2.0}
+    settings = DiffusionSettings(steps, guidance, sampler=sampler)
     run = trained(schedule=schedule, target=target, settings=settings)
-    with monkeypatch.context() as patch:  # the program is the same, and takes seconds to export
-        program = torch.export.load(shared / "denoiser" / "denoiser.pt2")
-        patch.setattr(export, "program_of", lambda module, inputs: program)
-        assert export.write(run, tmp_path / "run") == []
-    drawn = pipeline(tmp_path / "run")(**ASKED, landmarks=POINTS, sketch=LINES, seeds=SEEDS, output_type="pt").images
-    run.module.chunk = 3
-    ours = run.module.sample(as_asked(), SEEDS)
-    assert float(ours.std()) > 0.1
-    difference = (drawn * 2 - 1 - ours).abs().max()
-    print(f"largest difference {float(difference):.1e}")
-    assert float(difference) < tolerance
+    assert stepping(schedule, target, sampler)
+    assert largest_difference(pipe, run, steps=steps, guidance=guidance) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("schedule", "target", "sampler"),
+    [
+        (Cosine(), Velocity(), UniPC()),
+        (Cosine(), Velocity(), DDIM(0.5)),
+        (ZeroTerminalSNR(), Velocity(), DPMSolverPP()),
+        (Flow(), FlowVelocity(), DPMSolverPP()),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_a_sampler_without_a_twin_is_replaced_and_said_to_be(pipe, stepping, schedule, target, sampler):
+    run = trained(schedule=schedule, target=target, settings=DiffusionSettings(20, sampler=sampler))
+    assert not stepping(schedule, target, sampler)
+    assert largest_difference(pipe, run, steps=20, guidance=2.0) > 1e-4
+
+
+def test_another_of_diffusers_schedulers_serves_too(pipe, monkeypatch):
+    """The configuration says all that DDIMScheduler needs; it is exact where the steps divide the levels."""
+    diffusers = pytest.importorskip("diffusers")
+    monkeypatch.setattr(pipe, "scheduler", diffusers.DDIMScheduler.from_config(pipe.scheduler.config))
+    run = trained(settings=DiffusionSettings(20, 2.0, sampler=DDIM()))
+    assert largest_difference(pipe, run, steps=20, guidance=2.0) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"tags": "blu hair"}, "near: blue hair"),
+        ({"tags": "-style=soft"}, "not in this model's vocabulary"),
+        ({"tags": "blue hair, red hair"}, "contradicts"),
+        ({"tags": "smile, -smile"}, "contradicts"),
+        ({"landmarks": {"tail": (0.5, 0.5)}}, "'tail' is none of"),
+        ({"guidance": {"labels": 2.0}}, "'labels' is none of"),
+        ({"steps": 1001}, "1000 noise levels"),
+    ],
+)
+def test_the_pipeline_says_what_is_wrong(pipe, asked, message):
+    with pytest.raises(ValueError, match=message):
+        pipe(**asked)
+
+
+def test_what_the_network_was_not_trained_with_is_refused(pipe, monkeypatch):
+    monkeypatch.setitem(
+        pipe.denoiser.config, "inputs", {k: v for k, v in pipe.denoiser.config["inputs"].items() if k != "sketch"}
+    )
+    with pytest.raises(ValueError, match="sketch: this network was trained without"):
+        pipe(sketch=LINES)
