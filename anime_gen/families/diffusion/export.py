@@ -16,12 +16,13 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Mapping
 from functools import singledispatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from anime_gen.cli.train import OneLineParser, quiet
@@ -31,7 +32,7 @@ from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Pr
 from anime_gen.families.diffusion.module import Denoising, Diffusion
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
-from anime_gen.run import Trained, load
+from anime_gen.run import Trained, load, read_checkpoint
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
 
 # The version of diffusers whose schedulers the tests compare with ours.
@@ -228,8 +229,13 @@ def words_of(vocabulary: Vocabulary) -> dict[str, dict[str, Any]]:
     return words
 
 
-def write(trained: Trained, out: Path) -> list[str]:
+def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
     """Writes the folder; returns what the exported sampler does otherwise than the run's own, in words.
+
+    Args:
+        trained: the run.
+        options: what its family was made with, plain values (a loaded module has the objects made of them).
+        out: a new folder.
 
     Raises:
         UserError: the run is of another family, diffusers has no scheduler for it, or the folder holds something.
@@ -249,7 +255,7 @@ def write(trained: Trained, out: Path) -> list[str]:
 
     inputs = inputs_of(module, vocabulary)
     weights = {name: tensor.float().cpu().contiguous() for name, tensor in module.averaged.state_dict().items()}
-    save_file(weights, out / "denoiser" / "denoiser.safetensors")
+    (out / "denoiser" / "denoiser.safetensors").write_bytes(save(weights))  # `save_file` lets only its owner read it
     torch.export.save(program_of(module, inputs), out / "denoiser" / "denoiser.pt2")
     pages = Path(__file__).parent
     shutil.copyfile(pages / "pipeline.py", out / "pipeline.py")
@@ -267,7 +273,7 @@ def write(trained: Trained, out: Path) -> list[str]:
     }
     config = {
         "class": name_of(module),
-        "options": {name: value for name, value in module.hparams.items() if not name.startswith("_")},
+        "options": {name: value for name, value in options.items() if not name.startswith("_")},
         "network": name_of(module.network.backbone),
         "schedule": name_of(module.schedule),
         "target": name_of(module.target),
@@ -292,7 +298,7 @@ def write(trained: Trained, out: Path) -> list[str]:
         ("denoiser/config.json", config),
         ("denoiser/vocabulary.json", words),
     ):
-        (out / path).write_text(json.dumps(content, indent=1, default=name_of) + "\n", encoding="utf-8")
+        (out / path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     differs = [] if exact else [f"steps of {scheduler['_class_name']} instead of {settings.sampler}"]
     differs += ["no rescale"] * bool(settings.rescale) + ["guidance at every noise level"] * bool(settings.interval)
@@ -316,7 +322,7 @@ def main(verb: str, arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     options = parser.instantiate_classes(parser.parse_args(arguments))
     trained = load(Path(options.run), options.checkpoint)
-    differs = write(trained, options.out)
+    differs = write(trained, read_checkpoint(trained.path)["hyper_parameters"], options.out)
     print(f"{trained.path} after {trained.images_shown:,} images: {options.out}")
     if differs:
         print(f"its pipeline draws with {', '.join(differs)}: its pictures differ from those of anime-gen sample")

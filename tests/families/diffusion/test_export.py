@@ -48,6 +48,10 @@ WORDS = Vocabulary(
     {"hair": ["blue", "red", "grey"], "style": ["soft", "flat"]},
 )
 NETWORKS = {"unet": lambda: UNet([8, 16]), "thesis": ThesisUNet, "dit": lambda: DiT(width=32, depth=2, heads=2)}
+OPTIONS = {
+    "_class_path": "anime_gen.families.diffusion.Diffusion",
+    "network": {"class_path": "anime_gen.families.diffusion.UNet", "init_args": {"channels": [8, 16]}},
+}
 SEEDS = [3, 11, 12]
 
 
@@ -68,7 +72,7 @@ def exported(request, tmp_path_factory):
     """(run, folder) of each network."""
     run = trained(request.param, **({"landmarks": LandmarkMask()} if request.param == "thesis" else {}))
     folder = tmp_path_factory.mktemp("exports") / request.param
-    export.write(run, folder)
+    export.write(run, OPTIONS, folder)
     return run, folder
 
 
@@ -119,7 +123,7 @@ def test_the_folder_holds_the_averaged_weights_and_says_what_they_are(exported):
         torch.testing.assert_close(weights[name], tensor, rtol=0, atol=0)
     config = json.loads((folder / "denoiser" / "config.json").read_text(), parse_constant=pytest.fail)
     assert config["network"].endswith(type(run.module.network.backbone).__name__)
-    assert config["options"]["attribute_sizes"] == [3, 2]
+    assert config["options"] == {"network": OPTIONS["network"]}
     assert config["defaults"] == {"steps": 20, "guidance": 2.0}
 
 
@@ -157,13 +161,14 @@ def test_the_program_computes_the_network_where_there_is_no_anime_gen(exported, 
 )
 def test_what_diffusers_cannot_step_is_refused_before_anything_is_written(change, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        export.write(trained(**change), tmp_path / "new")
+        export.write(trained(**change), OPTIONS, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch):
     run = trained()
     monkeypatch.setattr(export, "load", lambda run, checkpoint: trained_or_not)
+    monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
     trained_or_not = run
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
@@ -200,7 +205,7 @@ def pipe(tmp_path_factory):
         patch.setenv("HF_HUB_OFFLINE", "1")
         diffusers = pytest.importorskip("diffusers")
         folder = tmp_path_factory.mktemp("exports") / "run"
-        assert export.write(trained(), folder) == []
+        assert export.write(trained(), OPTIONS, folder) == []
         loaded = diffusers.DiffusionPipeline.from_pretrained(
             folder, custom_pipeline=str(folder), trust_remote_code=True
         )
