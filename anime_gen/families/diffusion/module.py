@@ -96,7 +96,7 @@ class Denoising(nn.Module):
 
     def forward(self, x: Tensor, told_B: Tensor, condition: Condition, told: Told) -> Tensor:
         """(B, 3, H, W) of what the schedule and the target make of the noisy pictures -> (B, 3, H, W)."""
-        prediction: Tensor = self.backbone(x, told_B, self.conditions(condition, told, len(x), x.shape[-1]))
+        prediction: Tensor = self.backbone(x, told_B, self.conditions(condition, told, x.shape[0], x.shape[-1]))
         return prediction
 
 
