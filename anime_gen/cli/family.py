@@ -6,6 +6,7 @@ A family knows neither run folders nor the data; this page opens both, and offer
 from __future__ import annotations
 
 import importlib
+import inspect
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
@@ -15,6 +16,9 @@ from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.run import load
+
+# What a verb's function need not ask the user for.
+GIVEN = {"trained", "data", "run"}
 
 
 def data_of(run: Path) -> AnimeFaces:
@@ -34,7 +38,7 @@ def data_of(run: Path) -> AnimeFaces:
 
 
 def main(verb: str, arguments: list[str]) -> None:
-    """Calls the family's function with the run's module, data and folder, and the options by their names."""
+    """Calls the family's function with its options, and with those of `trained`, `data` and `run` that it takes."""
     quiet()
     if not arguments:
         raise UserError(f"{verb}: name the run first; runs lie under runs/<family>/<name>")
@@ -43,11 +47,15 @@ def main(verb: str, arguments: list[str]) -> None:
     function = getattr(importlib.import_module(module_name), function_name)
     parser = OneLineParser(prog=f"anime-gen {verb}", description=purpose)
     parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")
-    parser.add_function_arguments(function, as_group=False, skip={"module", "data", "run"})
+    parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
+    parser.add_function_arguments(function, as_group=False, skip=GIVEN)
     options = vars(parser.parse_args(arguments))
     run = options.pop("run")
-    trained = load(run)
-    data = data_of(run)
-    # Words in another order would be other labels.
-    data.load_state_dict({"vocabulary": trained.vocabulary.as_dict()})
-    function(trained.module, data, run, **options)
+    trained = load(run, options.pop("checkpoint"))
+    given: dict[str, object] = {"trained": trained, "run": run}
+    takes = GIVEN & set(inspect.signature(function).parameters)
+    if "data" in takes:
+        given["data"] = data = data_of(run)
+        # Words in another order would be other labels.
+        data.load_state_dict({"vocabulary": trained.vocabulary.as_dict()})
+    function(**{name: given[name] for name in takes}, **options)

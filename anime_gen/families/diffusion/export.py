@@ -25,14 +25,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
 from anime_gen.families.diffusion.guidance import KINDS, Told
 from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Preconditioned, Target, Velocity
 from anime_gen.families.diffusion.module import Denoising, Diffusion
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
-from anime_gen.run import Trained, load, read_checkpoint
+from anime_gen.run import Trained, read_checkpoint
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
 
 # The version of diffusers whose schedulers the tests compare with ours.
@@ -310,19 +309,14 @@ def name_of(thing: object) -> str:
     return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
-def main(verb: str, arguments: list[str]) -> None:
-    """Loads a run and writes it."""
-    quiet()
-    parser = OneLineParser(
-        prog=f"anime-gen {verb}",
-        description="Writes a diffusion run as safetensors, as a torch.export program and as a diffusers pipeline.",
-    )
-    parser.add_argument("run", type=str, help="run folder, such as runs/diffusion/NAME, or a .ckpt file")
-    parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
-    parser.add_argument("--out", type=Path, required=True, help="a new folder")
-    options = parser.instantiate_classes(parser.parse_args(arguments))
-    trained = load(Path(options.run), options.checkpoint)
-    differs = write(trained, read_checkpoint(trained.path)["hyper_parameters"], options.out)
-    print(f"{trained.path} after {trained.images_shown:,} images: {options.out}")
+def export(trained: Trained, out: Path) -> None:
+    """Writes a diffusion run as safetensors, as a torch.export program and as a diffusers pipeline.
+
+    Args:
+        trained: the run.
+        out: a new folder.
+    """
+    differs = write(trained, read_checkpoint(trained.path)["hyper_parameters"], out)
+    print(f"{trained.path} after {trained.images_shown:,} images: {out}")
     if differs:
         print(f"its pipeline draws with {', '.join(differs)}: its pictures differ from those of anime-gen sample")

@@ -14,10 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.contract import Batch, GenerativeModule, UserError
+from anime_gen.contract import Batch, UserError
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.run import Trained
 from anime_gen.vocabulary import Vocabulary
 
 # Where it is examined: this many times from the picture to the noise, both ends included.
@@ -59,7 +60,7 @@ def bar(**options: Any) -> tqdm[Any]:
 
 
 def train_classifier(
-    module: GenerativeModule,
+    trained: Trained,
     data: Data,
     run: Path,
     images: int = 64000,
@@ -71,7 +72,7 @@ def train_classifier(
     """Trains, examines at each noise level, and leaves `classifier.safetensors`, `.json` and `.png` in the run folder.
 
     Args:
-        module: a trained `Diffusion`, of which only the schedule counts.
+        trained: the run's `Diffusion`, of which only the schedule counts.
         data: the run's.
         run: its folder.
         images: noisy pictures to learn from, rounded down to whole batches.
@@ -83,6 +84,7 @@ def train_classifier(
     Raises:
         UserError: the run is not one of diffusion or has no labels, or the numbers leave nothing to learn from.
     """
+    module = trained.module
     if not isinstance(module, Diffusion):
         raise UserError(f"classifier: {run} is a run of {type(module).__name__}; only diffusion is guided by one")
     words = data.vocabulary
@@ -97,7 +99,7 @@ def train_classifier(
     classifier = NoisedClassifier(len(words.tags), words.attribute_sizes).to(device)
     fit(classifier, module.schedule, data.stream(classifier.needs, images // batch_size * batch_size, batch_size), lr)
     classifier.eval()
-    trained = time.monotonic()
+    examining = time.monotonic()
     with bar(total=min(EXAMINED, data.count("validation")), desc="examining", leave=False) as progress:
         examined = examine(
             classifier, module.schedule, words, data.loader("validation", classifier.needs, EXAMINED), progress
@@ -107,7 +109,7 @@ def train_classifier(
         "vocabulary": words.as_dict(),
         "data": data.record(),
         "training": {"images": images // batch_size * batch_size, "batch_size": batch_size, "lr": lr, "seed": seed},
-        "seconds": {"training": round(trained - began, 1), "examining": round(time.monotonic() - trained, 1)},
+        "seconds": {"training": round(examining - began, 1), "examining": round(time.monotonic() - examining, 1)},
         "levels": [{"alpha": level.alpha, "sigma": level.sigma} for level in examined.levels],
         "accuracy": {group: [rounded(value) for value in values] for group, values in examined.accuracy.items()},
         "tag_f1": [rounded(value) for value in examined.tag_f1],

@@ -18,6 +18,7 @@ from anime_gen.families.diffusion.classifier import NoisedClassifier, gradient, 
 from anime_gen.families.diffusion.network import Backbone
 from anime_gen.families.diffusion.schedule import Level
 from anime_gen.families.diffusion.train_classifier import train_classifier
+from anime_gen.run import Trained
 
 
 def small(seed=0):
@@ -381,7 +382,7 @@ def test_what_cannot_be_is_refused_in_one_line(run, here, tmp_path):
 
 def test_another_family_is_refused():
     with pytest.raises(UserError, match="runs/other/NAME is a run of Identity; only diffusion"):
-        train_classifier(nn.Identity(), None, Path("runs/other/NAME"))
+        train_classifier(Trained(nn.Identity(), None, None, 0, Path()), None, Path("runs/other/NAME"))
 
 
 def test_a_run_without_labels_is_refused(run, here, tmp_path):

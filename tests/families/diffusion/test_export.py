@@ -165,25 +165,25 @@ def test_what_diffusers_cannot_step_is_refused_before_anything_is_written(change
     assert not (tmp_path / "new").exists()
 
 
-def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch):
+def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch, here):
     run = trained()
-    monkeypatch.setattr(export, "load", lambda run, checkpoint: trained_or_not)
+    monkeypatch.setattr("anime_gen.cli.family.load", lambda *_: run)
     monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
-    trained_or_not = run
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    with pytest.raises(UserError, match="full holds something already"):
-        export.main("export", ["RUN", "--out", str(tmp_path / "full")])
-    with pytest.raises(UserError, match="Not a directory"):
-        export.main("export", ["RUN", "--out", str(tmp_path / "full" / "file" / "below")])
-    with pytest.raises(UserError, match="out"):
-        export.main("export", ["RUN"])
-    trained_or_not = run._replace(module=torch.nn.Linear(1, 1))
-    with pytest.raises(UserError, match="is a Linear; only diffusion"):
-        export.main("export", ["RUN", "--out", str(tmp_path / "new")])
+
+    def refused(*words):
+        done = here("export", *words)
+        assert done.returncode == 2
+        return done.stderr.strip().splitlines()[-1]
+
+    assert "full holds something already" in refused("RUN", "--out", tmp_path / "full")
+    assert "Not a directory" in refused("RUN", "--out", tmp_path / "full" / "file" / "below")
+    assert "out" in refused("RUN")
+    run = run._replace(module=torch.nn.Linear(1, 1))
+    assert "is a Linear; only diffusion" in refused("RUN", "--out", tmp_path / "new")
     monkeypatch.undo()
-    with pytest.raises(UserError, match="is no run"):
-        export.main("export", [str(tmp_path / "nothing"), "--out", str(tmp_path / "new")])
+    assert "is no run" in refused(tmp_path / "nothing", "--out", tmp_path / "new")
 
 
 def test_words_are_those_of_the_vocabulary():
