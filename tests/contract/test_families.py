@@ -162,7 +162,7 @@ def test_imports_go_one_way():
         "layers.py": ("contract",),
         "augment": ("contract", "augment"),
         "metrics": ("contract", "vocabulary", "data", "metrics"),
-        "families": ("contract", "vocabulary", "adversarial", "augment", "layers", "families"),
+        "families": ("contract", "vocabulary", "adversarial", "augment", "layers", "run", "families"),
         "grid.py": ("contract", "vocabulary"),
         "run.py": ("contract", "vocabulary"),
         "callbacks": ("contract", "vocabulary", "grid", "metrics", "callbacks"),
