@@ -225,6 +225,7 @@ def quiet() -> None:
         r".*LeafSpec.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
+        r".*module\(s\) in eval mode at the start of training.*",  # a frozen autoencoder must be
         r".*sync_dist=True.*",  # a score has been reduced over the ranks before it is logged
     ):
         warnings.filterwarnings("ignore", message=text)

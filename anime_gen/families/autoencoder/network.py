@@ -71,15 +71,16 @@ class Network(nn.Module):
         self.register_buffer("latent_square_C", torch.ones(latent_channels))
 
     def posterior(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z | picture), both (B, latent_channels, H / factor, W / factor), float32."""
-        mean, log_variance = self.encoder(image_BCHW).float().chunk(2, dim=1)
+        """Mean and log-variance of q(z | picture), both (B, latent_channels, H / factor, W / factor), as exact as the
+        picture: autocast would round what the errors and the noise levels are made of."""
+        mean, log_variance = self.encoder(image_BCHW).to(image_BCHW.dtype).chunk(2, dim=1)
         return mean, log_variance.clamp(-30, 20)
 
     def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(pictures made again from a draw of the posterior, its mean, its log-variance)."""
         mean, log_variance = self.posterior(image_BCHW)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-        return self.decoder(z).float(), mean, log_variance
+        return self.decoder(z).to(image_BCHW.dtype), mean, log_variance
 
     @torch.no_grad()
     def measure(self, moments_2C: Tensor, share: float) -> None:
@@ -101,7 +102,8 @@ class Network(nn.Module):
     def decode(self, latent_BCHW: Tensor) -> Tensor:
         """Pictures of normalised latents."""
         mean, deviation = self._scales()
-        return self.decoder(latent_BCHW * deviation + mean).float()
+        image_BCHW: Tensor = self.decoder(latent_BCHW * deviation + mean)
+        return image_BCHW.to(latent_BCHW.dtype)
 
 
 def moments(latent_BCHW: Tensor) -> Tensor:

@@ -169,7 +169,7 @@ class UNet(Backbone):
         halvings = len(self.down) - 1
         if image_size % (coarsest := factor * self.patch * 2**halvings):
             raise UserError(
-                f"data.image_size={image_size}: patches of {factor * self.patch} pixels that are halved {halvings} times "
+                f"data.image_size={image_size}: patches of {factor * self.patch} pixels, halved {halvings} times, "
                 f"need a multiple of {coarsest}; change it, or give a smaller model.network.patch or fewer channels"
             )
 
