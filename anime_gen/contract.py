@@ -171,6 +171,29 @@ class GenerativeModule(L.LightningModule, ABC):
     predict_step = validation_step
 
 
+class LatentSpace(GenerativeModule):
+    """A family that turns pictures into smaller latents and back, so that another one may work on those.
+
+    Attributes:
+        latent_channels: C of the latents.
+        factor: pixels along a side of one place of the latents.
+    """
+
+    latent_channels: int
+    factor: int
+
+    @abstractmethod
+    def encode(self, image_BCHW: Tensor) -> Tensor:
+        """Latents (B, latent_channels, H / factor, W / factor) of pictures (B, 3, H, W) in [-1, 1].
+
+        Over the training pictures each channel has mean 0 and deviation 1. The same picture has the same latents.
+        """
+
+    @abstractmethod
+    def decode(self, latent_BCHW: Tensor) -> Tensor:
+        """Pictures (B, 3, factor * H, factor * W) of latents (B, latent_channels, H, W), about in [-1, 1]."""
+
+
 def mix(*parts: int) -> int:
     """Hashes integers to one in [0, 2^63): the seed of an independent stream (splitmix64's finaliser, chained)."""
     state = 0

@@ -48,7 +48,7 @@ def main(verb: str, arguments: list[str]) -> None:
     parser = OneLineParser(prog=f"anime-gen {verb}", description=purpose)
     parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")
     parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
-    parser.add_function_arguments(function, as_group=False, skip=GIVEN)
+    parser.add_function_arguments(function, as_group=False, skip=set(GIVEN))
     options = vars(parser.parse_args(arguments))
     run = options.pop("run")
     trained = load(run, options.pop("checkpoint"))

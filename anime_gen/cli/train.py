@@ -112,7 +112,10 @@ class SuiteCLI(LightningCLI):
             config.trainer.strategy = "ddp_find_unused_parameters_true"
         checkpoint = config.get("ckpt_path")
         if checkpoint:
-            read_checkpoint(Path(checkpoint))
+            saved = read_checkpoint(Path(checkpoint))
+            # What the checkpoint carries is read from there: where it once came from may be gone.
+            for name in saved.get("carried", {}).keys() & config.model.init_args.keys():
+                config.model.init_args[name] = Path(checkpoint)
         elif self.subcommand not in (None, "fit"):
             raise UserError(
                 f"{self.subcommand}: say which weights, such as --ckpt_path runs/diffusion/NAME/checkpoints/best.ckpt"
@@ -224,6 +227,7 @@ def quiet() -> None:
         r".*LeafSpec.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
+        r".*module\(s\) in eval mode at the start of training.*",  # a frozen autoencoder must be
         r".*sync_dist=True.*",  # a score has been reduced over the ranks before it is logged
     ):
         warnings.filterwarnings("ignore", message=text)

@@ -303,7 +303,7 @@ class Conditions(nn.Module):
     Args:
         encoders: kind to its encoder; every kind has a null of its own.
         vector, latent: widths of the two sums.
-        patch: pixels along a side that a latent image sees as one.
+        patch: pixels of the picture along a side that a latent image sees as one.
     """
 
     def __init__(self, encoders: dict[str, Encoder], vector: int, latent: int, patch: int) -> None:
@@ -322,14 +322,14 @@ class Conditions(nn.Module):
         """The fields of `Condition` that the encoders read."""
         return frozenset(part for encoder in self.encoders.values() for part in encoder.needs)  # type: ignore[union-attr]
 
-    def forward(self, condition: Condition, told: Told, batch: int, size: int) -> Guide:
-        """The sums for `batch` pictures of `size` pixels."""
+    def forward(self, condition: Condition, told: Told, batch: int, side: int) -> Guide:
+        """The sums for `batch` pictures of `side` patches along a side."""
         told_of = dict(zip(KINDS, told, strict=True))
         anchor = next(iter(self.nulls.values())) if self.nulls else torch.zeros(())
         vector_BE = anchor.new_zeros(batch, self.vector)
-        map_BCHW = anchor.new_zeros(batch, self.latent, size // self.patch, size // self.patch)
+        map_BCHW = anchor.new_zeros(batch, self.latent, side, side)
         for kind, encoder in self.encoders.items():
-            latent, given_B = encoder(condition, size, self.patch)
+            latent, given_B = encoder(condition, side * self.patch, self.patch)
             shape = (-1, *[1] * (latent.dim() - 1))
             latent = torch.where((told_of[kind] & given_B).view(shape), latent, self.nulls[kind])
             if encoder.spatial:

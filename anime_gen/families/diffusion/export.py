@@ -242,6 +242,8 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
     module, vocabulary = trained.module, trained.vocabulary
     if not isinstance(module, Diffusion):
         raise UserError(f"export: {trained.path} is a {type(module).__name__}; only diffusion can be exported")
+    if module.space is not None:
+        raise UserError(f"export: {trained.path} works on latents, which the exported pipeline cannot decode")
     settings = module.settings
     scheduler, told_scale, exact = scheduler_of(module.schedule, module.target, settings.sampler)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

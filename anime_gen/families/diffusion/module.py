@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, LatentSpace, Noise, UserError
 from anime_gen.families.diffusion.classifier import NoisedClassifier, shift
 from anime_gen.families.diffusion.conditions import (
     AttributeEncoder,
@@ -26,6 +27,10 @@ from anime_gen.families.diffusion.loss import Plain, Target, Velocity, Weighting
 from anime_gen.families.diffusion.network import Backbone, UNet
 from anime_gen.families.diffusion.sampler import Denoiser, DPMSolverPP, Sampler
 from anime_gen.families.diffusion.schedule import Cosine, Level, Schedule
+from anime_gen.run import load_latent_space
+
+# Latents have deviation 1: what lies further out is a network's mistake at the noisiest levels, where it is amplified.
+LATENT_BOUND = 5.0
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,9 @@ class Denoising(nn.Module):
         self.conditions = conditions
 
     def forward(self, x: Tensor, told_B: Tensor, condition: Condition, told: Told) -> Tensor:
-        """(B, 3, H, W) of what the schedule and the target make of the noisy pictures -> (B, 3, H, W)."""
-        prediction: Tensor = self.backbone(x, told_B, self.conditions(condition, told, x.shape[0], x.shape[-1]))
+        """(B, C, H, W) of what the schedule and the target make of the noisy pictures -> (B, C, H, W)."""
+        side = x.shape[-1] // self.backbone.patch
+        prediction: Tensor = self.backbone(x, told_B, self.conditions(condition, told, x.shape[0], side))
         return prediction
 
 
@@ -110,6 +116,8 @@ class Diffusion(GenerativeModule):
         image_size, num_tags, attribute_sizes, num_landmarks, text_width: linked from the data; 0 and []
             train without them.
         network: predicts the target.
+        latent: the run of an autoencoder, or a checkpoint of one: diffusion works on its latents rather than on pixels
+            (Rombach et al. 2022). The frozen autoencoder becomes part of every checkpoint: its run may then go.
         attributes, tags: whether exclusive classes and tags are told, where the data has them.
         landmarks: how landmarks are told, where the data has them; null for not at all.
         text: how captions are read; null for not at all.
@@ -136,6 +144,7 @@ class Diffusion(GenerativeModule):
         num_landmarks: int = 0,
         text_width: int = 0,
         network: Backbone | None = None,
+        latent: Path | None = None,
         attributes: bool = True,
         tags: bool = True,
         landmarks: LandmarkForm | None = LandmarkLatent(),  # noqa: B008  options only
@@ -160,8 +169,24 @@ class Diffusion(GenerativeModule):
         if not 0 <= cooldown <= 1:
             raise UserError(f"model.cooldown={cooldown}: give a fraction of the run, from 0 (none) to 1")
         backbone = network or UNet()
-        backbone.check(image_size)
-        vector, latent, patch = backbone.vector, backbone.latent, backbone.patch
+        self.space: LatentSpace | None = None
+        if latent is not None:
+            self.space, self._checkpoint_of_space = load_latent_space(Path(latent))
+            if self.space.image_size != image_size:
+                raise UserError(
+                    f"data.image_size={image_size}: the autoencoder {latent} was trained on pictures of "
+                    f"{self.space.image_size} pixels; give data.image_size={self.space.image_size}"
+                )
+        channels, factor = (self.space.latent_channels, self.space.factor) if self.space else (3, 1)
+        if backbone.in_channels != channels:
+            what = "latents" if self.space else "pictures (there is no model.latent)"
+            raise UserError(
+                f"model.network.in_channels={backbone.in_channels}: the {what} have {channels} channels; "
+                f"give model.network.in_channels={channels}"
+            )
+        backbone.check(image_size, factor)
+        # Conditions are drawn at the size of the picture, and so keep what is finer than a place of the latents.
+        vector, width, patch = backbone.vector, backbone.latent, factor * backbone.patch
         told: dict[str, Encoder] = {}
         if attributes and attribute_sizes:
             told["attributes"] = AttributeEncoder(attribute_sizes, vector)
@@ -170,10 +195,10 @@ class Diffusion(GenerativeModule):
         if text is not None:
             told["text"] = text.encoder(text_width, vector)
         if landmarks is not None and num_landmarks:
-            told["landmarks"] = landmarks.encoder(num_landmarks, vector, latent, patch)
+            told["landmarks"] = landmarks.encoder(num_landmarks, vector, width, patch)
         if sketch:
-            told["sketch"] = SketchEncoder(latent, patch)
-        conditions = Conditions(told, vector, latent, patch)
+            told["sketch"] = SketchEncoder(width, patch)
+        conditions = Conditions(told, vector, width, patch)
         self.network = Denoising(backbone, conditions).to(memory_format=torch.channels_last)
         self.kinds = frozenset(told)
         self.schedule = schedule or Cosine()
@@ -201,6 +226,8 @@ class Diffusion(GenerativeModule):
         Raises:
             UserError: there is none.
         """
+        if self.space is not None:
+            raise UserError("classifier_scale: the classifier reads noisy pictures, and this run works on latents")
         if self.run_folder is None:
             raise UserError(
                 "classifier_scale: there is no classifier before there is a run; train the run first, then the "
@@ -212,8 +239,23 @@ class Diffusion(GenerativeModule):
     def averaged(self) -> nn.Module:
         return self.network
 
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.space is not None:
+            self.space.eval()
+        return self
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.space is not None:
+            checkpoint["carried"] = {"latent": self._checkpoint_of_space}
+
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        x_0 = batch.image_BCHW.contiguous(memory_format=torch.channels_last)
+        x_0 = batch.image_BCHW
+        if self.space is not None:
+            with torch.no_grad():
+                x_0 = self.space.encode(x_0)
+        x_0 = x_0.contiguous(memory_format=torch.channels_last)
         count, device = len(x_0), x_0.device
         # One time in each of B equal slices: the same distribution with less variance between batches (Kingma et al.
         # 2021, appendix I.1).
@@ -258,11 +300,14 @@ class Diffusion(GenerativeModule):
         return self.schedule.levels(settings.sampler.levels_for(settings.steps))
 
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
-        shape = (3, self.image_size, self.image_size)
-        return self.settings.sampler(self.denoiser(condition, len(noise)), self.levels(self.settings), noise, shape)
+        channels, factor = (self.space.latent_channels, self.space.factor) if self.space else (3, 1)
+        shape = (channels, self.image_size // factor, self.image_size // factor)
+        x_0 = self.settings.sampler(self.denoiser(condition, len(noise)), self.levels(self.settings), noise, shape)
+        return x_0 if self.space is None else self.space.decode(x_0)
 
     def denoiser(self, condition: Condition, count: int) -> Denoiser:
-        """x_0 of noisy pictures under guidance, clipped to the range of pictures, for a sampler."""
+        """x_0 of noisy pictures under guidance, clipped to the range of pictures or latents, for a sampler."""
+        bound = 1.0 if self.space is None else LATENT_BOUND
 
         def denoise(x: Tensor, level: Level) -> Tensor:
             a, s = (torch.full((1, 1, 1, 1), scale, device=x.device) for scale in (level.alpha, level.sigma))
@@ -282,6 +327,6 @@ class Diffusion(GenerativeModule):
                 x_0 = rescaled(x_0, self.target.x_0(plain, x, a, s), self.settings.rescale)
             if self.settings.classifier_scale and self.settings.guided_at(level):
                 x_0 = x_0 + self.settings.classifier_scale * shift(self.classifier, x, level, condition)
-            return x_0.clamp(-1, 1)
+            return x_0.clamp(-bound, bound)
 
         return denoise

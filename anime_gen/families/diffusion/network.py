@@ -25,24 +25,26 @@ def sinusoidal(t_B: Tensor, width: int) -> Tensor:
 
 
 class Backbone(nn.Module, ABC):
-    """Predicts the target, (B, 3, H, W), from noisy pictures of the same shape.
+    """Predicts the target, (B, in_channels, H, W), from noisy pictures, or latents, of the same shape.
 
     Attributes:
+        in_channels: 3 for pictures, as many as the latents have for latents.
         vector, latent: widths of the `Guide` it takes.
         patch: side of the squares of pixels that it sees as one.
     """
 
+    in_channels: int
     vector: int
     latent: int
     patch: int
 
     @abstractmethod
     def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
-        """Pictures (B, 3, H, W), what the schedule tells of their noise (B,), and what is told of the picture."""
+        """(B, in_channels, H, W), what the schedule tells of their noise (B,), and what is told of the pictures."""
 
     @abstractmethod
-    def check(self, image_size: int) -> None:
-        """Raises UserError where pictures of that size do not fit."""
+    def check(self, image_size: int, factor: int = 1) -> None:
+        """Raises UserError where pictures of that size, `factor` times that of their latents, do not fit."""
 
 
 class Block(nn.Module):
@@ -101,6 +103,7 @@ class UNet(Backbone):
         blocks: residual blocks at each resolution, as many on the way up as on the way down, each with a skip.
         dropout: share of a block's activations that training leaves out.
         attention: whether the coarsest resolution has self-attention.
+        in_channels: 3 for pictures, as many as the latents have for latents.
     """
 
     def __init__(
@@ -110,6 +113,7 @@ class UNet(Backbone):
         blocks: int = 1,
         dropout: float = 0.0,
         attention: bool = True,
+        in_channels: int = 3,
     ) -> None:
         super().__init__()
         channels = channels or [64, 128, 128]
@@ -117,11 +121,12 @@ class UNet(Backbone):
             raise UserError(f"model.network.patch={patch}: give at least 1")
         if any(width % 8 for width in channels):
             raise UserError(f"model.network.channels={channels}: each must be a multiple of 8, the number of groups")
+        self.in_channels = in_channels
         self.latent = channels[0]
         self.vector = 4 * channels[0]
         self.patch = patch
         self.time = nn.Sequential(nn.Linear(channels[0], self.vector), nn.SiLU(), nn.Linear(self.vector, self.vector))
-        self.stem = nn.Conv2d(3 * patch**2, channels[0], 3, padding=1)
+        self.stem = nn.Conv2d(in_channels * patch**2, channels[0], 3, padding=1)
 
         self.down = nn.ModuleList()
         self.guides_down = nn.ModuleList()  # the latent image, projected for each stage
@@ -156,16 +161,16 @@ class UNet(Backbone):
             self.upsample.append(nn.Conv2d(width, width, 3, padding=1) if level else nn.Identity())
 
         self.norm_out = nn.GroupNorm(8, width)
-        self.conv_out = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+        self.conv_out = nn.Conv2d(width, in_channels * patch**2, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
-    def check(self, image_size: int) -> None:
+    def check(self, image_size: int, factor: int = 1) -> None:
         halvings = len(self.down) - 1
-        if image_size % (coarsest := self.patch * 2**halvings):
+        if image_size % (coarsest := factor * self.patch * 2**halvings):
             raise UserError(
-                f"data.image_size={image_size}: patches of {self.patch} pixels that are halved {halvings} times need a "
-                f"multiple of {coarsest}; change it, or give a smaller model.network.patch or fewer channels"
+                f"data.image_size={image_size}: patches of {factor * self.patch} pixels, halved {halvings} times, "
+                f"need a multiple of {coarsest}; change it, or give a smaller model.network.patch or fewer channels"
             )
 
     def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:

@@ -116,16 +116,21 @@ class SelfAttention(nn.Module):
 
 
 class ThesisUNet(Backbone):
-    """S1's U-Net. Sides must be multiples of 8 pixels; attention runs at 1/2 and 1/4 of the size, down and up."""
+    """S1's U-Net. Sides must be multiples of 8 pixels; attention runs at 1/2 and 1/4 of the size, down and up.
+
+    Args:
+        in_channels: 3 for pictures, as many as the latents have for latents.
+    """
 
     vector = TEXT
     latent = 64
     patch = 1
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
+        self.in_channels = in_channels
         latent = self.latent
-        self.stem = DoubleConv(3, 64)
+        self.stem = DoubleConv(in_channels, 64)
         self.enter = Enter(64, latent)
         self.down = nn.ModuleList([Down(64, 128), Down(128, 256), Down(256, 256)])
         self.enter_down = nn.ModuleList([Enter(128, latent), Enter(256, latent), Enter(256, latent)])
@@ -134,11 +139,13 @@ class ThesisUNet(Backbone):
         self.up = nn.ModuleList([Up(256 + 256, 128), Up(128 + 128, 64), Up(64 + 64, 64)])
         self.enter_up = nn.ModuleList([Enter(128, latent), Enter(64, latent), Enter(64, latent)])
         self.attend_up = nn.ModuleList([SelfAttention(128), SelfAttention(64), nn.Identity()])
-        self.out = nn.Conv2d(64, 3, 1)
+        self.out = nn.Conv2d(64, in_channels, 1)
 
-    def check(self, image_size: int) -> None:
-        if image_size % 8:
-            raise UserError(f"data.image_size={image_size}: ThesisUNet halves it three times; give a multiple of 8")
+    def check(self, image_size: int, factor: int = 1) -> None:
+        if image_size % (least := 8 * factor):
+            raise UserError(
+                f"data.image_size={image_size}: ThesisUNet halves it three times; give a multiple of {least}"
+            )
 
     def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
         time = sinusoidal(told_B, TIME)

@@ -87,6 +87,8 @@ def train_classifier(
     module = trained.module
     if not isinstance(module, Diffusion):
         raise UserError(f"classifier: {run} is a run of {type(module).__name__}; only diffusion is guided by one")
+    if module.space is not None:
+        raise UserError(f"classifier: {run} works on latents; a classifier reads noisy pictures")
     words = data.vocabulary
     if not words.tags and not words.attributes:
         raise UserError(f"classifier: the data of {run} has neither tags nor attributes to learn")

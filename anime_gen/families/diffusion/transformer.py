@@ -53,28 +53,33 @@ class DiT(Backbone):
 
     Args:
         width, depth, heads: of the transformer.
-        patch: pixels along a side of a token.
+        patch: pixels (of latents: places) along a side of a token.
+        in_channels: 3 for pictures, as many as the latents have for latents.
     """
 
-    def __init__(self, width: int = 192, depth: int = 8, heads: int = 4, patch: int = 4) -> None:
+    def __init__(self, width: int = 192, depth: int = 8, heads: int = 4, patch: int = 4, in_channels: int = 3) -> None:
         super().__init__()
         if width % (4 * heads):
             raise UserError(f"model.network.width={width}: give a multiple of 4 * heads, {4 * heads}")
+        self.in_channels = in_channels
         self.vector = self.latent = width
         self.patch = patch
-        self.stem = nn.Linear(3 * patch**2, width)
+        self.stem = nn.Linear(in_channels * patch**2, width)
         self.time = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(depth))
         self.norm_out = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, 3 * patch**2)
+        self.out = nn.Linear(width, in_channels * patch**2)
         for layer in (self.modulation, self.out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def check(self, image_size: int) -> None:
-        if image_size % self.patch:
-            raise UserError(f"data.image_size={image_size}: give a multiple of model.network.patch={self.patch}")
+    def check(self, image_size: int, factor: int = 1) -> None:
+        if image_size % (factor * self.patch):
+            latents = f" times the latents' factor {factor}" if factor > 1 else ""
+            raise UserError(
+                f"data.image_size={image_size}: give a multiple of model.network.patch={self.patch}{latents}"
+            )
 
     def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
         side = x.shape[-1] // self.patch
