@@ -117,13 +117,13 @@ class ExactClassifier(nn.Module):
 class ExactMixture(Backbone):
     """E[x_0 | x_t] of both classes together, unconditional: what a network trained without labels tends to."""
 
-    vector, latent, patch = 8, 8, 1
+    vector, latent, patch, in_channels = 8, 8, 1, 3
 
     def __init__(self, schedule):
         super().__init__()
         self.schedule = schedule
 
-    def check(self, image_size):
+    def check(self, image_size, factor=1):
         pass
 
     def forward(self, x, told_B, guide):
