@@ -35,7 +35,7 @@ $(ENV): .ci/requirements.lock .ci/uv.txt pyproject.toml
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(ENV)
 
-experiment: $(ENV) ## train MODEL (diffusion, dcgan, mlpgan) on painted faces or DATA=folder, score it, show it
+experiment: $(ENV) ## train MODEL (a name in experiments/family) on painted faces or DATA=folder, score it, show it
 ifneq ($(RESUME),)
 	@$(BIN)/anime-gen resume $(RESUME) $(ARGS)
 else

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning as L
 import torch
 from torch import Tensor, nn
+
+# A caption as numbers in [0, NUM_TOKENS), 0 for nothing, CAPTION_TOKENS of them: see data/captions.py.
+NUM_TOKENS, CAPTION_TOKENS = 4096, 64
 
 
 class UserError(Exception):
@@ -31,6 +35,8 @@ class Condition(NamedTuple):
     landmarks_BK2: Tensor | None = None  # float32 (x, y) in [0, 1], NaN not given
     visible_BK: Tensor | None = None  # bool: not hidden behind hair or the head itself; comes with the landmarks
     sketch_B1HW: Tensor | None = None  # float32: 0 paper .. 1 line
+    caption_BL: Tensor | None = None  # int64: the caption's words as numbers, 0 after the last
+    text_BD: Tensor | None = None  # float32: the caption's features by a trained text tower, NaN not given
     source_BCHW: Tensor | None = None  # float32 in [-1, 1]: a picture of the other domain
 
     def map(self, change: Any) -> Condition:
@@ -85,6 +91,9 @@ class GenerativeModule(L.LightningModule, ABC):
     # How this family samples (steps, guidance, truncation ...): a frozen dataclass of its own, or None where there is
     # nothing to set. `anime-gen sample` offers its fields as options.
     settings: Any = None
+
+    # The run folder that the weights were loaded from, where they were: a family may keep more beside them.
+    run_folder: Path | None = None
 
     def __init__(self, image_size: int) -> None:
         super().__init__()
@@ -160,6 +169,29 @@ class GenerativeModule(L.LightningModule, ABC):
 
     test_step = validation_step
     predict_step = validation_step
+
+
+class LatentSpace(GenerativeModule):
+    """A family that turns pictures into smaller latents and back, so that another one may work on those.
+
+    Attributes:
+        latent_channels: C of the latents.
+        factor: pixels along a side of one place of the latents.
+    """
+
+    latent_channels: int
+    factor: int
+
+    @abstractmethod
+    def encode(self, image_BCHW: Tensor) -> Tensor:
+        """Latents (B, latent_channels, H / factor, W / factor) of pictures (B, 3, H, W) in [-1, 1].
+
+        Over the training pictures each channel has mean 0 and deviation 1. The same picture has the same latents.
+        """
+
+    @abstractmethod
+    def decode(self, latent_BCHW: Tensor) -> Tensor:
+        """Pictures (B, 3, factor * H, factor * W) of latents (B, latent_channels, H, W), about in [-1, 1]."""
 
 
 def mix(*parts: int) -> int:

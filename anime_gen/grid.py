@@ -34,15 +34,27 @@ def words_of(condition: Condition, row: int, vocabulary: Vocabulary) -> str:
     return ", ".join(words)
 
 
-def draw_condition(condition: Condition, row: int, vocabulary: Vocabulary, side: int) -> Image.Image:
-    """One row's panel: landmarks as points (hollow where hidden), words beside them."""
-    words = words_of(condition, row, vocabulary)
+def draw_condition(
+    condition: Condition, row: int, vocabulary: Vocabulary, side: int, caption: str | None = None
+) -> Image.Image:
+    """One row's panel: line art with landmarks as points (hollow where hidden) on it, words beside it.
+
+    The caption comes as it was written: the condition holds only what was read from it.
+    """
+    words = ", ".join(filter(None, (caption, words_of(condition, row, vocabulary))))
+    sketch = None
+    if condition.sketch_B1HW is not None and not bool(condition.sketch_B1HW[row].isnan().any()):
+        lines = (condition.sketch_B1HW[row, 0] * 255).byte().cpu().numpy()
+        sketch = Image.fromarray(lines).resize((side, side), Image.Resampling.NEAREST)
     has_points = condition.landmarks_BK2 is not None and not bool(condition.landmarks_BK2[row].isnan().all())
-    panel = Image.new("RGB", ((side if has_points else 0) + (side * 3 // 2 if words else 0), side), PAPER)
+    panel = Image.new("RGB", ((side if has_points or sketch else 0) + (side * 3 // 2 if words else 0), side), PAPER)
     draw = ImageDraw.Draw(panel)
+    if has_points or sketch:
+        draw.rectangle((0, 0, side - 1, side - 1), fill=(20, 20, 24))
+    if sketch:
+        panel.paste(sketch, (0, 0))
     if has_points:
         assert condition.landmarks_BK2 is not None
-        draw.rectangle((0, 0, side - 1, side - 1), fill=(20, 20, 24))
         for k, (x, y) in enumerate(condition.landmarks_BK2[row].tolist()):
             if x == x:  # not NaN
                 seen = condition.visible_BK is None or bool(condition.visible_BK[row, k])
@@ -56,7 +68,11 @@ def draw_condition(condition: Condition, row: int, vocabulary: Vocabulary, side:
 
 
 def tile(
-    images_NCHW: Tensor, columns: int, conditions: Condition | None = None, vocabulary: Vocabulary | None = None
+    images_NCHW: Tensor,
+    columns: int,
+    conditions: Condition | None = None,
+    vocabulary: Vocabulary | None = None,
+    captions: list[str | None] | None = None,
 ) -> Image.Image:
     """Pictures in rows of `columns`; with `conditions`, row i of the grid begins with the panel of condition i.
 
@@ -65,6 +81,7 @@ def tile(
         columns: pictures a row.
         conditions: one row for each row of the grid; None draws pictures only.
         vocabulary: the words of the conditions.
+        captions: of each row, for a family that reads them.
     """
     pictures = images_NCHW.permute(0, 2, 3, 1).cpu().numpy()
     factor = max(1, -(-TILE // pictures.shape[1]))
@@ -72,7 +89,7 @@ def tile(
     side = pictures.shape[1]
     rows = -(-len(pictures) // columns)
     panels = (
-        [draw_condition(conditions, row, vocabulary, side) for row in range(rows)]
+        [draw_condition(conditions, row, vocabulary, side, captions[row] if captions else None) for row in range(rows)]
         if conditions is not None and vocabulary is not None
         else []
     )

@@ -12,20 +12,22 @@ runs/<family>/<name>/
 from __future__ import annotations
 
 import importlib
+import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from anime_gen.contract import GenerativeModule, UserError
+from anime_gen.contract import GenerativeModule, LatentSpace, UserError
 from anime_gen.vocabulary import Vocabulary
 
 
 class Trained(NamedTuple):
-    """A family ready to sample, the words it knows, and the file it was loaded from."""
+    """A family ready to sample, the words and the text tower (if any) it knows, and the file it was loaded from."""
 
     module: GenerativeModule
     vocabulary: Vocabulary
+    text: dict[str, str] | None
     images_shown: int
     path: Path
 
@@ -46,6 +48,11 @@ def checkpoint_of(run: Path, name: str = "best") -> Path:
             return path
     held = ", ".join(sorted(path.stem for path in (run / "checkpoints").glob("*.ckpt")))
     raise UserError(f"{run} holds no checkpoint {name!r}" + (f"; it holds: {held}" if held else " yet"))
+
+
+def run_of(checkpoint: Path) -> Path:
+    """The run folder that a checkpoint file lies in."""
+    return checkpoint.parent.parent
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -72,16 +79,58 @@ def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
     """
     path = checkpoint_of(run, checkpoint)
     saved = read_checkpoint(path)
-    module_name, class_name = saved["family"].rsplit(".", 1)
     try:
-        family: type[GenerativeModule] = getattr(importlib.import_module(module_name), class_name)
-        module = family.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+        # What a checkpoint carries is read from there: where it once came from may be gone.
+        carried: dict[str, Any] = {name: str(path) for name in saved.get("carried", {})}
+        module = _family(saved).load_from_checkpoint(path, map_location="cpu", weights_only=True, **carried)
         if "EMA" in saved.get("callbacks", {}):
             module.averaged.load_state_dict(saved["callbacks"]["EMA"]["averaged"])
-        vocabulary = Vocabulary.from_dict(saved["AnimeFaces"]["vocabulary"])
+        data = saved["AnimeFaces"]
+        vocabulary = Vocabulary.from_dict(data["vocabulary"])
     except Exception as reason:
         raise UserError(
             f"{path} does not fit today's {saved['family']}: {' '.join(str(reason).split())[:300]}; "
             "its run's provenance.json says which version trained it"
         ) from reason
-    return Trained(module.to(device).eval(), vocabulary, module.images_shown, path)
+    module.run_folder = run_of(path)
+    return Trained(module.to(device).eval(), vocabulary, data["text"], module.images_shown, path)
+
+
+def _family(saved: dict[str, Any]) -> type[GenerativeModule]:
+    """The class whose checkpoint this is."""
+    module_name, class_name = saved["family"].rsplit(".", 1)
+    family: type[GenerativeModule] = getattr(importlib.import_module(module_name), class_name)
+    return family
+
+
+def load_latent_space(run: Path) -> tuple[LatentSpace, dict[str, Any]]:
+    """The latent space that a run has trained, or the one that its checkpoint carries, in eval mode and frozen.
+
+    Of a folder it is the last checkpoint: `best` goes by what the family draws, which says nothing of a space.
+
+    Returns:
+        The space, and a checkpoint of it for another checkpoint to carry (as `carried`, by the constructor's
+        parameter that names the run).
+
+    Raises:
+        UserError: as `load`, or the run has trained no latent space.
+    """
+    path = checkpoint_of(run, "last")
+    saved = read_checkpoint(path)
+    carried = saved.get("carried", {}).get("latent")
+    if carried is None:
+        module = load(path).module
+        kept = ("family", "hyper_parameters", "images_shown", "pytorch-lightning_version")
+        carried = {name: saved[name] for name in kept}
+    else:
+        file = io.BytesIO()
+        torch.save(carried, file)
+        file.seek(0)
+        module = _family(carried).load_from_checkpoint(file, map_location="cpu", weights_only=True)
+    if not isinstance(module, LatentSpace):
+        raise UserError(
+            f"{run} is a run of {type(module).__name__}, which has no latent space; give the run of an autoencoder, "
+            "such as runs/autoencoder/NAME"
+        )
+    module.eval().requires_grad_(False)
+    return module, {**carried, "state_dict": module.state_dict()}

@@ -37,7 +37,9 @@ class Grids(L.Callback):
         seeds = list(range(self.columns)) * rows if pl_module.needs else list(range(rows * self.columns))
         with trainer.precision_plugin.forward_context():
             images = pl_module.sample(repeated, seeds)
-        return tile(quantise(images), self.columns, shown if pl_module.needs else None, data.vocabulary)
+        reads = pl_module.needs & {"caption_BL", "text_BD"}
+        captions = data.captions("validation")[:rows] if reads else None
+        return tile(quantise(images), self.columns, shown if pl_module.needs else None, data.vocabulary, captions)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import runpy
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -24,6 +26,18 @@ VERBS = {
     "sample": Verb("anime_gen.cli.sample:main", "RUN: draw faces with given tags, landmarks and seeds"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
+
+FAMILIES = Path(__file__).resolve().parent.parent / "families"
+
+
+def family_verbs() -> dict[str, Verb]:
+    """What only one family can do: its folder may have a page `verbs.py` whose VERBS are name -> (where, purpose).
+
+    The page is run by its path: an import would load its whole family, and torch with it.
+    """
+    pages = [runpy.run_path(str(page))["VERBS"] for page in sorted(FAMILIES.glob("*/verbs.py"))]
+    return {name: Verb(*verb) for verbs in pages for name, verb in verbs.items()}
+
 
 HELP = """usage: anime-gen VERB [options]      anime-gen VERB --help for one verb's options
 
@@ -46,8 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     # something else beside; a short one costs nothing where it does not.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    verbs = VERBS | {name: Verb("anime_gen.cli.family:main", verb.purpose) for name, verb in family_verbs().items()}
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(HELP.format(verbs="\n".join(f"  {name:<10}{verb.purpose}" for name, verb in VERBS.items())))
+        print(HELP.format(verbs="\n".join(f"  {name:<12}{verb.purpose}" for name, verb in verbs.items())))
         return 0
     if arguments[0] == "--version":
         from importlib.metadata import version
@@ -55,15 +70,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"anime-gen {version('anime_gen')}")
         return 0
     name = arguments.pop(0)
-    if name not in VERBS:
+    if name not in verbs:
         import difflib
 
-        near = difflib.get_close_matches(name, VERBS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(VERBS)}"
+        near = difflib.get_close_matches(name, verbs, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(verbs)}"
         return fail(f"there is no verb {name!r}; {hint}")
     from anime_gen.contract import UserError
 
-    module, function = VERBS[name].where.split(":")
+    module, function = verbs[name].where.split(":")
     try:
         getattr(importlib.import_module(module), function)(name, arguments)
     except KeyboardInterrupt:

@@ -15,14 +15,15 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from anime_gen.cli.train import quiet, suite
-from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
+from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Batch, Condition, GenerativeModule, UserError
+from anime_gen.data import AnimeFaces
 
 SHARED = Path("experiments/shared.yaml")
 
 
-def example(module: GenerativeModule, num_tags: int, attribute_sizes: list[int], count: int) -> Batch:
+def example(module: GenerativeModule, data: AnimeFaces, count: int) -> Batch:
     """A batch of the right shapes with nothing real in it, of what the family needs."""
-    size = module.image_size
+    size, num_tags, attribute_sizes = module.image_size, data.num_tags, data.attribute_sizes
     everything = Condition(
         tags_BT=torch.randint(0, 2, (count, num_tags)).float(),
         attributes_BA=torch.stack([torch.randint(0, n, (count,)) for n in attribute_sizes], 1)
@@ -31,6 +32,8 @@ def example(module: GenerativeModule, num_tags: int, attribute_sizes: list[int],
         landmarks_BK2=torch.rand(count, 24, 2),
         visible_BK=torch.ones(count, 24, dtype=torch.bool),
         sketch_B1HW=torch.rand(count, 1, size, size),
+        caption_BL=torch.randint(1, NUM_TOKENS, (count, CAPTION_TOKENS)),
+        text_BD=torch.randn(count, data.text_width),
         source_BCHW=torch.rand(count, 3, size, size) * 2 - 1,
     )
     told = Condition(**{name: getattr(everything, name) for name in module.needs})
@@ -114,7 +117,6 @@ def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # what it says of this one step helps nobody
     Saved.peak = Saved.alive = 0
     Saved.holders.clear()
     hooks = torch.autograd.graph.saved_tensors_hooks(Saved, lambda kept: kept.tensor)
@@ -126,6 +128,8 @@ def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
 def main(verb: str, arguments: list[str]) -> None:
     """Prints what a YAML's family is made of."""
     quiet()
+    for name in ("lightning.pytorch", "lightning.fabric"):  # what they say of one step on no data helps nobody
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: anime-gen describe FAMILY.yaml [--data.image_size=64 ...]\n\n" + (__doc__ or ""))
@@ -145,7 +149,7 @@ def main(verb: str, arguments: list[str]) -> None:
             for part, count in layers(network, 1):
                 print(f"  {part:<28}{count:>14,}")
     print(f"\nall networks: {parameters(module):,} trainable parameters, {parameters(module) * 4 / 2**20:.1f} MiB")
-    few, many = (example(module, data.num_tags, data.attribute_sizes, count) for count in (2, 6))
+    few, many = (example(module, data, count) for count in (2, 6))
     (flops_few, _), (flops_many, calls) = sampling_cost(module, few), sampling_cost(module, many)
     flops = (flops_many - flops_few) // 4  # the difference is what each picture adds
     settings = module.settings or "nothing to set"

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,11 +14,15 @@ from jsonargparse import ArgumentParser
 from PIL import Image
 
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, GenerativeModule, UserError
+from anime_gen.contract import Condition, UserError
+from anime_gen.data.captions import caption_tokens
+from anime_gen.data.decode import decode
+from anime_gen.data.line_art import LINE_ART_SIZE, line_art
+from anime_gen.data.text import OpenClip
 from anime_gen.grid import tile
 from anime_gen.metrics.protocol import quantise
 from anime_gen.run import Trained, load
-from anime_gen.vocabulary import LANDMARKS, Vocabulary
+from anime_gen.vocabulary import LANDMARKS
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -87,17 +92,61 @@ def read_landmarks(path: Path) -> torch.Tensor:
     return found
 
 
-def condition_for(module: GenerativeModule, vocabulary: Vocabulary, tags: str, landmarks: Path | None) -> Condition:
+class Asked(NamedTuple):
+    """What the user asked for, as it was typed."""
+
+    tags: str = ""
+    caption: str = ""
+    landmarks: Path | None = None
+    sketch: Path | None = None
+    trace: Path | None = None
+
+
+def read_sketch(asked: Asked, size: int) -> torch.Tensor:
+    """The line art that was asked for, (1, 1, size, size), 1 on a line; NaN where there is none.
+
+    Raises:
+        UserError: two at once, or a file that is no picture.
+    """
+    path = asked.sketch or asked.trace
+    if path is None:
+        return torch.full((1, 1, size, size), torch.nan)
+    if asked.sketch and asked.trace:
+        raise UserError("--sketch and --trace: give one of the two, lines or a picture to take the lines of")
+    try:
+        pixels = decode(path, size if asked.sketch else max(size, LINE_ART_SIZE))
+    except Exception as reason:
+        raise UserError(f"{path} is no picture ({reason})") from reason
+    paper = pixels.mean(-1) if asked.sketch else line_art(pixels, size)
+    return 1 - torch.from_numpy(paper).float()[None, None] / 255
+
+
+def read_text(trained: Trained, caption: str) -> torch.Tensor:
+    """The features of a caption by the tower that read the training captions, (1, D)."""
+    assert trained.text is not None
+    tower = OpenClip(Path(trained.text["weights"]), trained.text["model"])
+    return torch.from_numpy(tower.read([caption])) if caption else torch.full((1, tower.width), torch.nan)
+
+
+def condition_for(trained: Trained, asked: Asked) -> Condition:
     """One row of what the user asked; everything unsaid is "not given".
 
     Raises:
-        UserError: the family takes no tags or no landmarks, or a word is unknown.
+        UserError: the family was not trained with something that was asked for, or a word is unknown.
     """
-    takes_words = bool(module.needs & {"tags_BT", "attributes_BA"})
-    if tags and not takes_words:
-        raise UserError(f"--tags: {type(module).__name__} was trained without tags; leave the option out")
-    if landmarks and "landmarks_BK2" not in module.needs:
-        raise UserError(f"--landmarks: {type(module).__name__} was trained without landmarks; leave the option out")
+    module, vocabulary = trained.module, trained.vocabulary
+    takes = module.needs
+    for option, given, fields in (
+        ("tags", asked.tags, {"tags_BT", "attributes_BA"}),
+        ("caption", asked.caption, {"caption_BL", "text_BD"}),
+        ("landmarks", asked.landmarks, {"landmarks_BK2"}),
+        ("sketch", asked.sketch, {"sketch_B1HW"}),
+        ("trace", asked.trace, {"sketch_B1HW"}),
+    ):
+        if given and not takes & fields:
+            what = {"caption": "captions", "sketch": "sketches", "trace": "sketches"}.get(option, option)
+            raise UserError(f"--{option}: {type(module).__name__} was trained without {what}; leave the option out")
+    tags, landmarks = asked.tags, asked.landmarks
     wish = vocabulary.parse(tags)
     tags_BT = torch.full((1, len(vocabulary.tags)), torch.nan)
     for value, words in ((1.0, wish.present), (0.0, wish.absent)):
@@ -108,7 +157,15 @@ def condition_for(module: GenerativeModule, vocabulary: Vocabulary, tags: str, l
         if group in wish.classes:
             attributes_BA[0, column] = classes.index(wish.classes[group])
     points = read_landmarks(landmarks) if landmarks else torch.full((1, len(LANDMARKS), 2), torch.nan)
-    return Condition(tags_BT, attributes_BA, points, ~points.isnan().any(-1))
+    return Condition(
+        tags_BT,
+        attributes_BA,
+        points,
+        ~points.isnan().any(-1),
+        read_sketch(asked, module.image_size),
+        torch.from_numpy(caption_tokens(asked.caption).astype(np.int64))[None],
+        read_text(trained, asked.caption) if "text_BD" in takes else None,
+    )
 
 
 def build_parser(settings: object | None = None) -> ArgumentParser:
@@ -122,6 +179,9 @@ def build_parser(settings: object | None = None) -> ArgumentParser:
         help='words, such as "blue hair, smile, -hat"; minus: must not be there (in front of all: --tags=-hat)',
     )
     parser.add_argument("--landmarks", type=Path | None, default=None, help="JSON: 24 points as fractions, or pixels")
+    parser.add_argument("--caption", default="", help='free text, such as "1girl, silver hair, smile"')
+    parser.add_argument("--sketch", type=Path | None, default=None, help="picture of dark lines on light paper")
+    parser.add_argument("--trace", type=Path | None, default=None, help="picture whose lines are taken as the sketch")
     parser.add_argument("--seeds", default="0-63", help="one picture for each: 0-63, or 1,2,10-19 (default: 0-63)")
     parser.add_argument("--columns", type=int, default=8, help="pictures in a row of the grid (default: 8)")
     parser.add_argument("--out", default="grid.png", help="FILE.png: one grid; a FOLDER/: one PNG for each seed")
@@ -159,8 +219,7 @@ def main(verb: str, arguments: list[str]) -> None:
         trained.module.settings = dataclasses.replace(settings, **changes)
     draw(
         trained,
-        options.tags,
-        options.landmarks,
+        Asked(options.tags, options.caption, options.landmarks, options.sketch, options.trace),
         parse_seeds(options.seeds),
         options.columns,
         options.out,
@@ -168,9 +227,7 @@ def main(verb: str, arguments: list[str]) -> None:
     )
 
 
-def draw(
-    trained: Trained, tags: str, landmarks: Path | None, seeds: list[int], columns: int, out: str, device: str
-) -> None:
+def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: str, device: str) -> None:
     """Samples and writes.
 
     Raises:
@@ -191,7 +248,7 @@ def draw(
     except OSError as reason:
         raise UserError(f"--out {out}: {reason.strerror}") from reason
     module = trained.module.to(device)
-    one = condition_for(module, trained.vocabulary, tags, landmarks)
+    one = condition_for(trained, asked)
     condition = one.map(lambda part: part.expand(len(seeds), *part.shape[1:]))
     pictures = quantise(module.sample(condition, seeds)).cpu()
     if folder:

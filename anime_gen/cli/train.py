@@ -20,12 +20,12 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from anime_gen.cli import rank
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
-from anime_gen.run import read_checkpoint
+from anime_gen.run import read_checkpoint, run_of
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
 # What the data decides and a family may ask for, by the name of its constructor's parameter.
-LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks")
+LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_width")
 
 # Pictures and noise are float32, and so the weights must be.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
@@ -112,7 +112,10 @@ class SuiteCLI(LightningCLI):
             config.trainer.strategy = "ddp_find_unused_parameters_true"
         checkpoint = config.get("ckpt_path")
         if checkpoint:
-            read_checkpoint(Path(checkpoint))
+            saved = read_checkpoint(Path(checkpoint))
+            # What the checkpoint carries is read from there: where it once came from may be gone.
+            for name in saved.get("carried", {}).keys() & config.model.init_args.keys():
+                config.model.init_args[name] = Path(checkpoint)
         elif self.subcommand not in (None, "fit"):
             raise UserError(
                 f"{self.subcommand}: say which weights, such as --ckpt_path runs/diffusion/NAME/checkpoints/best.ckpt"
@@ -141,6 +144,8 @@ class SuiteCLI(LightningCLI):
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
+        if checkpoint := self.config[subcommand].get("ckpt_path"):
+            self.model.run_folder = run_of(Path(checkpoint))
         try:
             super()._run_subcommand(subcommand)
         except (MisconfigurationException, FileNotFoundError, ValueError) as error:
@@ -222,6 +227,7 @@ def quiet() -> None:
         r".*LeafSpec.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
+        r".*module\(s\) in eval mode at the start of training.*",  # a frozen autoencoder must be
         r".*sync_dist=True.*",  # a score has been reduced over the ranks before it is logged
     ):
         warnings.filterwarnings("ignore", message=text)

@@ -18,7 +18,8 @@ from anime_gen.data.painted import PaintedFaces
 from anime_gen.data.pictures import EvaluationSet, Pictures, TrainingSet
 from anime_gen.data.sampler import GlobalBatches, Shard
 from anime_gen.data.source import SPLITS, Source, Split, content_hash
-from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
+from anime_gen.data.text import OpenClip
+from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary, swap_sides
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class AnimeFaces(L.LightningDataModule):
         num_workers: processes that make batches beside the trainer; 0 is fast, since nothing is decoded twice.
         seed: of the order of the training pictures and of the mirror decisions.
         cache_dir: where decoded pictures are kept; by default $ANIME_GEN_CACHE or ~/.cache/anime_gen.
+        text: reads the captions for families that take a trained tower's features; they fill `text_BD`.
         other_domain: pictures of another domain (photos) for families that translate; they fill `source_BCHW`.
     """
 
@@ -57,6 +59,7 @@ class AnimeFaces(L.LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
         cache_dir: Path | None = None,
+        text: OpenClip | None = None,
         other_domain: Source | None = None,
     ) -> None:
         super().__init__()
@@ -73,6 +76,7 @@ class AnimeFaces(L.LightningDataModule):
         root = cache_root(cache_dir)
         self.source = _placed(source or PaintedFaces(), root)
         self.other_domain = None if other_domain is None else _placed(other_domain, root)
+        self.text = text
         self.image_size = image_size
         self.batch_size = batch_size
         self.epoch_images = epoch_images
@@ -101,6 +105,11 @@ class AnimeFaces(L.LightningDataModule):
     def num_landmarks(self) -> int:
         """24, or 0 where the source has no landmarks."""
         return NUM_LANDMARKS if "landmarks_BK2" in self.source.parts else 0
+
+    @property
+    def text_width(self) -> int:
+        """Width of `text_BD`; 0 where no tower reads the captions."""
+        return 0 if self.text is None else self.text.width
 
     @property
     def needs(self) -> frozenset[str]:
@@ -156,6 +165,17 @@ class AnimeFaces(L.LightningDataModule):
         # Without workers: sampling takes far longer than reading, and every evaluation would start them anew.
         return Loader(dataset, Shard(count, self._evaluation_batch(), rank, world), workers=0)
 
+    def stream(self, parts: frozenset[str], images: int, batch_size: int) -> Loader:
+        """The first `images` pictures of the stream of training pictures, for what is trained beside the family.
+
+        One process reads it all; pictures are mirrored as in training.
+
+        Raises:
+            UserError: not whole batches.
+        """
+        dataset = TrainingSet(self._pictures("train", parts), self.seed, self.mirror, None)
+        return Loader(dataset, GlobalBatches(images, batch_size, 0, 1, lambda: 0), self.num_workers)
+
     def showcase(self, n: int) -> Condition:
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
         dataset = self._evaluation("validation", self.needs)
@@ -182,6 +202,8 @@ class AnimeFaces(L.LightningDataModule):
             "mirror": self.mirror,
             **self._read(self.source, "own"),
         }
+        if self.text is not None:
+            record["text"] = self.text.describe()
         if self.other_domain is not None:
             record["other_domain"] = {**self.other_domain.describe(), **self._read(self.other_domain, "other")}
         return record
@@ -196,8 +218,8 @@ class AnimeFaces(L.LightningDataModule):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """The vocabulary, whose order is part of the weights."""
-        return {"vocabulary": self.vocabulary.as_dict()}
+        """The vocabulary, whose order is part of the weights, and which tower read the captions."""
+        return {"vocabulary": self.vocabulary.as_dict(), "text": self.text and self.text.describe()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Checks that the checkpoint was trained on the same words.
@@ -214,7 +236,12 @@ class AnimeFaces(L.LightningDataModule):
 
     def _pictures(self, split: Split, parts: frozenset[str]) -> Pictures:
         own = parts - {"source_BCHW"}
-        if lacking := own - self.source.parts:
+        has = self.source.parts
+        if "text_BD" in own and self.text is None:
+            raise UserError("this family takes a text tower's features: name its weights as data.text.weights")
+        if self.text is not None and "caption_BL" in has:
+            has |= {"text_BD"}
+        if lacking := own - has:
             raise UserError(
                 f"this family needs {', '.join(sorted(lacking))}, which {self.source.describe()['class']} has not: "
                 "use PaintedFaces, or a manifest that gives them"
@@ -235,8 +262,16 @@ class AnimeFaces(L.LightningDataModule):
     def _open(self, source: Source, whose: str, split: Split, parts: frozenset[str]) -> Pictures:
         key = (whose, split, parts)
         if key not in self._opened:
-            self._opened[key] = Pictures(Pack(source, split, self.image_size), parts)
+            captions = self._captions(source, split) if "text_BD" in parts else None
+            self._opened[key] = Pictures(Pack(source, split, self.image_size), parts, captions)
         return self._opened[key]
+
+    def _captions(self, source: Source, split: Split) -> np.ndarray:
+        """Features of every row's caption and of its mirror image's, (N, 2, D)."""
+        assert self.text is not None
+        captions = source.captions(split)
+        both = [*captions, *(caption and swap_sides(caption) for caption in captions)]
+        return self.text.features(both, source.cache / "text").reshape(2, len(captions), -1).swapaxes(0, 1)
 
     def _evaluation(self, split: Split, parts: frozenset[str]) -> EvaluationSet:
         other = self._other(split) if self._other_needed(parts) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from anime_gen.contract import UserError
+from anime_gen.data.captions import caption_tokens
 from anime_gen.data.decode import SUFFIXES, decode, upright_size
+from anime_gen.data.line_art import LINE_ART_SIZE, line_art
 from anime_gen.data.manifest import (
     CONVERSION,
     Manifest,
@@ -31,7 +34,7 @@ log = logging.getLogger(__name__)
 # Goes up when `decode` makes other pixels of the same file.
 DECODING = 3
 # Goes up when `fill` makes other labels of the same rows.
-LABELLING = 2
+LABELLING = 3
 
 
 class File(NamedTuple):
@@ -67,13 +70,15 @@ class Folder(Source):
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        parts = set()
+        parts = {"sketch_B1HW"}  # drawn from any picture
         if self.vocabulary.tags:
             parts.add("tags_BT")
         if self.vocabulary.attributes:
             parts.add("attributes_BA")
         if any(row.landmarks_K2 is not None for row in self._labels.rows):
             parts |= {"landmarks_BK2", "visible_BK"}
+        if any(_caption(row) for row in self._labels.rows):
+            parts.add("caption_BL")
         return frozenset(parts)
 
     def count(self, split: Split) -> int:
@@ -96,14 +101,14 @@ class Folder(Source):
 
     def label_key(self, split: Split) -> str:
         labels = [
-            (row.tags, row.classes, None if row.landmarks_K2 is None else row.landmarks_K2.tobytes().hex())
+            (row.tags, row.classes, row.caption, None if row.landmarks_K2 is None else row.landmarks_K2.tobytes().hex())
             + ((None,) if row.visible_K is None else (row.visible_K.tobytes().hex(),))
             for row in self._rows[split]
         ]
         return content_hash(LABELLING, self.vocabulary.as_dict(), labels)
 
     def captions(self, split: Split) -> list[str | None]:
-        return [row.caption for row in self._rows[split]]
+        return [_caption(row) for row in self._rows[split]]
 
     def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
         listed = self._rows[split][rows.start : rows.stop]
@@ -111,6 +116,10 @@ class Folder(Source):
         broken: list[str] = []
         if kinds & {"image", "readable"}:
             columns["image"], columns["readable"], broken = self._decode(listed, size)
+        if "sketch" in kinds:
+            columns["sketch"] = self._sketch(listed, size)
+        if "caption" in kinds:
+            columns["caption"] = np.stack([caption_tokens(_caption(row)) for row in listed])
         if "tags" in kinds:
             columns["tags"] = self._tags(listed)
         if "attributes" in kinds:
@@ -232,6 +241,13 @@ class Folder(Source):
                 broken.append(f"{row.file}: {type(error).__name__}: {error}")
         return pixels, readable, broken
 
+    def _sketch(self, rows: list[Row], size: int) -> np.ndarray:
+        paper = np.full((len(rows), size, size), 255, np.uint8)
+        for place, row in enumerate(rows):
+            with suppress(Exception):  # a broken picture is never shown: `_decode` names it
+                paper[place] = line_art(decode(self.path / row.file, max(size, LINE_ART_SIZE)), size)
+        return paper
+
     def _tags(self, rows: list[Row]) -> np.ndarray:
         place = {tag: i for i, tag in enumerate(self.vocabulary.tags)}
         # Where `hair` stands among a row's classes, and where its tags do: "blue hair" ...
@@ -280,6 +296,11 @@ class Folder(Source):
             landmarks[place, inside] = points[inside]
             visible[place] = row.visible_K & inside
         return landmarks, visible
+
+
+def _caption(row: Row) -> str | None:
+    """What is said of a picture; where nobody wrote a sentence, its tags (as S1's captions are)."""
+    return row.caption or ", ".join(row.tags or ()) or None
 
 
 def convert(folder: Path) -> Manifest:

@@ -6,6 +6,7 @@ import numpy as np
 
 from anime_gen.contract import UserError
 from anime_gen.data import painter
+from anime_gen.data.captions import caption_tokens
 from anime_gen.data.source import PART_KIND, Filled, Kind, Source, Split, content_hash
 from anime_gen.vocabulary import Vocabulary
 
@@ -86,7 +87,7 @@ class PaintedFaces(Source):
         columns: dict[Kind, np.ndarray] = {
             kind: np.empty((len(rows), *self.layout(kind, size)[0]), self.layout(kind, size)[1]) for kind in kinds
         }
-        wants_labels = kinds & {"tags", "attributes", "landmarks", "visible"}
+        wants_labels = kinds & {"tags", "attributes", "landmarks", "visible", "caption"}
         for place, index in enumerate(self._indices[split][rows.start : rows.stop]):
             face = self._face(int(index))
             if "image" in kinds:
@@ -100,6 +101,7 @@ class PaintedFaces(Source):
                     "attributes": labels.attributes_A,
                     "landmarks": labels.landmarks_K2,
                     "visible": labels.visible_K,
+                    "caption": caption_tokens(labels.caption),
                 }
                 for kind in wants_labels:
                     columns[kind][place] = known[kind]

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from anime_gen.contract import Batch, Condition
+from anime_gen.data.captions import TOKEN_MIRROR
 from anime_gen.data.pack import Pack, report_unreadable
 from anime_gen.data.sampler import Stream
 from anime_gen.data.source import PART_KIND, Kind
@@ -23,11 +24,14 @@ class Pictures:
     Args:
         pack: where the columns are; what is missing is built.
         parts: `Condition` fields to load, all of which the pack's source has.
+        text: where `text_BD` is among them, float32 (N, 2, D): the features of each row's caption and
+            of its mirror image's.
     """
 
-    def __init__(self, pack: Pack, parts: frozenset[str]) -> None:
+    def __init__(self, pack: Pack, parts: frozenset[str], text: np.ndarray | None = None) -> None:
         self.parts = parts
-        kinds: set[Kind] = {"image", "readable", *(PART_KIND[part] for part in parts)}
+        self._text = text
+        kinds: set[Kind] = {"image", "readable", *(PART_KIND[part] for part in parts - {"text_BD"})}
         columns = pack.open(kinds)
         readable = np.asarray(columns.pop("readable"))
         report_unreadable(pack.source, pack.split, readable)
@@ -65,6 +69,11 @@ class Pictures:
         rows = self.rows[positions]
         told: dict[str, Tensor] = {}
         for part in self.parts:
+            if part == "text_BD":
+                assert self._text is not None
+                side = np.zeros(len(rows), np.int64) if mirrored is None else mirrored.astype(np.int64)
+                told[part] = torch.from_numpy(self._text[rows, side])
+                continue
             values = self._columns[PART_KIND[part]][rows]
             if part == "tags_BT":
                 floats = np.where(values < 0, np.float32("nan"), values.astype(np.float32))
@@ -86,6 +95,10 @@ class Pictures:
                 told[part] = torch.from_numpy(_permute(values, np.array(LANDMARK_MIRROR), mirrored))
             elif part == "visible_BK":
                 told[part] = torch.from_numpy(_permute(values, np.array(LANDMARK_MIRROR), mirrored))
+            elif part == "caption_BL":
+                if mirrored is not None:
+                    values[mirrored] = TOKEN_MIRROR[values[mirrored]]
+                told[part] = torch.from_numpy(values.astype(np.int64))
             elif part == "sketch_B1HW":
                 paper = torch.from_numpy(_flip(values, mirrored))[:, None]
                 told[part] = 1 - paper.float() / 255

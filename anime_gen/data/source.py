@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
+from anime_gen.contract import CAPTION_TOKENS
 from anime_gen.data.cache import cache_root
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
@@ -20,18 +21,20 @@ type Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 # One column of a pack, named by what it holds; the file's name also says the size or the labels it was made from.
-type Kind = Literal["image", "readable", "sketch", "tags", "attributes", "landmarks", "visible"]
+type Kind = Literal["image", "readable", "sketch", "tags", "attributes", "landmarks", "visible", "caption"]
 
 # Kinds made of pixels: their files are named by their size. The others come from labels.
 PIXEL_KINDS: frozenset[Kind] = frozenset({"image", "readable", "sketch"})
 
-# Which column fills which field of a `Condition`. `source_BCHW` is not here: it is the `image` of another source.
+# Which column fills which field of a `Condition`. `source_BCHW` is not here: it is the `image` of another source;
+# nor is `text_BD`: a text tower makes it of the captions.
 PART_KIND: Mapping[str, Kind] = {
     "tags_BT": "tags",
     "attributes_BA": "attributes",
     "landmarks_BK2": "landmarks",
     "visible_BK": "visible",
     "sketch_B1HW": "sketch",
+    "caption_BL": "caption",
 }
 
 
@@ -99,7 +102,8 @@ class Source(ABC):
         """Shape of one row and type of a column.
 
         `image` is RGB uint8; `readable` is False where a picture could not be read; `sketch` is uint8 with white
-        paper; `tags` is 1, 0 or -1 (not given); `attributes` a class or -1; `landmarks` (x, y) or NaN.
+        paper; `tags` is 1, 0 or -1 (not given); `attributes` a class or -1; `landmarks` (x, y) or NaN; `caption` is
+        what `caption_tokens` gives.
         """
         shapes: dict[Kind, tuple[tuple[int, ...], str]] = {
             "image": ((size, size, 3), "u1"),
@@ -109,6 +113,7 @@ class Source(ABC):
             "attributes": ((len(self.vocabulary.attributes),), "<i2"),
             "landmarks": ((NUM_LANDMARKS, 2), "<f4"),
             "visible": ((NUM_LANDMARKS,), "?"),
+            "caption": ((CAPTION_TOKENS,), "<u2"),
         }
         shape, code = shapes[kind]
         return shape, np.dtype(code)

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 FAMILIES = ["diffusion", "dcgan"]
 SMALL = {
-    "diffusion": {"channels": [8, 16], "settings": {"steps": 2}},
+    "diffusion": {"network": {"init_args": {"channels": [8, 16]}}, "settings": {"steps": 2}},
     "dcgan": {"networks": {"class_path": "anime_gen.families.dcgan.network.Convolutional", "init_args": {"width": 8}}},
 }
 

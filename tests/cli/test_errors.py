@@ -33,7 +33,7 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
     result = anime_gen("--help")
     assert time.monotonic() - began < 2
     assert result.returncode == 0
-    for verb in ("fit", "resume", "validate", "test", "predict", "sample", "describe"):
+    for verb in ("fit", "resume", "validate", "test", "predict", "sample", "describe", "classifier"):
         assert f"\n  {verb} " in result.stdout
 
 
@@ -46,7 +46,7 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
         (("fit", *DIFFUSION, "--data.batch_size=0"), ["batch_size", "at least 1"]),
         (("fit", *DIFFUSION, "--data.image_size=30"), ["image_size=30", "multiple of 8"]),
         (("fit", *DIFFUSION, "--model.target=Epsilonn"), ["model", "Epsilonn"]),
-        (("fit", *DIFFUSION, "--model.settings.guidance={sketch: 2}"), ["guidance", "labels, landmarks"]),
+        (("fit", *DIFFUSION, "--model.settings.guidance={labels: 2}"), ["guidance", "attributes, tags, text"]),
         (("fit", "-c", "no/such.yaml"), ["no/such.yaml"]),
         (("fit", *DCGAN, "--data.image_size=48"), ["48"]),
         (

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 SMALL = {
-    "diffusion": {"channels": [8, 16], "settings": {"steps": 2}},
+    "diffusion": {"network": {"init_args": {"channels": [8, 16]}}, "settings": {"steps": 2}},
     "dcgan": {"networks": {"class_path": "anime_gen.families.dcgan.network.Convolutional", "init_args": {"width": 8}}},
 }
 

@@ -13,11 +13,20 @@ from PIL import Image
 
 from anime_gen.cli.train import suite
 from anime_gen.contract import UserError
+from anime_gen.data.captions import caption_tokens
 from anime_gen.run import load
 from anime_gen.vocabulary import LANDMARKS
 
+TEXT = {"class_path": "anime_gen.families.diffusion.TrainedText", "init_args": {"width": 8, "layers": 1}}
 SETTINGS = {
-    "model": {"init_args": {"channels": [8, 16], "settings": {"steps": 2}}},
+    "model": {
+        "init_args": {
+            "network": {"init_args": {"channels": [8, 16]}},
+            "text": TEXT,
+            "sketch": True,
+            "settings": {"steps": 2},
+        }
+    },
     "data": {
         "source": {"class_path": "anime_gen.data.PaintedFaces", "init_args": {"faces": 200}},
         "image_size": 16,
@@ -88,8 +97,11 @@ def test_sample_writes_what_was_asked(run, here, tmp_path):
     points = tmp_path / "points.json"
     points.write_text(json.dumps({name: [0.2 + 0.02 * i, 0.5] for i, name in enumerate(LANDMARKS)}))
     out = tmp_path / "new" / "grid.png"
-    done = here("sample", run, "--tags", "blue_hair, smile, -hat", "--landmarks", points, "--guidance", "3",
-                     "--steps", "3", "--seeds", "0-4,9", "--columns", "3", "--out", out)  # fmt: skip
+    lines = tmp_path / "lines.png"
+    Image.fromarray(np.tril(np.full((40, 40), 255, np.uint8))).save(lines)
+    done = here("sample", run, "--tags", "blue_hair, smile, -hat", "--landmarks", points, "--sketch", lines,
+                "--caption", "1girl, blue hair", "--guidance", "{tags: 3, sketch: 2}", "--steps", "3",
+                "--seeds", "0-4,9", "--columns", "3", "--out", out)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     picture = Image.open(out)
     assert picture.width > picture.height  # three columns, two rows
@@ -101,6 +113,30 @@ def test_sample_writes_what_was_asked(run, here, tmp_path):
     np.testing.assert_array_equal(alone, among)
 
 
+def test_each_way_to_ask_arrives(run, here, tmp_path, monkeypatch):
+    lines = tmp_path / "lines.png"
+    Image.fromarray(np.tril(np.full((40, 40), 255, np.uint8))).save(lines)
+    asked = []
+
+    def sample(module, condition, seeds):
+        asked.append(condition)
+        return torch.zeros(len(seeds), 3, 16, 16)
+
+    monkeypatch.setattr("anime_gen.contract.GenerativeModule.sample", sample)
+    for words in ((), ("--caption", "silver hair"), ("--sketch", lines), ("--trace", lines), ("--tags", "silver hair")):
+        assert here("sample", run, *words, "--seeds", "1", "--out", tmp_path / "x.png").returncode == 0
+    nothing, caption, sketch, trace, tags = asked
+    assert not nothing.caption_BL.any()
+    assert caption.caption_BL[0, :2].tolist() == caption_tokens("silver hair")[:2].tolist()
+    assert bool(nothing.sketch_B1HW.isnan().all())
+    assert float(sketch.sketch_B1HW[0, 0, 0, -1]) == 1  # black, above the diagonal
+    assert float(sketch.sketch_B1HW[0, 0, -1, 0]) == 0
+    assert 0 < float(trace.sketch_B1HW.mean()) < 0.5
+    assert int((nothing.attributes_BA >= 0).sum()) == 0
+    assert int((tags.attributes_BA >= 0).sum()) == 1
+    assert int(tags.tags_BT.nansum()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -110,6 +146,10 @@ def test_sample_writes_what_was_asked(run, here, tmp_path):
         (("--guidance", "much"), "guidance"),
         (("--steps", "0"), "at least 1"),
         (("--landmarks", "/no/such.json"), "No such file"),
+        (("--sketch", "/no/such.png"), "is no picture"),
+        (("--trace", "README.md"), "is no picture"),
+        (("--trace", "README.md", "--sketch", "README.md"), "one of the two"),
+        (("--guidance", "{labels: 3}"), "some of attributes, tags, text, landmarks, sketch"),
         (("--stepps", "3"), "stepps"),
         (("--out", "grid.xyz"), ".xyz is no kind of picture"),
         (("--device", "foo"), "no such device"),
@@ -157,7 +197,7 @@ def test_a_run_without_ema_gives_its_trained_weights(run, here, tmp_path):
     [
         lambda saved: saved.update(family="anime_gen.families.diffusion.module.Renamed"),
         lambda saved: saved.update(family="anime_gen.families.gone.module.Gone"),
-        lambda saved: saved["hyper_parameters"].update(channels=[8, 24]),
+        lambda saved: saved["hyper_parameters"].update(num_tags=7),
         lambda saved: saved["state_dict"].popitem(),
     ],
 )

@@ -37,7 +37,7 @@ def monkeypatch_module():
 def batch_for(family, count):
     module, data = family
     torch.manual_seed(2)
-    return example(module, data.num_tags, data.attribute_sizes, count)
+    return example(module, data, count)
 
 
 def test_is_a_family(family):
@@ -162,7 +162,7 @@ def test_imports_go_one_way():
         "layers.py": ("contract",),
         "augment": ("contract", "augment"),
         "metrics": ("contract", "vocabulary", "data", "metrics"),
-        "families": ("contract", "vocabulary", "adversarial", "augment", "layers", "families"),
+        "families": ("contract", "vocabulary", "run", "adversarial", "augment", "layers", "families"),
         "grid.py": ("contract", "vocabulary"),
         "run.py": ("contract", "vocabulary"),
         "callbacks": ("contract", "vocabulary", "grid", "metrics", "callbacks"),

@@ -24,7 +24,7 @@ def test_a_plain_folder_is_split_by_name_and_has_no_labels(faces):
     listed = names(folder)
     everything = [name for split in SPLITS for name in listed[split]]
     assert len(set(everything)) == len(everything) == 120
-    assert folder.parts == frozenset()
+    assert folder.parts == {"sketch_B1HW"}  # lines are found in any picture
     assert folder.vocabulary.tags == ()
     # Adding pictures moves no other picture to another split.
     Image.new("RGB", (9, 9)).save(faces / "zzz.JPEG")
@@ -89,7 +89,7 @@ def test_words_and_parts_are_those_of_the_pictures_that_are_there(faces):
     )
     folder = Folder(faces, min_tag_count=1)
     assert folder.vocabulary.as_dict() == {"tags": ["hat"], "attributes": {"hair": ["red"]}}
-    assert folder.parts == {"tags_BT", "attributes_BA"}
+    assert folder.parts == {"tags_BT", "attributes_BA", "caption_BL", "sketch_B1HW"}
 
 
 def test_pictures_without_a_row_are_counted(faces, caplog):
@@ -171,7 +171,8 @@ def test_a_manifest_elsewhere_and_its_labels(faces, tmp_path):
         f"004.png,train,hat,blue,{values}\n"
     )
     folder = Folder(faces, tmp_path / "mine.csv", min_tag_count=1)
-    assert folder.parts == {"tags_BT", "attributes_BA", "landmarks_BK2", "visible_BK"}
+    labels = {"tags_BT", "attributes_BA", "landmarks_BK2", "visible_BK", "caption_BL"}
+    assert folder.parts == labels | {"sketch_B1HW"}
     assert folder.vocabulary.tags == ("grey hair", "hat", "smile")
     columns = Pack(folder, "train", 8).open({"tags", "attributes", "landmarks", "visible"})
     assert columns["tags"].tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]

@@ -10,48 +10,49 @@ from torch import Tensor
 
 from anime_gen.contract import Condition, UserError
 
-KINDS = ("labels", "landmarks")  # tags and attributes are told together, the landmarks apart
+# From the loosest to the tightest: guidance tells them in this order, each on top of those behind it.
+KINDS = ("attributes", "tags", "text", "landmarks", "sketch")
 
 
 class Told(NamedTuple):
-    """Whether each picture's labels and landmarks are told, (B,) bool; where not, the learned null stands in."""
+    """Which kinds of condition each picture's network is told, (B,) bool; for the others a learned null stands in."""
 
-    labels_B: Tensor
+    attributes_B: Tensor
+    tags_B: Tensor
+    text_B: Tensor
     landmarks_B: Tensor
+    sketch_B: Tensor
 
 
 class Dropping(NamedTuple):
     """How often the network is told less than everything, as explicit states.
 
     Dropping each condition on its own would make the state that guidance subtracts, nothing told, rare: 1 % at 10 %
-    each. The rest of the probability tells everything.
+    for each of two, next to nothing for five. The rest of the probability tells everything.
 
     Args:
-        none: probability that nothing is told.
-        labels_only: that only tags and attributes are.
-        landmarks_only: that only landmarks are.
-        partial: share of the pictures with labels of which a random part of the words is hidden, so that a few
-            words can be asked for without saying all the others.
+        nothing: probability that nothing is told.
+        subset: that each kind is told or not by the toss of a coin.
+        words: share of the pictures of which a random part of the tags and classes is hidden, so that a few words can
+            be asked for without saying all the others.
     """
 
-    none: float = 0.1
-    labels_only: float = 0.15
-    landmarks_only: float = 0.1
-    partial: float = 0.5
+    nothing: float = 0.1
+    subset: float = 0.25
+    words: float = 0.5
 
     def check(self) -> None:
         """Raises UserError unless the states are probabilities that sum to at most 1."""
-        states = (self.none, self.labels_only, self.landmarks_only)
-        if min(*states, self.partial) < 0 or sum(states) > 1 or self.partial > 1:
+        if min(self) < 0 or self.nothing + self.subset > 1 or self.words > 1:
             raise UserError(f"model.dropping: probabilities must be >= 0 and sum to at most 1, not {self}")
 
     def draw(self, batch: int, device: torch.device) -> Told:
         """One state for each picture."""
-        u = torch.rand(batch, device=device)
-        labels_only = (u >= self.none) & (u < self.none + self.labels_only)
-        landmarks_only = (u >= self.none + self.labels_only) & (u < self.none + self.labels_only + self.landmarks_only)
-        everything = u >= self.none + self.labels_only + self.landmarks_only
-        return Told(labels_only | everything, landmarks_only | everything)
+        u_B1 = torch.rand(batch, 1, device=device)
+        coins_BK = torch.rand(batch, len(KINDS), device=device) < 0.5
+        everything_B1 = u_B1 >= self.nothing + self.subset
+        told_BK = (u_B1 >= self.nothing) & (coins_BK | everything_B1)
+        return Told(*told_BK.unbind(1))
 
     def hide_words(self, condition: Condition) -> Condition:
         """Hides each word of a share of the pictures: tag NaN, class -1, keeping each with a chance drawn once."""
@@ -59,7 +60,7 @@ class Dropping(NamedTuple):
         if words is None:
             return condition
         chance_B1 = torch.rand(len(words), 1, device=words.device)
-        chance_B1 = torch.where(torch.rand_like(chance_B1) < self.partial, chance_B1, 1.0)
+        chance_B1 = torch.where(torch.rand_like(chance_B1) < self.words, chance_B1, 1.0)
         tags, classes = condition.tags_BT, condition.attributes_BA
         if tags is not None:
             tags = tags.masked_fill(torch.rand_like(tags) > chance_B1, torch.nan)
@@ -68,42 +69,81 @@ class Dropping(NamedTuple):
         return condition._replace(tags_BT=tags, attributes_BA=classes)
 
 
-def scales(guidance: float | Mapping[str, float]) -> tuple[float, float]:
-    """(labels, landmarks) from one number for both or a mapping of kind to number (1 where unnamed).
+type Scales = float | Mapping[str, float]
+
+
+def scales(guidance: Scales) -> dict[str, float]:
+    """The scale of each kind, from one number for all or a mapping of kind to number (1 where unnamed).
 
     Raises:
         UserError: a kind is unknown.
     """
     if not isinstance(guidance, Mapping):
-        return float(guidance), float(guidance)
+        return dict.fromkeys(KINDS, float(guidance))
     unknown = set(guidance) - set(KINDS)
     if unknown:
         raise UserError(f"guidance: {sorted(unknown)} unknown; give one number, or some of {', '.join(KINDS)}")
-    return float(guidance.get("labels", 1.0)), float(guidance.get("landmarks", 1.0))
+    return {kind: float(guidance.get(kind, 1.0)) for kind in KINDS}
+
+
+def branches(kinds: frozenset[str], guidance: Scales) -> list[tuple[frozenset[str], float]]:
+    """What to tell the network, and the weight of each answer: the weights sum to 1.
+
+    Nested as in Brooks et al. 2023 (InstructPix2Pix), eq. 3, the tightest kind first:
+    p() + s_1 (p(1) - p()) + s_2 (p(1, 2) - p(1)) + ... Scale 1 is the plain conditional prediction, 0 the unconditional
+    one. Branches whose weight is 0 are left out: one scale for all kinds costs two evaluations, and 1 costs one.
+
+    Args:
+        kinds: those that somebody asked for.
+        guidance: see `scales`.
+    """
+    of = scales(guidance)
+    told: frozenset[str] = frozenset()
+    nested = [(told, 1.0)]
+    for kind in reversed(KINDS):
+        if kind in kinds:
+            told = told | {kind}
+            outer, weight = nested[-1]
+            nested[-1] = (outer, weight - of[kind])
+            nested.append((told, of[kind]))
+    return [(told, weight) for told, weight in nested if weight != 0]
 
 
 def guided(
-    predict: Callable[[Told, int], Tensor], batch: int, guidance: float | Mapping[str, float], device: torch.device
-) -> Tensor:
-    """Classifier-free guidance with a scale for each kind of condition, in one batched pass.
-
-    Nested as in Brooks et al. 2023 (InstructPix2Pix), eq. 3, with the landmarks as the outer condition:
-    p(none) + s_landmarks (p(landmarks) - p(none)) + s_labels (p(both) - p(landmarks)).
-    Scale 1 is the plain conditional prediction, 0 the unconditional one. Branches whose weight is 0 are not computed:
-    one scale for both kinds costs two evaluations, two scales three, 1 costs one.
+    predict: Callable[[Told, int], Tensor],
+    batch: int,
+    guided_by: list[tuple[frozenset[str], float]],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """Classifier-free guidance (Ho & Salimans 2022) in one batched pass over all branches.
 
     Args:
-        predict: (told for copies * B rows, copies) -> predictions of the B pictures repeated `copies` times.
+        predict: (told for copies * B rows, copies) -> predictions (copies * B, C, H, W) of the B pictures repeated
+            `copies` times.
         batch: B.
+        guided_by: see `branches`.
+
+    Returns:
+        The guided prediction, and that of the branch that is told most.
     """
-    labels, landmarks = scales(guidance)
-    weights = {(False, False): 1 - landmarks, (False, True): landmarks - labels, (True, True): labels}
-    states = [state for state, weight in weights.items() if weight != 0]
     told = Told(
         *(
-            torch.tensor([state[kind] for state in states], device=device).repeat_interleave(batch)
-            for kind in range(len(KINDS))
+            torch.tensor([kind in state for state, _ in guided_by], device=device).repeat_interleave(batch)
+            for kind in KINDS
         )
     )
-    predictions = predict(told, len(states)).float().chunk(len(states))
-    return torch.stack([weights[s] * p for s, p in zip(states, predictions, strict=True)]).sum(0)
+    predictions = predict(told, len(guided_by)).float().chunk(len(guided_by))
+    weighted = [weight * part for (_, weight), part in zip(guided_by, predictions, strict=True)]
+    return torch.stack(weighted).sum(0), predictions[-1]
+
+
+def rescaled(x_0: Tensor, plain: Tensor, share: float) -> Tensor:
+    """Guidance raises the contrast; this takes a share of that back (Lin et al. 2024, eq. 15 and 16, on x_0).
+
+    Args:
+        x_0: the guided prediction (B, C, H, W).
+        plain: the conditional one.
+        share: their phi; 0 leaves `x_0`, 1 gives it the standard deviation of `plain`, for each picture.
+    """
+    deviation, wanted = (picture.std(dim=(1, 2, 3), keepdim=True) for picture in (x_0, plain))
+    return x_0 * (share * wanted / deviation.clamp(min=1e-6) + 1 - share)

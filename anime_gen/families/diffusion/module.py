@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
-from anime_gen.families.diffusion.guidance import Dropping, Told, guided, scales
-from anime_gen.families.diffusion.loss import Target, Velocity, mean_squared_error
-from anime_gen.families.diffusion.network import UNet
+from anime_gen.contract import Batch, Condition, GenerativeModule, LatentSpace, Noise, UserError
+from anime_gen.families.diffusion.classifier import NoisedClassifier, shift
+from anime_gen.families.diffusion.conditions import (
+    AttributeEncoder,
+    Conditions,
+    Encoder,
+    LandmarkForm,
+    LandmarkLatent,
+    SketchEncoder,
+    TagEncoder,
+    TextForm,
+)
+from anime_gen.families.diffusion.guidance import Dropping, Scales, Told, branches, guided, rescaled, scales
+from anime_gen.families.diffusion.loss import Plain, Target, Velocity, Weighting, weighted_squared_error
+from anime_gen.families.diffusion.network import Backbone, UNet
 from anime_gen.families.diffusion.sampler import Denoiser, DPMSolverPP, Sampler
-from anime_gen.families.diffusion.schedule import Cosine, Schedule
+from anime_gen.families.diffusion.schedule import Cosine, Level, Schedule
+from anime_gen.run import load_latent_space
+
+# Latents have deviation 1: what lies further out is a network's mistake at the noisiest levels, where it is amplified.
+LATENT_BOUND = 5.0
 
 
 @dataclass(frozen=True)
@@ -22,36 +38,93 @@ class DiffusionSettings:
     """How pictures are sampled.
 
     Args:
-        steps: evaluations of the network (each on one to three copies of the batch, see guidance).
-        guidance: 1 plain conditional, more follows the condition harder; one number, or one for each of `labels` and
-            `landmarks`.
+        steps: evaluations of the network (each on several copies of the batch, see guidance).
+        guidance: 1 plain conditional, more follows the conditions harder; one number, or one for each of `attributes`,
+            `tags`, `text`, `landmarks` and `sketch`. One number costs two copies of the batch, each further number one
+            more.
+        rescale: share of the contrast that guidance adds which is taken back, 0 to 1 (Lin et al. 2024, section 3.4).
+        interval: guidance only at noise levels sigma / alpha between these two (Kynkaanniemi et al. 2024); elsewhere
+            the plain conditional prediction, at half the cost. None: everywhere.
         sampler: how a step is taken.
+        classifier_scale: classifier guidance on top, towards the classes and tags asked for (Dhariwal & Nichol 2021):
+            1 is Bayes' rule, 0 none. The run needs a classifier: `anime-gen classifier RUN`. A step costs one
+            evaluation of it and one backward pass more.
 
     Raises:
-        UserError: no steps, or guidance for a kind of condition that there is not.
+        UserError: no steps, a share outside [0, 1], an empty interval, a negative scale of the classifier, or guidance
+            for an unknown kind of condition.
     """
 
     steps: int = 20
     guidance: float | dict[str, float] = 2.0
+    rescale: float = 0.0
+    interval: tuple[float, float] | None = None
     sampler: Sampler = field(default_factory=DPMSolverPP)
+    classifier_scale: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UserError(f"steps must be at least 1, not {self.steps}")
+        if not 0 <= self.rescale <= 1:
+            raise UserError(f"rescale={self.rescale}: give a share from 0 to 1")
+        if self.interval is not None and not 0 <= self.interval[0] < self.interval[1]:
+            raise UserError(f"interval={list(self.interval)}: give two noise levels, the lower first")
+        if not self.classifier_scale >= 0:
+            raise UserError(f"classifier_scale={self.classifier_scale}: give 0 (none) or more")
         scales(self.guidance)
 
     def __repr__(self) -> str:
-        return f"{self.sampler}, {self.steps} steps, guidance {self.guidance}"
+        extra = f", rescale {self.rescale}" if self.rescale else ""
+        extra += f", guided from sigma {self.interval[0]} to {self.interval[1]}" if self.interval else ""
+        extra += f", classifier scale {self.classifier_scale}" if self.classifier_scale else ""
+        return f"{self.sampler}, {self.steps} steps, guidance {self.guidance}{extra}"
+
+    def guided_at(self, level: Level) -> bool:
+        """Whether a noise level lies in the interval."""
+        if self.interval is None:
+            return True
+        low, high = (bound * level.alpha for bound in self.interval)
+        return low <= level.sigma <= high
+
+    def guidance_at(self, level: Level) -> Scales:
+        """The scales at one noise level."""
+        return self.guidance if self.guided_at(level) else 1.0
+
+
+class Denoising(nn.Module):
+    """What is averaged and sampled: the network and the encoders of what it is told."""
+
+    def __init__(self, backbone: Backbone, conditions: Conditions) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.conditions = conditions
+
+    def forward(self, x: Tensor, told_B: Tensor, condition: Condition, told: Told) -> Tensor:
+        """(B, C, H, W) of what the schedule and the target make of the noisy pictures -> (B, C, H, W)."""
+        side = x.shape[-1] // self.backbone.patch
+        prediction: Tensor = self.backbone(x, told_B, self.conditions(condition, told, x.shape[0], side))
+        return prediction
 
 
 class Diffusion(GenerativeModule):
-    """Pixel-space diffusion on tags, attributes and the landmark latent, with classifier-free guidance.
+    """Diffusion and flows on every condition there is, with classifier-free guidance.
+
+    A process is a `schedule` (which noise), a `target` (what is predicted) and a `weighting` (which errors count):
+    DDPM is Linear and Epsilon, EDM is EDM and Preconditioned, a rectified flow is Flow and FlowVelocity.
 
     Args:
-        image_size, num_tags, attribute_sizes, num_landmarks: linked from the data; 0 and [] train without them.
-        channels, patch, blocks, dropout, attention, landmark_spread: see `UNet`.
+        image_size, num_tags, attribute_sizes, num_landmarks, text_width: linked from the data; 0 and []
+            train without them.
+        network: predicts the target.
+        latent: the run of an autoencoder, or a checkpoint of one: diffusion works on its latents rather than on pixels
+            (Rombach et al. 2022). The frozen autoencoder becomes part of every checkpoint: its run may then go.
+        attributes, tags: whether exclusive classes and tags are told, where the data has them.
+        landmarks: how landmarks are told, where the data has them; null for not at all.
+        text: how captions are read; null for not at all.
+        sketch: whether line art is told.
         schedule: noise levels.
         target: what the network predicts.
+        weighting: how much each noise level counts.
         dropping: how often conditions are hidden in training.
         settings: how to sample.
         lr, betas, weight_decay: AdamW.
@@ -69,14 +142,17 @@ class Diffusion(GenerativeModule):
         num_tags: int = 0,
         attribute_sizes: list[int] | None = None,
         num_landmarks: int = 0,
-        channels: list[int] | None = None,
-        patch: int = 2,
-        blocks: int = 1,
-        dropout: float = 0.0,
-        attention: bool = True,
-        landmark_spread: float = 1.0,
+        text_width: int = 0,
+        network: Backbone | None = None,
+        latent: Path | None = None,
+        attributes: bool = True,
+        tags: bool = True,
+        landmarks: LandmarkForm | None = LandmarkLatent(),  # noqa: B008  options only
+        text: TextForm | None = None,
+        sketch: bool = False,
         schedule: Schedule | None = None,
         target: Target | None = None,
+        weighting: Weighting | None = None,
         dropping: Dropping = Dropping(),  # noqa: B008  an immutable tuple
         settings: DiffusionSettings | None = None,
         lr: float = 6e-4,
@@ -88,70 +164,110 @@ class Diffusion(GenerativeModule):
     ) -> None:
         super().__init__(image_size)
         self.save_hyperparameters()
-        channels = channels or [64, 128, 128]
-        if patch < 1 or lr <= 0:
-            raise UserError(f"model.patch={patch} must be at least 1 and model.lr={lr} above 0")
-        coarsest = patch * 2 ** (len(channels) - 1)
-        if image_size % coarsest:
+        if lr <= 0:
+            raise UserError(f"model.lr={lr}: give a number above 0")
+        if not 0 <= cooldown <= 1:
+            raise UserError(f"model.cooldown={cooldown}: give a fraction of the run, from 0 (none) to 1")
+        backbone = network or UNet()
+        self.space: LatentSpace | None = None
+        if latent is not None:
+            self.space, self._checkpoint_of_space = load_latent_space(Path(latent))
+            if self.space.image_size != image_size:
+                raise UserError(
+                    f"data.image_size={image_size}: the autoencoder {latent} was trained on pictures of "
+                    f"{self.space.image_size} pixels; give data.image_size={self.space.image_size}"
+                )
+        channels, factor = (self.space.latent_channels, self.space.factor) if self.space else (3, 1)
+        if backbone.in_channels != channels:
+            what = "latents" if self.space else "pictures (there is no model.latent)"
             raise UserError(
-                f"data.image_size={image_size}: patches of {patch} pixels that are halved {len(channels) - 1} times "
-                f"need a multiple of {coarsest}; change it, or give a smaller model.patch or fewer model.channels"
+                f"model.network.in_channels={backbone.in_channels}: the {what} have {channels} channels; "
+                f"give model.network.in_channels={channels}"
             )
-        if any(width % 8 for width in channels):
-            raise UserError(f"model.channels={channels}: each must be a multiple of 8, the number of norm groups")
-        self.num_tags, self.attribute_sizes = num_tags, attribute_sizes or []
-        self.num_landmarks = num_landmarks
-        self.network = UNet(
-            num_tags=num_tags,
-            attribute_sizes=self.attribute_sizes,
-            num_landmarks=num_landmarks,
-            channels=channels,
-            patch=patch,
-            blocks=blocks,
-            dropout=dropout,
-            attention=attention,
-            landmark_spread=landmark_spread,
-        ).to(memory_format=torch.channels_last)
+        backbone.check(image_size, factor)
+        # Conditions are drawn at the size of the picture, and so keep what is finer than a place of the latents.
+        vector, width, patch = backbone.vector, backbone.latent, factor * backbone.patch
+        told: dict[str, Encoder] = {}
+        if attributes and attribute_sizes:
+            told["attributes"] = AttributeEncoder(attribute_sizes, vector)
+        if tags and num_tags:
+            told["tags"] = TagEncoder(num_tags, vector)
+        if text is not None:
+            told["text"] = text.encoder(text_width, vector)
+        if landmarks is not None and num_landmarks:
+            told["landmarks"] = landmarks.encoder(num_landmarks, vector, width, patch)
+        if sketch:
+            told["sketch"] = SketchEncoder(width, patch)
+        conditions = Conditions(told, vector, width, patch)
+        self.network = Denoising(backbone, conditions).to(memory_format=torch.channels_last)
+        self.kinds = frozenset(told)
         self.schedule = schedule or Cosine()
         self.target = target or Velocity()
+        self.target.check(self.schedule)
+        self.weighting = weighting or Plain()
         self.dropping = dropping
         self.dropping.check()
         self.settings = settings or DiffusionSettings()
-        self.schedule.trailing(self.settings.steps)  # refuses too many now rather than at the first scoring
+        self.levels(self.settings)  # refuses too many steps now rather than at the first scoring
         self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
         self.max_gradient_norm = max_gradient_norm
         self.warmup_images = warmup_images
-        if not 0 <= cooldown <= 1:
-            raise UserError(f"model.cooldown={cooldown}: give a fraction of the run, from 0 (none) to 1")
         self.cooldown = cooldown
 
     @property
     def needs(self) -> frozenset[str]:
-        given = {
-            "tags_BT": self.num_tags,
-            "attributes_BA": self.attribute_sizes,
-            "landmarks_BK2": self.num_landmarks,
-            "visible_BK": self.num_landmarks,
-        }
-        return frozenset(name for name, count in given.items() if count)
+        needs = self.network.conditions.needs
+        return needs | self.classifier.needs if self.settings.classifier_scale else needs
+
+    @cached_property
+    def classifier(self) -> NoisedClassifier:
+        """That of the run the weights come from. Cached, it is no submodule: no checkpoint holds it.
+
+        Raises:
+            UserError: there is none.
+        """
+        if self.space is not None:
+            raise UserError("classifier_scale: the classifier reads noisy pictures, and this run works on latents")
+        if self.run_folder is None:
+            raise UserError(
+                "classifier_scale: there is no classifier before there is a run; train the run first, then the "
+                "classifier with: anime-gen classifier RUN"
+            )
+        return NoisedClassifier.load(self.run_folder)
 
     @property
     def averaged(self) -> nn.Module:
         return self.network
 
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.space is not None:
+            self.space.eval()
+        return self
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.space is not None:
+            checkpoint["carried"] = {"latent": self._checkpoint_of_space}
+
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        x_0 = batch.image_BCHW.contiguous(memory_format=torch.channels_last)
-        count = len(x_0)
-        # One time in each of B equal slices: the same uniform distribution with less variance between batches
-        # (Kingma et al. 2021, appendix I.1).
-        slices = (torch.randperm(count, device=x_0.device) + torch.rand(count, device=x_0.device)) / count
-        t = (slices * self.schedule.timesteps).long()
+        x_0 = batch.image_BCHW
+        if self.space is not None:
+            with torch.no_grad():
+                x_0 = self.space.encode(x_0)
+        x_0 = x_0.contiguous(memory_format=torch.channels_last)
+        count, device = len(x_0), x_0.device
+        # One time in each of B equal slices: the same distribution with less variance between batches (Kingma et al.
+        # 2021, appendix I.1).
+        u = (torch.randperm(count, device=device) + torch.rand(count, device=device, dtype=torch.float64)) / count
+        t = self.schedule.training_times(u)
         eps = torch.randn_like(x_0)
-        a, s = (level[:, None, None, None] for level in (self.schedule.alpha(t), self.schedule.sigma(t)))
-        told = self.dropping.draw(count, x_0.device)
+        a, s = (scale.float()[:, None, None, None] for scale in self.schedule.scales(t))
+        seen = self.target.input(a * x_0 + s * eps, a, s)
         condition = self.dropping.hide_words(batch.condition)
-        prediction = self.network(a * x_0 + s * eps, t, condition, told)
-        return {"loss": mean_squared_error(prediction, self.target.of(x_0, eps, a, s))}
+        prediction = self.network(seen, self.schedule.told(t), condition, self.dropping.draw(count, device))
+        loss = weighted_squared_error(prediction, self.target.of(x_0, eps, a, s), self.weighting(self.target, a, s))
+        return {"loss": loss}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.max_gradient_norm)
@@ -179,30 +295,38 @@ class Diffusion(GenerativeModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def levels(self, settings: DiffusionSettings) -> list[Level]:
+        """The noise levels that sampling visits, the picture last."""
+        return self.schedule.levels(settings.sampler.levels_for(settings.steps))
+
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
-        shape = (3, self.image_size, self.image_size)
-        return self.settings.sampler(
-            self.denoiser(condition, len(noise), self.settings.guidance if self.needs else 1.0),
-            self.schedule,
-            noise,
-            shape,
-            self.settings.steps,
-        )
+        channels, factor = (self.space.latent_channels, self.space.factor) if self.space else (3, 1)
+        shape = (channels, self.image_size // factor, self.image_size // factor)
+        x_0 = self.settings.sampler(self.denoiser(condition, len(noise)), self.levels(self.settings), noise, shape)
+        return x_0 if self.space is None else self.space.decode(x_0)
 
-    def denoiser(self, condition: Condition, count: int, guidance: float | Mapping[str, float]) -> Denoiser:
-        """x_0 of noisy pictures under guidance, clipped to the range of pictures, for a sampler."""
+    def denoiser(self, condition: Condition, count: int) -> Denoiser:
+        """x_0 of noisy pictures under guidance, clipped to the range of pictures or latents, for a sampler."""
+        bound = 1.0 if self.space is None else LATENT_BOUND
 
-        def denoise(x: Tensor, t: int) -> Tensor:
-            time = torch.tensor([t], device=x.device)
-            a, s = (level[:, None, None, None] for level in (self.schedule.alpha(time), self.schedule.sigma(time)))
+        def denoise(x: Tensor, level: Level) -> Tensor:
+            a, s = (torch.full((1, 1, 1, 1), scale, device=x.device) for scale in (level.alpha, level.sigma))
+            seen = self.target.input(x, a, s)
 
             def predict(told: Told, copies: int) -> Tensor:
                 repeated = condition.map(lambda part: part.repeat(copies, *[1] * (part.dim() - 1)))
-                noisy = x.repeat(copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
-                prediction: Tensor = self.network(noisy, time.expand(len(noisy)), repeated, told)
+                noisy = seen.repeat(copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+                time = torch.full((len(noisy),), level.told, device=x.device)
+                prediction: Tensor = self.network(noisy, time, repeated, told)
                 return prediction
 
-            x_0 = self.target.x_0(guided(predict, count, guidance, x.device), x, a, s)
-            return x_0.clamp(-1, 1)
+            guided_by = branches(self.kinds, self.settings.guidance_at(level))
+            prediction, plain = guided(predict, count, guided_by, x.device)
+            x_0 = self.target.x_0(prediction, x, a, s)
+            if self.settings.rescale and len(guided_by) > 1:
+                x_0 = rescaled(x_0, self.target.x_0(plain, x, a, s), self.settings.rescale)
+            if self.settings.classifier_scale and self.settings.guided_at(level):
+                x_0 = x_0 + self.settings.classifier_scale * shift(self.classifier, x, level, condition)
+            return x_0.clamp(-bound, bound)
 
         return denoise

@@ -1,20 +1,20 @@
-"""A small conditional U-Net that is good on a CPU, leaves first.
+"""Networks that predict the target from noisy pictures: what they share, and the U-Net that is good on a CPU.
 
-Labels (tags, attributes) and time become one vector that scales and shifts every block; the landmarks become a latent
-IMAGE that is added wherever the U-Net changes resolution, so that a point of the face stays a place in the picture
-(S1).
+A network sees the noisy pictures, the number that its schedule tells of their noise, and a `Guide`: the sum of all
+vectors that were told (tags, attributes, text) and of all latent images (landmarks, sketch).
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anime_gen.contract import Condition
-from anime_gen.families.diffusion.guidance import Told
+from anime_gen.contract import UserError
+from anime_gen.families.diffusion.conditions import Guide
 
 
 def sinusoidal(t_B: Tensor, width: int) -> Tensor:
@@ -24,65 +24,27 @@ def sinusoidal(t_B: Tensor, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def landmark_map(landmarks_BK2: Tensor, size: int, spread: float) -> Tensor:
-    """Draws each landmark as a Gaussian of `spread` pixels in a channel of its own: (B, K, size, size) in [0, 1].
+class Backbone(nn.Module, ABC):
+    """Predicts the target, (B, in_channels, H, W), from noisy pictures, or latents, of the same shape.
 
-    Points that are not given (NaN) leave their channel empty.
+    Attributes:
+        in_channels: 3 for pictures, as many as the latents have for latents.
+        vector, latent: widths of the `Guide` it takes.
+        patch: side of the squares of pixels that it sees as one.
     """
-    centres = (torch.arange(size, device=landmarks_BK2.device) + 0.5) / size
-    given_BK = ~landmarks_BK2.isnan().any(-1)
-    points = landmarks_BK2.nan_to_num(0.0)
-    bells = torch.exp(-0.5 * ((centres - points[..., None]) * size / spread).square())  # B, K, (x, y), size
-    return bells[:, :, 1, :, None] * bells[:, :, 0, None, :] * given_BK[..., None, None]
 
+    in_channels: int
+    vector: int
+    latent: int
+    patch: int
 
-class LabelEncoder(nn.Module):
-    """Tags and attribute classes to one vector; a word that is not given adds nothing but says so."""
+    @abstractmethod
+    def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
+        """(B, in_channels, H, W), what the schedule tells of their noise (B,), and what is told of the pictures."""
 
-    def __init__(self, num_tags: int, attribute_sizes: list[int], width: int) -> None:
-        super().__init__()
-        self.tags = nn.Linear(2 * num_tags, width) if num_tags else None
-        self.sizes = attribute_sizes
-        # One more row in each group: the class is not given.
-        self.attributes = nn.ModuleList(nn.Embedding(size + 1, width) for size in attribute_sizes)
-        self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width))
-        self.null = nn.Parameter(torch.randn(width) * 0.02)
-
-    def forward(self, condition: Condition, told_B: Tensor) -> Tensor:
-        """(B, width); the null too where every word is open, as when nothing is asked of a sample."""
-        parts = []
-        said_B = torch.zeros_like(told_B)
-        if self.tags is not None and condition.tags_BT is not None:
-            given = ~condition.tags_BT.isnan()
-            said_B = said_B | given.any(1)
-            sign = torch.where(given, 2 * condition.tags_BT - 1, 0.0)
-            parts.append(self.tags(torch.cat([sign, given.float()], dim=1)))
-        if condition.attributes_BA is not None:
-            said_B = said_B | (condition.attributes_BA >= 0).any(1)
-            for group, table in enumerate(self.attributes):
-                classes = condition.attributes_BA[:, group]
-                parts.append(table(torch.where(classes < 0, self.sizes[group], classes)))
-        encoded = self.mix(torch.stack(parts).sum(0))
-        return torch.where((told_B & said_B)[:, None], encoded, self.null)
-
-
-class LandmarkEncoder(nn.Module):
-    """The 24 points to a latent image. Its null is learned: an empty map is a legal one."""
-
-    def __init__(self, num_landmarks: int, width: int, spread: float, patch: int) -> None:
-        super().__init__()
-        self.spread = spread
-        self.patch = patch
-        self.layers = nn.Sequential(
-            nn.Conv2d(num_landmarks * patch**2, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
-        )
-        self.null = nn.Parameter(torch.randn(1, width, 1, 1) * 0.02)
-
-    def forward(self, landmarks_BK2: Tensor, told_B: Tensor, size: int) -> Tensor:
-        """For pictures of `size` pixels (B, width, size / patch, size / patch)."""
-        told_B = told_B & ~landmarks_BK2.isnan().any(-1).all(-1)
-        encoded = self.layers(F.pixel_unshuffle(landmark_map(landmarks_BK2, size, self.spread), self.patch))
-        return torch.where(told_B[:, None, None, None], encoded, self.null)
+    @abstractmethod
+    def check(self, image_size: int, factor: int = 1) -> None:
+        """Raises UserError where pictures of that size, `factor` times that of their latents, do not fit."""
 
 
 class Block(nn.Module):
@@ -129,8 +91,10 @@ class Attention(nn.Module):
         return out
 
 
-class UNet(nn.Module):
-    """Predicts the target for noisy pictures.
+class UNet(Backbone):
+    """The suite's default: residual blocks with adaptive norms, attention at the coarsest resolution only.
+
+    Time and the vector scale and shift every block; the latent image is added at each resolution, down and up.
 
     Args:
         channels: width at each resolution, the finest first; each further one is half the size.
@@ -139,85 +103,87 @@ class UNet(nn.Module):
         blocks: residual blocks at each resolution, as many on the way up as on the way down, each with a skip.
         dropout: share of a block's activations that training leaves out.
         attention: whether the coarsest resolution has self-attention.
-        landmark_spread: standard deviation of a landmark's bell in pixels.
+        in_channels: 3 for pictures, as many as the latents have for latents.
     """
 
     def __init__(
         self,
-        num_tags: int,
-        attribute_sizes: list[int],
-        num_landmarks: int,
-        channels: list[int],
-        patch: int,
-        blocks: int,
-        dropout: float,
-        attention: bool,
-        landmark_spread: float,
+        channels: list[int] | None = None,
+        patch: int = 2,
+        blocks: int = 1,
+        dropout: float = 0.0,
+        attention: bool = True,
+        in_channels: int = 3,
     ) -> None:
         super().__init__()
-        embedding = 4 * channels[0]
-        self.time = nn.Sequential(nn.Linear(channels[0], embedding), nn.SiLU(), nn.Linear(embedding, embedding))
-        self.labels = LabelEncoder(num_tags, attribute_sizes, embedding) if num_tags or attribute_sizes else None
-        self.landmarks = LandmarkEncoder(num_landmarks, channels[0], landmark_spread, patch) if num_landmarks else None
+        channels = channels or [64, 128, 128]
+        if patch < 1:
+            raise UserError(f"model.network.patch={patch}: give at least 1")
+        if any(width % 8 for width in channels):
+            raise UserError(f"model.network.channels={channels}: each must be a multiple of 8, the number of groups")
+        self.in_channels = in_channels
+        self.latent = channels[0]
+        self.vector = 4 * channels[0]
         self.patch = patch
-        self.stem = nn.Conv2d(3 * patch**2, channels[0], 3, padding=1)
+        self.time = nn.Sequential(nn.Linear(channels[0], self.vector), nn.SiLU(), nn.Linear(self.vector, self.vector))
+        self.stem = nn.Conv2d(in_channels * patch**2, channels[0], 3, padding=1)
 
         self.down = nn.ModuleList()
-        self.guides_down = nn.ModuleList()  # the landmark latent, projected for each stage
+        self.guides_down = nn.ModuleList()  # the latent image, projected for each stage
         self.downsample = nn.ModuleList()
         skips: list[int] = []
         width = channels[0]
         for level, out in enumerate(channels):
-            self.guides_down.append(nn.Conv2d(channels[0], width, 1) if num_landmarks else nn.Identity())
+            self.guides_down.append(nn.Conv2d(self.latent, width, 1))
             stage = nn.ModuleList()
             for _ in range(blocks):
-                stage.append(Block(width, out, embedding, dropout))
+                stage.append(Block(width, out, self.vector, dropout))
                 width = out
                 skips.append(width)
             self.down.append(stage)
             last = level == len(channels) - 1
             self.downsample.append(nn.Identity() if last else nn.Conv2d(width, width, 3, stride=2, padding=1))
 
-        self.middle1 = Block(width, width, embedding, dropout)
+        self.middle1 = Block(width, width, self.vector, dropout)
         self.attention = Attention(width) if attention else nn.Identity()
-        self.middle2 = Block(width, width, embedding, dropout)
+        self.middle2 = Block(width, width, self.vector, dropout)
 
         self.up = nn.ModuleList()
         self.guides_up = nn.ModuleList()
         self.upsample = nn.ModuleList()
         for level, out in reversed(list(enumerate(channels))):
-            self.guides_up.append(nn.Conv2d(channels[0], width, 1) if num_landmarks else nn.Identity())
+            self.guides_up.append(nn.Conv2d(self.latent, width, 1))
             stage = nn.ModuleList()
             for _ in range(blocks):
-                stage.append(Block(width + skips.pop(), out, embedding, dropout))
+                stage.append(Block(width + skips.pop(), out, self.vector, dropout))
                 width = out
             self.up.append(stage)
             self.upsample.append(nn.Conv2d(width, width, 3, padding=1) if level else nn.Identity())
 
         self.norm_out = nn.GroupNorm(8, width)
-        self.conv_out = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+        self.conv_out = nn.Conv2d(width, in_channels * patch**2, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, t_B: Tensor, condition: Condition, told: Told) -> Tensor:
-        """(B, 3, H, W) noisy pictures at integer steps t (B,) -> (B, 3, H, W)."""
-        embedding = self.time(sinusoidal(t_B, self.stem.out_channels))
-        if self.labels is not None:
-            embedding = embedding + self.labels(condition, told.labels_B)
-        embedding = F.silu(embedding)
-        guides: list[Tensor] = []
-        if self.landmarks is not None and condition.landmarks_BK2 is not None:
-            latent = self.landmarks(condition.landmarks_BK2, told.landmarks_B, x.shape[-1])
-            guides = [latent]
-            for _ in range(len(self.down) - 1):
-                guides.append(F.avg_pool2d(guides[-1], 2))
+    def check(self, image_size: int, factor: int = 1) -> None:
+        halvings = len(self.down) - 1
+        if image_size % (coarsest := factor * self.patch * 2**halvings):
+            raise UserError(
+                f"data.image_size={image_size}: patches of {factor * self.patch} pixels, halved {halvings} times, "
+                f"need a multiple of {coarsest}; change it, or give a smaller model.network.patch or fewer channels"
+            )
+
+    def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
+        embedding = F.silu(self.time(sinusoidal(told_B, self.latent)) + guide.vector_BE)
+        guides = [guide.map_BCHW]
+        for _ in range(len(self.down) - 1):
+            guides.append(F.avg_pool2d(guides[-1], 2))
 
         x = self.stem(F.pixel_unshuffle(x, self.patch))
         skips: list[Tensor] = []
         last = len(self.down) - 1
         for level, stage in enumerate(self.down):
-            if guides:
-                x = x + self.guides_down[level](guides[level])
+            x = x + self.guides_down[level](guides[level])
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, embedding)
                 skips.append(x)
@@ -225,8 +191,7 @@ class UNet(nn.Module):
                 x = self.downsample[level](x)
         x = self.middle2(self.attention(self.middle1(x, embedding)), embedding)
         for i, stage in enumerate(self.up):
-            if guides:
-                x = x + self.guides_up[i](guides[last - i])
+            x = x + self.guides_up[i](guides[last - i])
             for block in stage:  # type: ignore[attr-defined]
                 x = block(torch.cat([x, skips.pop()], dim=1), embedding)
             if i < last:

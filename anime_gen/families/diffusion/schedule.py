@@ -1,13 +1,14 @@
-"""Noise schedules of variance-preserving diffusion: x_t = alpha_t x_0 + sigma_t eps, alpha_t^2 + sigma_t^2 = 1.
+"""Noise schedules: x_t = alpha_t x_0 + sigma_t eps for times t in [0, 1], 0 the picture and 1 the noise.
 
-`alpha_bar` is alpha_t^2, the running PRODUCT of (1 - beta_i) (Ho et al. 2020, eq. 4; one thesis prints the product of
-(1 - alpha_i), which is something else).
+Every process here is one of these, and differs from the others only in how the picture fades (alpha), how the noise
+rises (sigma), and which times training and sampling visit. Samplers and targets know nothing but `Level`s.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,40 +16,99 @@ from torch import Tensor
 from anime_gen.contract import UserError
 
 
+class Level(NamedTuple):
+    """One noise level of a sampler's way: what the network is told of it, and both scales."""
+
+    told: float
+    alpha: float
+    sigma: float
+
+
 class Schedule(ABC):
-    """`alpha_bar` (T,) float64 in (0, 1), falling; step t is the t-th of T noise levels, 0 the cleanest."""
+    """Which noise levels there are.
+
+    `scales` may be asked for any t in [0, 1] and any shape, and answers in float64: 1 - alpha^2 loses everything in
+    float32 at the clean end.
+    """
+
+    @abstractmethod
+    def scales(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """(alpha_t, sigma_t), float64, of t's shape."""
+
+    def told(self, t: Tensor) -> Tensor:
+        """The number that the network is told of a time, about 0 .. 1000, float32, of t's shape."""
+        return 1000 * t.float()
+
+    def training_times(self, u: Tensor) -> Tensor:
+        """Times for training from u, uniform in (0, 1): float64, of u's shape."""
+        return u.double()
+
+    @abstractmethod
+    def sampling_times(self, steps: int) -> list[float]:
+        """`steps` times from the noisiest downwards; the picture itself, which follows, is not among them."""
+
+    def levels(self, steps: int) -> list[Level]:
+        """A sampler's way: `steps` levels and the picture.
+
+        Raises:
+            UserError: fewer than one step, or more than the schedule has levels.
+        """
+        if steps < 1:
+            raise UserError(f"steps={steps}: give at least 1")
+        times = torch.tensor(self.sampling_times(steps), dtype=torch.float64)
+        alphas, sigmas = self.scales(times)
+        told = self.told(times)
+        return [
+            *(Level(*level) for level in zip(told.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)),
+            Level(math.nan, 1.0, 0.0),
+        ]
+
+
+class Discrete(Schedule):
+    """Variance-preserving diffusion over T noise levels: alpha_t^2 = alpha_bar, sigma_t^2 = 1 - alpha_bar.
+
+    `alpha_bar` (T,) float64, falling, is the running PRODUCT of (1 - beta_i) (Ho et al. 2020, eq. 4; one thesis prints
+    the product of (1 - alpha_i), which is something else). Time t stands for the level floor(t T), and the network is
+    told its number, scaled to 0 .. 1000.
+    """
 
     def __init__(self, timesteps: int) -> None:
         if timesteps < 1:
             raise UserError(f"schedule.timesteps={timesteps}: give at least 1 noise level")
         self.timesteps = timesteps
         self.alpha_bar = self._alpha_bar()
+        # One copy a device: training must not wait for a copy in every step.
+        self._tables: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     @abstractmethod
     def _alpha_bar(self) -> Tensor: ...
 
-    def alpha(self, t: Tensor) -> Tensor:
-        """Signal scale at steps t (any shape, int64), float32 on t's device."""
-        return self.alpha_bar.to(t.device)[t].sqrt().float()
+    def _index(self, t: Tensor) -> Tensor:
+        # The small nudge: (i / T) * T may round to just below i.
+        return (t.double() * self.timesteps + 1e-6).long().clamp(max=self.timesteps - 1)
 
-    def sigma(self, t: Tensor) -> Tensor:
-        """Noise standard deviation at steps t (any shape, int64), float32 on t's device."""
-        return (1 - self.alpha_bar.to(t.device)[t]).sqrt().float()
+    def scales(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        if t.device not in self._tables:
+            alpha_bar = self.alpha_bar.to(t.device)
+            self._tables[t.device] = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        alpha, sigma = self._tables[t.device]
+        index = self._index(t)
+        return alpha[index], sigma[index]
 
-    def trailing(self, steps: int) -> list[int]:
-        """`steps` distinct time steps from T - 1 downwards ("trailing" spacing, Lin et al. 2024, table 2).
+    def told(self, t: Tensor) -> Tensor:
+        return self._index(t).float() * (1000 / self.timesteps)
 
-        The "leading" spacing that many samplers default to never starts at the noisiest step.
+    def sampling_times(self, steps: int) -> list[float]:
+        """Distinct levels from T - 1 downwards ("trailing" spacing, Lin et al. 2024, table 2).
 
-        Raises:
-            UserError: more steps than there are noise levels.
+        The "leading" spacing that many samplers default to never starts at the noisiest level.
         """
         if steps > self.timesteps:
             raise UserError(f"steps={steps}: the schedule has {self.timesteps} noise levels; give at most as many")
-        return [round(self.timesteps - i * self.timesteps / steps) - 1 for i in range(steps)]
+        return [(round(self.timesteps - i * self.timesteps / steps) - 1) / self.timesteps for i in range(steps)]
 
 
-class Linear(Schedule):
+class Linear(Discrete):
     """beta from `first` to `last` in equal steps (Ho et al. 2020, section 4: 1e-4 to 0.02, T = 1000)."""
 
     def __init__(self, timesteps: int = 1000, first: float = 1e-4, last: float = 0.02) -> None:
@@ -60,7 +120,7 @@ class Linear(Schedule):
         return (1 - beta).cumprod(0)
 
 
-class Cosine(Schedule):
+class Cosine(Discrete):
     """alpha_bar = cos^2((t/T + s) / (1 + s) pi/2), normalised (Nichol & Dhariwal 2021, eq. 17), beta at most 0.999."""
 
     def __init__(self, timesteps: int = 1000, offset: float = 0.008) -> None:
@@ -72,3 +132,83 @@ class Cosine(Schedule):
         f = ((t + self.offset) / (1 + self.offset) * math.pi / 2).cos().square()
         beta = (1 - f[1:] / f[:-1]).clamp(max=0.999)
         return (1 - beta).cumprod(0)
+
+
+class ZeroTerminalSNR(Linear):
+    """The linear schedule, rescaled so that nothing of the picture is left at the last level.
+
+    Lin et al. 2024, "Common diffusion noise schedules and sample steps are flawed", algorithm 1: sqrt(alpha_bar) is
+    shifted so that its last value is 0, and scaled so that its first stays. Sampling begins with pure noise, so
+    training must have seen it. Noise says nothing of the picture there: a network that predicts it (`Epsilon`) is
+    refused.
+    """
+
+    def _alpha_bar(self) -> Tensor:
+        alpha = super()._alpha_bar().sqrt()
+        return ((alpha - alpha[-1]) * alpha[0] / (alpha[0] - alpha[-1])).square()
+
+
+class EDM(Schedule):
+    """alpha = 1, sigma from `sigma_min` to `sigma_max` (Karras et al. 2022, "Elucidating the design space").
+
+    Args:
+        sigma_min, sigma_max, rho: sampling visits equal steps of sigma^(1/rho) (eq. 5).
+        mean, deviation: training draws ln sigma ~ N(mean, deviation^2) (table 1, P_mean and P_std).
+    """
+
+    def __init__(
+        self,
+        sigma_min: float = 0.002,
+        sigma_max: float = 80.0,
+        rho: float = 7.0,
+        mean: float = -1.2,
+        deviation: float = 1.2,
+    ) -> None:
+        if not 0 < sigma_min < sigma_max:
+            raise UserError(f"schedule: sigma_min={sigma_min} must be above 0 and below sigma_max={sigma_max}")
+        self.sigma_min, self.sigma_max, self.rho = sigma_min, sigma_max, rho
+        self.mean, self.deviation = mean, deviation
+
+    def scales(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        sigma = (low + t.double() * (high - low)) ** self.rho
+        return torch.ones_like(sigma), sigma
+
+    def told(self, t: Tensor) -> Tensor:
+        """1000 c_noise = 1000 ln(sigma) / 4 (table 1), at the scale of the other schedules."""
+        return (250 * self.scales(t)[1].log()).float()
+
+    def training_times(self, u: Tensor) -> Tensor:
+        # Far below sigma_min nothing changes, so a few draws in ten million may go beyond either end: t is not clamped
+        # to [0, 1] by the formula, and only sigma > 0 matters.
+        sigma = (self.mean + self.deviation * math.sqrt(2) * torch.erfinv(2 * u.double() - 1)).exp()
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        t: Tensor = (sigma ** (1 / self.rho) - low) / (high - low)
+        return t
+
+    def sampling_times(self, steps: int) -> list[float]:
+        return [1 - i / max(steps - 1, 1) for i in range(steps)]
+
+
+class Flow(Schedule):
+    """Straight lines from picture to noise: alpha = 1 - t, sigma = t (Liu et al. 2023, eq. 1; Lipman et al. 2023).
+
+    Args:
+        deviation: training draws t = sigmoid(n), n ~ N(0, deviation^2) (Esser et al. 2024, eq. 19, "logit-normal"):
+            the middle of the way is where there is most to learn. 0 draws uniformly.
+    """
+
+    def __init__(self, deviation: float = 1.0) -> None:
+        if deviation < 0:
+            raise UserError(f"schedule.deviation={deviation}: give 0 (uniform) or more")
+        self.deviation = deviation
+
+    def scales(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return 1 - t.double(), t.double()
+
+    def training_times(self, u: Tensor) -> Tensor:
+        u = u.double()
+        return torch.sigmoid(self.deviation * math.sqrt(2) * torch.erfinv(2 * u - 1)) if self.deviation else u
+
+    def sampling_times(self, steps: int) -> list[float]:
+        return [1 - i / steps for i in range(steps)]

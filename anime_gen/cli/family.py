@@ -1,0 +1,61 @@
+"""The verbs of one family: `anime-gen VERB RUN [options]`.
+
+A family knows neither run folders nor the data; this page opens both, and offers the options of the family's function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from anime_gen.cli import family_verbs
+from anime_gen.cli.train import OneLineParser, quiet
+from anime_gen.contract import UserError
+from anime_gen.data import AnimeFaces
+from anime_gen.run import load
+
+# What a verb's function need not ask the user for.
+GIVEN = {"trained", "data", "run"}
+
+
+def data_of(run: Path) -> AnimeFaces:
+    """The data that a run was trained on, by its settings.
+
+    Raises:
+        UserError: no run, or its data is gone.
+    """
+    config = run / "config.yaml"
+    if not config.exists():
+        raise UserError(f"{run} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
+    parser = OneLineParser(exit_on_error=False)
+    parser.add_class_arguments(AnimeFaces, "data")
+    settings = {"data": yaml.safe_load(config.read_text(encoding="utf-8"))["data"]}
+    data: AnimeFaces = parser.instantiate_classes(parser.parse_object(settings)).data
+    return data
+
+
+def main(verb: str, arguments: list[str]) -> None:
+    """Calls the family's function with its options, and with those of `trained`, `data` and `run` that it takes."""
+    quiet()
+    if not arguments:
+        raise UserError(f"{verb}: name the run first; runs lie under runs/<family>/<name>")
+    where, purpose = family_verbs()[verb]
+    module_name, function_name = where.split(":")
+    function = getattr(importlib.import_module(module_name), function_name)
+    parser = OneLineParser(prog=f"anime-gen {verb}", description=purpose)
+    parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")
+    parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
+    parser.add_function_arguments(function, as_group=False, skip=set(GIVEN))
+    options = vars(parser.parse_args(arguments))
+    run = options.pop("run")
+    trained = load(run, options.pop("checkpoint"))
+    given: dict[str, object] = {"trained": trained, "run": run}
+    takes = GIVEN & set(inspect.signature(function).parameters)
+    if "data" in takes:
+        given["data"] = data = data_of(run)
+        # Words in another order would be other labels.
+        data.load_state_dict({"vocabulary": trained.vocabulary.as_dict()})
+    function(**{name: given[name] for name in takes}, **options)

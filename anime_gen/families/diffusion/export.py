@@ -1,0 +1,324 @@
+"""export: a trained diffusion run as a folder that loads without this package.
+
+    model_index.json  pipeline.py           what diffusers' DiffusionPipeline.from_pretrained reads
+    scheduler/        scheduler_config.json
+    denoiser/         denoiser.safetensors  the averaged weights under the names of the network's parameters
+                      denoiser.pt2          the same with the computation, for torch.export.load
+                      config.json           architecture, inputs, tensors, defaults
+                      vocabulary.json       words, landmarks
+                      denoiser.py           what pipeline.py calls
+
+diffusers is not needed to write it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Mapping
+from functools import singledispatch
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
+from anime_gen.families.diffusion.guidance import KINDS, Told
+from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Preconditioned, Target, Velocity
+from anime_gen.families.diffusion.module import Denoising, Diffusion
+from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler
+from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
+from anime_gen.run import Trained, read_checkpoint
+from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
+
+# The version of diffusers whose schedulers the tests compare with ours.
+DIFFUSERS = "0.42.0"
+
+
+class Flat(nn.Module):
+    """`Denoising` with tensors only: what a kind is told of, and whether it is told, each as an input of its own."""
+
+    def __init__(self, network: Denoising) -> None:
+        super().__init__()
+        self.network = network
+        # An encoder reads one tensor; the landmarks' visibility, which comes with them, is not read.
+        self.fields = {
+            kind: next(iter(encoder.needs - {"visible_BK"}))  # type: ignore[operator]
+            for kind, encoder in network.conditions.encoders.items()
+        }
+
+    def forward(
+        self,
+        x: Tensor,
+        told: Tensor,
+        attributes: Tensor | None = None,
+        tags: Tensor | None = None,
+        text: Tensor | None = None,
+        landmarks: Tensor | None = None,
+        sketch: Tensor | None = None,
+        told_attributes: Tensor | None = None,
+        told_tags: Tensor | None = None,
+        told_text: Tensor | None = None,
+        told_landmarks: Tensor | None = None,
+        told_sketch: Tensor | None = None,
+    ) -> Tensor:
+        parts = dict(zip(KINDS, (attributes, tags, text, landmarks, sketch), strict=True))
+        condition = Condition(**{field: parts[kind] for kind, field in self.fields.items()})
+        # A kind that the network has no encoder for is never asked for.
+        flags = Told(told_attributes, told_tags, told_text, told_landmarks, told_sketch)  # type: ignore[arg-type]
+        prediction: Tensor = self.network(x, told, condition, flags)
+        return prediction
+
+
+def inputs_of(module: Diffusion, words: Vocabulary) -> dict[str, dict[str, Any]]:
+    """Name to dtype, shape and the value that says "not given", of all that the exported program takes."""
+    size, features = module.image_size, module.hparams.get("text_width", 0)
+    tokens = {
+        "dtype": "int64", "shape": ["batch", CAPTION_TOKENS], "not_given": 0, "tokens": NUM_TOKENS
+    }  # fmt: skip
+    of_field: dict[str, dict[str, Any]] = {
+        "attributes_BA": {"dtype": "int64", "shape": ["batch", len(words.attributes)], "not_given": -1},
+        "tags_BT": {"dtype": "float32", "shape": ["batch", len(words.tags)], "not_given": "nan"},
+        "caption_BL": tokens,
+        "text_BD": {"dtype": "float32", "shape": ["batch", features], "not_given": "nan"},
+        "landmarks_BK2": {"dtype": "float32", "shape": ["batch", len(LANDMARKS), 2], "not_given": "nan"},
+        "sketch_B1HW": {"dtype": "float32", "shape": ["batch", 1, size, size], "not_given": "nan"},
+    }
+    fields = Flat(module.network).fields
+    kinds = [kind for kind in KINDS if kind in fields]
+    return {
+        "x": {"dtype": "float32", "shape": ["batch", 3, size, size]},
+        "told": {"dtype": "float32", "shape": ["batch"]},
+        **{kind: of_field[fields[kind]] for kind in kinds},
+        **{f"told_{kind}": {"dtype": "bool", "shape": ["batch"]} for kind in kinds},
+    }
+
+
+def program_of(module: Diffusion, inputs: dict[str, dict[str, Any]]) -> torch.export.ExportedProgram:
+    """The averaged network as a program for any batch size, on the CPU, in float32."""
+    # Contiguous: a copy in channels_last would be saved with its strides, and torch warns of it.
+    network = copy.deepcopy(module.network).cpu().float().eval().to(memory_format=torch.contiguous_format)
+    # Any size but 1, which would be taken for a constant.
+    example = {
+        name: torch.zeros(2, *about["shape"][1:], dtype=getattr(torch, about["dtype"]))
+        for name, about in inputs.items()
+    }
+    batch = torch.export.Dim("batch", min=1)
+    return torch.export.export(
+        Flat(network),
+        (),
+        example,
+        dynamic_shapes={name: {0: batch} for name in inputs},
+    )
+
+
+def solver(sampler: Sampler) -> tuple[dict[str, Any], bool]:
+    """The options of diffusers' DPM solvers that make `sampler`, and whether they do so exactly.
+
+    Deterministic DDIM is DPM-Solver++ of first order, DDPM its stochastic version (Lu et al. 2022, section 4 and 5).
+    The rest get the nearest: the same equation, solved at second order.
+    """
+    options = {"algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint"}
+    if isinstance(sampler, DDIM) and sampler.eta in (0, 1):
+        return {**options, "algorithm_type": "sde-" * bool(sampler.eta) + "dpmsolver++", "solver_order": 1}, True
+    return options, isinstance(sampler, DPMSolverPP)
+
+
+class Twin(NamedTuple):
+    """A scheduler of diffusers' on the same noise levels as a schedule of ours."""
+
+    config: dict[str, Any]
+    told_scale: float  # what the network is told of a noise level, over the number by which the scheduler calls it
+    exact: bool  # whether it steps as the sampler does
+
+
+@singledispatch
+def scheduler_of(schedule: Schedule, target: Target, sampler: Sampler) -> Twin:
+    """The twin of a schedule, with the steps of `sampler` where it has them.
+
+    Raises:
+        UserError: diffusers has none for this schedule and target.
+    """
+    raise UserError(
+        f"export: diffusers has no scheduler for {type(schedule).__name__} with {type(target).__name__}; exported are "
+        "Linear, Cosine and ZeroTerminalSNR with Epsilon, Velocity or Picture, Flow with FlowVelocity, and EDM with "
+        "Preconditioned"
+    )
+
+
+PREDICTION: dict[type[Target], str] = {Epsilon: "epsilon", Velocity: "v_prediction", Picture: "sample"}
+
+# A picture is clipped to [-1, 1] at every step, as ours is: "dynamic" thresholding with a highest threshold of 1.
+CLIPPED = {"thresholding": True, "sample_max_value": 1.0}
+
+
+@scheduler_of.register
+def _(schedule: Discrete, target: Target, sampler: Sampler) -> Twin:
+    options, exact = solver(sampler)
+    before = torch.cat([torch.ones(1, dtype=torch.float64), schedule.alpha_bar[:-1]])
+    # Below 1 in float32: the solver divides by alpha, which zero terminal SNR lets become 0. The last level then keeps
+    # 2^-24 of the alpha_bar before it, 1e-8 of the picture.
+    betas = (1 - schedule.alpha_bar / before).clamp(max=1 - 2**-24)
+    zero = bool(schedule.alpha_bar[-1] == 0)
+    config = {
+        "_class_name": "DPMSolverMultistepScheduler",
+        "num_train_timesteps": schedule.timesteps,
+        "trained_betas": betas.tolist(),
+        "prediction_type": PREDICTION[type(target)],
+        "timestep_spacing": "trailing",
+        "final_sigmas_type": "zero",
+        "rescale_betas_zero_snr": False,
+        **CLIPPED,
+        **options,
+    }
+    # From a level of pure noise ours has no slope to go on with; the solver takes one, of nearly nothing.
+    return Twin(config, 1000 / schedule.timesteps, exact and not (zero and options["solver_order"] == 2))
+
+
+@scheduler_of.register
+def _(schedule: Flow, target: Target, sampler: Sampler) -> Twin:
+    if not isinstance(target, FlowVelocity):
+        return scheduler_of.dispatch(Schedule)(schedule, target, sampler)  # refuses
+    config = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 1.0}
+    return Twin(config, 1.0, isinstance(sampler, DDIM) and sampler.eta == 0)
+
+
+@scheduler_of.register
+def _(schedule: EDM, target: Target, sampler: Sampler) -> Twin:
+    if not isinstance(target, Preconditioned):
+        return scheduler_of.dispatch(Schedule)(schedule, target, sampler)  # refuses
+    options, exact = solver(sampler)
+    config = {
+        "_class_name": "EDMDPMSolverMultistepScheduler",
+        "sigma_min": schedule.sigma_min,
+        "sigma_max": schedule.sigma_max,
+        "rho": schedule.rho,
+        "sigma_data": target.deviation,
+        "prediction_type": "epsilon",  # diffusers' name for the F of eq. 7
+        "final_sigmas_type": "zero",
+        **CLIPPED,
+        **options,
+    }
+    return Twin(config, 1000.0, exact)
+
+
+def words_of(vocabulary: Vocabulary) -> dict[str, dict[str, Any]]:
+    """What each word that `Vocabulary.parse` reads says: the column of a tag, (group, class) of an attribute."""
+    groups = list(vocabulary.attributes.items())
+    spoken = {
+        *vocabulary.words(),
+        *(name for _, names in groups for name in names),
+        *(f"{canonical(group)}={name}" for group, names in groups for name in names),
+    }
+    words: dict[str, dict[str, Any]] = {}
+    for word in sorted(spoken):
+        try:
+            wish = vocabulary.parse(word)
+        except UserError:  # a class of two groups, by itself
+            continue
+        words[word] = {}
+        for tag in wish.present:
+            words[word]["tag"] = vocabulary.tags.index(tag)
+        for group, name in wish.classes.items():
+            column = list(vocabulary.attributes).index(group)
+            words[word]["attribute"] = [column, vocabulary.attributes[group].index(name)]
+    return words
+
+
+def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
+    """Writes the folder; returns what the exported sampler does otherwise than the run's own, in words.
+
+    Args:
+        trained: the run.
+        options: what its family was made with, plain values (a loaded module has the objects made of them).
+        out: a new folder.
+
+    Raises:
+        UserError: the run is of another family, diffusers has no scheduler for it, or the folder holds something.
+    """
+    module, vocabulary = trained.module, trained.vocabulary
+    if not isinstance(module, Diffusion):
+        raise UserError(f"export: {trained.path} is a {type(module).__name__}; only diffusion can be exported")
+    if module.space is not None:
+        raise UserError(f"export: {trained.path} works on latents, which the exported pipeline cannot decode")
+    settings = module.settings
+    scheduler, told_scale, exact = scheduler_of(module.schedule, module.target, settings.sampler)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"--out {out} holds something already; name a new folder")
+    try:
+        (out / "scheduler").mkdir(parents=True)
+        (out / "denoiser").mkdir()
+    except OSError as reason:
+        raise UserError(f"--out {out}: {reason.strerror}") from reason
+
+    inputs = inputs_of(module, vocabulary)
+    weights = {name: tensor.float().cpu().contiguous() for name, tensor in module.averaged.state_dict().items()}
+    (out / "denoiser" / "denoiser.safetensors").write_bytes(save(weights))  # `save_file` lets only its owner read it
+    torch.export.save(program_of(module, inputs), out / "denoiser" / "denoiser.pt2")
+    pages = Path(__file__).parent
+    shutil.copyfile(pages / "pipeline.py", out / "pipeline.py")
+    shutil.copyfile(pages / "denoiser.py", out / "denoiser" / "denoiser.py")
+
+    kinds = [kind for kind in KINDS if kind in inputs]
+    guidance = settings.guidance
+    if isinstance(guidance, dict):
+        guidance = {kind: guidance[kind] for kind in kinds if kind in guidance}
+    written_with = {"_diffusers_version": DIFFUSERS}
+    index = {
+        "_class_name": ["pipeline", "AnimeFaces"],
+        "denoiser": ["denoiser", "Denoiser"],
+        "scheduler": ["diffusers", scheduler["_class_name"]],
+    }
+    config = {
+        "class": name_of(module),
+        "options": {name: value for name, value in options.items() if not name.startswith("_")},
+        "network": name_of(module.network.backbone),
+        "schedule": name_of(module.schedule),
+        "target": name_of(module.target),
+        "image_size": module.image_size,
+        "images_shown": trained.images_shown,
+        "text": trained.text,
+        "kinds": kinds,
+        "inputs": inputs,
+        "told_scale": told_scale,
+        "defaults": {"steps": settings.steps, "guidance": guidance},
+        "tensors": {name: list(tensor.shape) for name, tensor in weights.items()},
+    }
+    words = {
+        **vocabulary.as_dict(),
+        "landmarks": LANDMARKS,
+        "aliases": dict(ALIASES),
+        "words": words_of(vocabulary),
+    }
+    for path, content in (
+        ("model_index.json", index | written_with),
+        ("scheduler/scheduler_config.json", scheduler | written_with),
+        ("denoiser/config.json", config),
+        ("denoiser/vocabulary.json", words),
+    ):
+        (out / path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    differs = [] if exact else [f"steps of {scheduler['_class_name']} instead of {settings.sampler}"]
+    differs += ["no rescale"] * bool(settings.rescale) + ["guidance at every noise level"] * bool(settings.interval)
+    return differs
+
+
+def name_of(thing: object) -> str:
+    """Where the class of a thing is found."""
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def export(trained: Trained, out: Path) -> None:
+    """Writes a diffusion run as safetensors, as a torch.export program and as a diffusers pipeline.
+
+    Args:
+        trained: the run.
+        out: a new folder.
+    """
+    differs = write(trained, read_checkpoint(trained.path)["hyper_parameters"], out)
+    print(f"{trained.path} after {trained.images_shown:,} images: {out}")
+    if differs:
+        print(f"its pipeline draws with {', '.join(differs)}: its pictures differ from those of anime-gen sample")

@@ -1,0 +1,248 @@
+"""`anime-gen classifier RUN`: trains the classifier of noisy pictures on a run's own data and noise."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from tqdm import tqdm
+
+from anime_gen.contract import Batch, UserError
+from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
+from anime_gen.families.diffusion.module import Diffusion
+from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.run import Trained
+from anime_gen.vocabulary import Vocabulary
+
+# Where it is examined: this many times from the picture to the noise, both ends included.
+LEVELS = 11
+# On the first so many validation pictures: eleven looks at each take their time on a CPU.
+EXAMINED = 1024
+
+
+class Data(Protocol):
+    """What is asked of the suite's DataModule, which families do not import."""
+
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+
+    def count(self, split: Literal["train", "validation"]) -> int: ...
+
+    def stream(self, parts: frozenset[str], images: int, batch_size: int) -> Iterable[Batch]: ...
+
+    def loader(self, split: Literal["validation"], parts: frozenset[str], limit: int | None) -> Iterable[Batch]: ...
+
+    def record(self) -> dict[str, Any]: ...
+
+
+class Examined(NamedTuple):
+    """What the classifier gets right at each noise level, in [0, 1]; NaN where no picture says."""
+
+    levels: list[Level]
+    accuracy: dict[str, list[float]]  # by attribute group
+    tag_f1: list[float]  # mean over the tags that are there or are seen
+
+    def curves(self) -> dict[str, list[float]]:
+        """Everything by name; no F1 where there are no tags."""
+        return {**self.accuracy, **({} if all(map(math.isnan, self.tag_f1)) else {"tag F1": self.tag_f1})}
+
+
+def bar(**options: Any) -> tqdm[Any]:
+    """A progress bar in images; where nobody watches (a log file), a line a minute is enough."""
+    return tqdm(unit=" images", dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 60.0, **options)
+
+
+def train_classifier(
+    trained: Trained,
+    data: Data,
+    run: Path,
+    images: int = 64000,
+    batch_size: int = 64,
+    lr: float = 2e-3,
+    seed: int = 0,
+    device: str = "cuda" if torch.cuda.is_available() else "cpu",
+) -> None:
+    """Trains, examines at each noise level, and leaves `classifier.safetensors`, `.json` and `.png` in the run folder.
+
+    Args:
+        trained: the run's `Diffusion`, of which only the schedule counts.
+        data: the run's.
+        run: its folder.
+        images: noisy pictures to learn from, rounded down to whole batches.
+        batch_size: pictures a step.
+        lr: peak learning rate of AdamW; it rises over a twentieth of the steps and falls along a cosine.
+        seed: of the weights, the noise levels and the noise.
+        device: cpu or cuda.
+
+    Raises:
+        UserError: the run is not one of diffusion or has no labels, or the numbers leave nothing to learn from.
+    """
+    module = trained.module
+    if not isinstance(module, Diffusion):
+        raise UserError(f"classifier: {run} is a run of {type(module).__name__}; only diffusion is guided by one")
+    if module.space is not None:
+        raise UserError(f"classifier: {run} works on latents; a classifier reads noisy pictures")
+    words = data.vocabulary
+    if not words.tags and not words.attributes:
+        raise UserError(f"classifier: the data of {run} has neither tags nor attributes to learn")
+    if not 1 <= batch_size <= images:
+        raise UserError(f"classifier: --images={images} are fewer than one batch of {batch_size}; give more")
+    if lr <= 0:
+        raise UserError(f"classifier: --lr={lr}: give a number above 0")
+    torch.manual_seed(seed)
+    began = time.monotonic()
+    classifier = NoisedClassifier(len(words.tags), words.attribute_sizes).to(device)
+    fit(classifier, module.schedule, data.stream(classifier.needs, images // batch_size * batch_size, batch_size), lr)
+    classifier.eval()
+    examining = time.monotonic()
+    with bar(total=min(EXAMINED, data.count("validation")), desc="examining", leave=False) as progress:
+        examined = examine(
+            classifier, module.schedule, words, data.loader("validation", classifier.needs, EXAMINED), progress
+        )
+    report = {
+        "schedule": {"name": type(module.schedule).__name__, **numbers(module.schedule)},
+        "vocabulary": words.as_dict(),
+        "data": data.record(),
+        "training": {"images": images // batch_size * batch_size, "batch_size": batch_size, "lr": lr, "seed": seed},
+        "seconds": {"training": round(examining - began, 1), "examining": round(time.monotonic() - examining, 1)},
+        "levels": [{"alpha": level.alpha, "sigma": level.sigma} for level in examined.levels],
+        "accuracy": {group: [rounded(value) for value in values] for group, values in examined.accuracy.items()},
+        "tag_f1": [rounded(value) for value in examined.tag_f1],
+    }
+    classifier.save(run, report)
+    plot(examined).save(run / "classifier.png")
+    print(table(examined))
+    print(f"{run / 'classifier.safetensors'}: draw with anime-gen sample {run} --classifier_scale 1 --tags ...")
+
+
+def numbers(schedule: Schedule) -> dict[str, float]:
+    """The options of a schedule."""
+    return {name: value for name, value in vars(schedule).items() if isinstance(value, int | float)}
+
+
+def rounded(value: float) -> float | None:
+    """Four digits; None for NaN, which JSON lacks."""
+    return None if math.isnan(value) else round(value, 4)
+
+
+def fit(classifier: NoisedClassifier, schedule: Schedule, batches: Iterable[Batch], lr: float) -> None:
+    """One step of AdamW a batch."""
+    device = next(classifier.parameters()).device
+    steps = len(batches)  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=lr, weight_decay=0.05)
+    rate = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, 20 * (step + 1) / steps) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+    )
+    classifier.train()
+    with bar(desc="training") as progress:
+        for step, batch in enumerate(batches):
+            batch = Batch(batch.image_BCHW.to(device), batch.condition.map(lambda part: part.to(device)), batch.index_B)
+            progress.total = steps * len(batch.index_B)
+            loss = training_loss(classifier, schedule, batch)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            rate.step()
+            if step % 20 == 0:
+                progress.set_postfix_str(f"loss {loss.item():.3f}", refresh=False)
+            progress.update(len(batch.index_B))
+
+
+@torch.no_grad()
+def examine(
+    classifier: NoisedClassifier, schedule: Schedule, words: Vocabulary, batches: Iterable[Batch], progress: tqdm[Any]
+) -> Examined:
+    """Looks at every picture at `LEVELS` noise levels, with noise that is the same for every classifier."""
+    device = next(classifier.parameters()).device
+    t = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
+    told, (alphas, sigmas) = schedule.told(t), schedule.scales(t)
+    levels = [Level(*level) for level in zip(told.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
+    right_LA, given_LA = torch.zeros(2, LEVELS, len(words.attributes), dtype=torch.float64)
+    hit_LT, wrong_LT = torch.zeros(2, LEVELS, len(words.tags), dtype=torch.float64)
+    stream = torch.Generator().manual_seed(0)
+    for batch in batches:
+        count = len(batch.index_B)
+        for i, level in enumerate(levels):
+            eps = torch.randn(batch.image_BCHW.shape, generator=stream)
+            x_t = (level.alpha * batch.image_BCHW + level.sigma * eps).to(device)
+            a, s = (x_t.new_full((count, 1, 1, 1), scale) for scale in (level.alpha, level.sigma))
+            *groups, tags_BT = (part.cpu() for part in classifier(x_t, x_t.new_full((count,), level.told), a, s))
+            if batch.condition.attributes_BA is not None:
+                for column, (logits_BC, class_B) in enumerate(
+                    zip(groups, batch.condition.attributes_BA.unbind(1), strict=True)
+                ):
+                    right_LA[i, column] += (logits_BC.argmax(1) == class_B).sum()
+                    given_LA[i, column] += (class_B >= 0).sum()
+            if batch.condition.tags_BT is not None:
+                there_BT, seen_BT = batch.condition.tags_BT == 1, tags_BT > 0
+                hit_LT[i] += (there_BT & seen_BT).sum(0)
+                wrong_LT[i] += ((there_BT ^ seen_BT) & ~batch.condition.tags_BT.isnan()).sum(0)
+        progress.update(count)
+    accuracy_AL = (right_LA / given_LA).T.tolist()
+    f1_LT: Tensor = 2 * hit_LT / (2 * hit_LT + wrong_LT)
+    return Examined(levels, dict(zip(words.attributes, accuracy_AL, strict=True)), f1_LT.nanmean(1).tolist())
+
+
+def ratio(level: Level) -> str:
+    """The noise over the picture, sigma / alpha, in two digits."""
+    return f"{level.sigma / level.alpha:.2g}" if level.alpha else "inf"
+
+
+def table(examined: Examined) -> str:
+    """One row a noise level."""
+    curves = examined.curves()
+    widths = [max(len(name), 5) + 2 for name in curves]
+    head = "sigma/alpha" + "".join(f"{name:>{width}}" for name, width in zip(curves, widths, strict=True))
+    rows = [
+        f"{ratio(level):>11}"
+        + "".join(f"{values[i]:>{width}.3f}" for values, width in zip(curves.values(), widths, strict=True))
+        for i, level in enumerate(examined.levels)
+    ]
+    return "\n".join([head, *rows])
+
+
+INK, GRID, PAPER = (40, 40, 40), (222, 222, 222), (255, 255, 255)
+# Told apart by the colour-blind too (Okabe & Ito 2008).
+COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (90, 90, 90))
+
+
+def plot(examined: Examined) -> Image.Image:
+    """Accuracy against noise: one line a group, tag F1 black."""
+    curves = examined.curves()
+    scale = 2  # drawn at twice the size: lines without steps
+    left, top, width, height = 60 * scale, 40 * scale, 520 * scale, 300 * scale
+    sheet = Image.new("RGB", (left + width + 150 * scale, top + height + 60 * scale), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font, large = (ImageFont.load_default(size=size * scale) for size in (12, 14))
+
+    def place(i: float, value: float) -> tuple[float, float]:
+        return left + width * i / (LEVELS - 1), top + height * (1 - value)
+
+    draw.text((left, 10 * scale), "What the classifier sees of validation pictures", INK, large)
+    for tenth in range(0, 11, 2):
+        draw.line([place(0, tenth / 10), place(LEVELS - 1, tenth / 10)], GRID, scale)
+        x, y = place(0, tenth / 10)
+        draw.text((x - 8 * scale, y), f"{tenth / 10:.1f}", INK, font, anchor="rm")
+    for i, level in enumerate(examined.levels):
+        x, y = place(i, 0)
+        draw.line([(x, y), (x, y + 4 * scale)], INK, scale)
+        draw.text((x, y + 8 * scale), ratio(level), INK, font, anchor="mt")
+    beneath = left + width / 2, top + height + 32 * scale
+    draw.text(beneath, "noise over picture, sigma / alpha", INK, font, anchor="mt")
+    for number, (name, values) in enumerate(curves.items()):
+        colour = (0, 0, 0) if name not in examined.accuracy else COLOURS[number % len(COLOURS)]
+        points = [place(i, value) for i, value in enumerate(values) if not math.isnan(value)]
+        draw.line(points, colour, 2 * scale, joint="curve")
+        for x, y in points:
+            draw.ellipse([x - 3 * scale, y - 3 * scale, x + 3 * scale, y + 3 * scale], colour)
+        x, y = left + width + 20 * scale, top + (number * 22 + 10) * scale
+        draw.line([(x, y), (x + 18 * scale, y)], colour, 2 * scale)
+        draw.text((x + 26 * scale, y), name if name not in examined.accuracy else f"{name}, accuracy", INK, font, "lm")
+    return sheet.resize((sheet.width // scale, sheet.height // scale), Image.Resampling.LANCZOS)
