@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lightning as L
 import torch
@@ -54,20 +54,12 @@ def layers(network: nn.Module, depth: int) -> list[tuple[str, int]]:
     return found
 
 
-def sampling_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
-    """(multiply-adds, calls of the averaged network) of sampling this batch at once: counted, not estimated."""
-    calls = 0
-
-    def count(network: nn.Module, *_: Any) -> None:
-        nonlocal calls
-        calls += not network.training  # where it trains, it measures BatchNorm's statistics, once for all pictures
-
+def sampling_cost(module: GenerativeModule, batch: Batch) -> int:
+    """Multiply-adds of sampling this batch at once: counted, not estimated."""
     module.chunk = len(batch.index_B)
-    hook = module.averaged.register_forward_hook(count)
     with FlopCounterMode(display=False) as counter:
         module.sample(batch.condition, batch.index_B.tolist())
-    hook.remove()
-    return counter.get_total_flops() // 2, calls
+    return counter.get_total_flops() // 2
 
 
 class Single(Dataset[Batch]):
@@ -150,10 +142,9 @@ def main(verb: str, arguments: list[str]) -> None:
                 print(f"  {part:<28}{count:>14,}")
     print(f"\nall networks: {parameters(module):,} trainable parameters, {parameters(module) * 4 / 2**20:.1f} MiB")
     few, many = (example(module, data, count) for count in (2, 6))
-    (flops_few, _), (flops_many, calls) = sampling_cost(module, few), sampling_cost(module, many)
-    flops = (flops_many - flops_few) // 4  # the difference is what each picture adds
+    flops = (sampling_cost(module, many) - sampling_cost(module, few)) // 4  # the difference is what each picture adds
     settings = module.settings or "nothing to set"
-    print(f"one sample: {flops / 1e6:,.1f} M multiply-adds in {calls} calls of the averaged network; {settings}")
+    print(f"one sample: {flops / 1e6:,.1f} M multiply-adds; {settings}")
     flops, memory = (
         (big - little) // 4 for little, big in zip(training_cost(module, few), training_cost(module, many), strict=True)
     )

@@ -16,6 +16,7 @@ from anime_gen.families.diffusion.conditions import (
     AttributeEncoder,
     Conditions,
     Encoder,
+    Guide,
     LandmarkForm,
     LandmarkLatent,
     SketchEncoder,
@@ -101,9 +102,13 @@ class Denoising(nn.Module):
 
     def forward(self, x: Tensor, told_B: Tensor, condition: Condition, told: Told) -> Tensor:
         """(B, C, H, W) of what the schedule and the target make of the noisy pictures -> (B, C, H, W)."""
-        side = x.shape[-1] // self.backbone.patch
-        prediction: Tensor = self.backbone(x, told_B, self.conditions(condition, told, x.shape[0], side))
+        prediction: Tensor = self.backbone(x, told_B, self.guide(condition, told, x.shape[0], x.shape[-1]))
         return prediction
+
+    def guide(self, condition: Condition, told: Told, batch: int, size: int) -> Guide:
+        """All that is told of `batch` pictures (or latents) of `size` x `size`: the same at every noise level."""
+        guide: Guide = self.conditions(condition, told, batch, size // self.backbone.patch)
+        return guide
 
 
 class Diffusion(GenerativeModule):
@@ -308,19 +313,24 @@ class Diffusion(GenerativeModule):
     def denoiser(self, condition: Condition, count: int) -> Denoiser:
         """x_0 of noisy pictures under guidance, clipped to the range of pictures or latents, for a sampler."""
         bound = 1.0 if self.space is None else LATENT_BOUND
+        guides: dict[tuple[frozenset[str], ...], Guide] = {}  # read once, not at every noise level
 
         def denoise(x: Tensor, level: Level) -> Tensor:
             a, s = (torch.full((1, 1, 1, 1), scale, device=x.device) for scale in (level.alpha, level.sigma))
             seen = self.target.input(x, a, s)
 
+            guided_by = branches(self.kinds, self.settings.guidance_at(level))
+            states = tuple(state for state, _ in guided_by)
+
             def predict(told: Told, copies: int) -> Tensor:
-                repeated = condition.map(lambda part: part.repeat(copies, *[1] * (part.dim() - 1)))
                 noisy = seen.repeat(copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+                if states not in guides:
+                    repeated = condition.map(lambda part: part.repeat(copies, *[1] * (part.dim() - 1)))
+                    guides[states] = self.network.guide(repeated, told, len(noisy), x.shape[-1])
                 time = torch.full((len(noisy),), level.told, device=x.device)
-                prediction: Tensor = self.network(noisy, time, repeated, told)
+                prediction: Tensor = self.network.backbone(noisy, time, guides[states])
                 return prediction
 
-            guided_by = branches(self.kinds, self.settings.guidance_at(level))
             prediction, plain = guided(predict, count, guided_by, x.device)
             x_0 = self.target.x_0(prediction, x, a, s)
             if self.settings.rescale and len(guided_by) > 1:
