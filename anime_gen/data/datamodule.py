@@ -12,6 +12,7 @@ import numpy as np
 
 from anime_gen.contract import Condition, GenerativeModule, UserError
 from anime_gen.data.cache import cache_root
+from anime_gen.data.flatten import Flattening
 from anime_gen.data.loader import Loader
 from anime_gen.data.pack import Pack
 from anime_gen.data.painted import PaintedFaces
@@ -40,6 +41,8 @@ class AnimeFaces(L.LightningDataModule):
         batch_size: training pictures a step, over all devices together.
         epoch_images: training pictures a Lightning epoch; by default one pass, rounded down to whole batches.
         score_images: how many validation pictures are scored, at least 2; all where there are fewer.
+        flatten_words: hide frequent tags and caption words at random in training, so that all are shown about equally
+            often (S1): rare ones are then learned, and frequent ones are still seen often enough.
         mirror: show half of the training pictures mirrored, with landmarks and left/right tags swapped.
         num_workers: processes that make batches beside the trainer; 0 is fast, since nothing is decoded twice.
         seed: of the order of the training pictures and of the mirror decisions.
@@ -56,6 +59,7 @@ class AnimeFaces(L.LightningDataModule):
         epoch_images: int | None = None,
         score_images: int = 512,
         mirror: bool = True,
+        flatten_words: bool = False,
         num_workers: int = 0,
         seed: int = 0,
         cache_dir: Path | None = None,
@@ -82,6 +86,7 @@ class AnimeFaces(L.LightningDataModule):
         self.epoch_images = epoch_images
         self.score_images = score_images
         self.mirror = mirror
+        self.flatten_words = flatten_words
         self.num_workers = num_workers
         self.seed = seed
         self._opened: dict[tuple[str, Split, frozenset[str]], Pictures] = {}
@@ -137,7 +142,8 @@ class AnimeFaces(L.LightningDataModule):
         self._check_counts()
         pictures = self._pictures("train", self.needs)
         other = self._other("train") if self._other_needed(self.needs) else None
-        dataset = TrainingSet(pictures, self.seed, self.mirror, other)
+        hide = Flattening(pictures, self.seed) if self.flatten_words else None
+        dataset = TrainingSet(pictures, self.seed, self.mirror, other, hide)
         rank, world = self._place()
         batches = GlobalBatches(self._epoch_images(len(pictures)), self.batch_size, rank, world, self._images_shown)
         return Loader(dataset, batches, self.num_workers)
@@ -200,6 +206,7 @@ class AnimeFaces(L.LightningDataModule):
             "source": self.source.describe(),
             "image_size": self.image_size,
             "mirror": self.mirror,
+            "flatten_words": self.flatten_words,
             **self._read(self.source, "own"),
         }
         if self.text is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,11 @@ class Pictures:
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._columns = {kind: np.load(path, mmap_mode="r") for kind, path in self._paths.items()}
+
+    def column(self, kind: Kind) -> np.ndarray:
+        """One column of all readable pictures, (N, ...)."""
+        values: np.ndarray = self._columns[kind][self.rows]
+        return values
 
     def image(self, positions: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1].
@@ -127,12 +132,21 @@ class TrainingSet(Dataset[Batch]):
         seed: of the order and of the mirror decisions.
         mirror: whether half of the pictures are mirrored.
         other: pictures of the other domain, in an order of their own.
+        hide: takes positions and their condition, and hides some of it.
     """
 
-    def __init__(self, pictures: Pictures, seed: int, mirror: bool, other: Pictures | None) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        seed: int,
+        mirror: bool,
+        other: Pictures | None,
+        hide: Callable[[np.ndarray, Condition], Condition] | None = None,
+    ) -> None:
         self.pictures = pictures
         self.mirror = mirror
         self.other = other
+        self.hide = hide
         self._stream = Stream(len(pictures), seed)
         # Every rank and worker must draw the same order, and pairs must not repeat from pass to pass.
         self._other_stream = Stream(len(other), seed + 1) if other is not None else None
@@ -146,6 +160,8 @@ class TrainingSet(Dataset[Batch]):
             other_rows, other_coins = self._other_stream.at(places)
             source = self.other.image(other_rows, other_coins if self.mirror else None)
             condition = condition._replace(source_BCHW=source)
+        if self.hide is not None:
+            condition = self.hide(places, condition)
         return Batch(self.pictures.image(rows, mirrored), condition, torch.from_numpy(rows))
 
 
