@@ -59,7 +59,7 @@ def sampling_cost(module: GenerativeModule, batch: Batch) -> int:
     module.chunk = len(batch.index_B)
     with FlopCounterMode(display=False) as counter:
         module.sample(batch.condition, batch.index_B.tolist())
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 class Single(Dataset[Batch]):
