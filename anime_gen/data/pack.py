@@ -218,13 +218,16 @@ class Pack:
         context = multiprocessing.get_context("fork")
         taken = context.Value("q", 0)
         workers = {}
-        for _ in range(processes):
-            ours, theirs = context.Pipe(duplex=False)
-            worker = context.Process(target=self._work, args=(chunks, columns, lock, taken, theirs), daemon=True)
-            worker.start()
-            theirs.close()
-            workers[ours] = worker
+        # A Ctrl-C while they start waits: a process that does not ignore it yet would answer it, too.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
+            for _ in range(processes):
+                ours, theirs = context.Pipe(duplex=False)
+                worker = context.Process(target=self._work, args=(chunks, columns, lock, taken, theirs), daemon=True)
+                worker.start()
+                theirs.close()
+                workers[ours] = worker
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             while workers:
                 for pipe in wait(list(workers)):
                     assert isinstance(pipe, Connection)
@@ -246,6 +249,7 @@ class Pack:
             for worker in workers.values():
                 worker.terminate()
                 worker.join()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _work(self, chunks: list[range], columns: list[Column], lock: int, taken: Any, pipe: Connection) -> None:
         # Ctrl-C reaches every process of the terminal: the parent answers it, and ends this one.
