@@ -146,8 +146,7 @@ def condition_for(trained: Trained, asked: Asked) -> Condition:
         if given and not takes & fields:
             what = {"caption": "captions", "sketch": "sketches", "trace": "sketches"}.get(option, option)
             raise UserError(f"--{option}: {type(module).__name__} was trained without {what}; leave the option out")
-    tags, landmarks = asked.tags, asked.landmarks
-    wish = vocabulary.parse(tags)
+    wish = vocabulary.parse(asked.tags)
     tags_BT = torch.full((1, len(vocabulary.tags)), torch.nan)
     for value, words in ((1.0, wish.present), (0.0, wish.absent)):
         for word in words:
@@ -156,7 +155,7 @@ def condition_for(trained: Trained, asked: Asked) -> Condition:
     for column, (group, classes) in enumerate(vocabulary.attributes.items()):
         if group in wish.classes:
             attributes_BA[0, column] = classes.index(wish.classes[group])
-    points = read_landmarks(landmarks) if landmarks else torch.full((1, len(LANDMARKS), 2), torch.nan)
+    points = read_landmarks(asked.landmarks) if asked.landmarks else torch.full((1, len(LANDMARKS), 2), torch.nan)
     return Condition(
         tags_BT,
         attributes_BA,

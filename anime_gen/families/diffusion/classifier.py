@@ -124,9 +124,7 @@ def log_likelihood(logits: tuple[Tensor, ...], condition: Condition) -> Tensor:
 def training_loss(classifier: NoisedClassifier, schedule: Schedule, batch: Batch) -> Tensor:
     """-log p(labels | x_t) at noise levels drawn as the denoiser's, mean over the pictures. Scalar."""
     x_0 = batch.image_BCHW
-    # One time in each of B equal slices, as `Diffusion.training_step` draws them.
-    u = (torch.randperm(len(x_0)) + torch.rand(len(x_0), dtype=torch.float64)) / len(x_0)
-    t = schedule.training_times(u.to(x_0.device))
+    t = schedule.draw_times(len(x_0), x_0.device)
     a, s = (scale.float()[:, None, None, None] for scale in schedule.scales(t))
     x_t = a * x_0 + s * torch.randn_like(x_0)
     return -log_likelihood(classifier(x_t, schedule.told(t), a, s), batch.condition).mean()

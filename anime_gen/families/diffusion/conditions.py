@@ -8,6 +8,8 @@ network does with the two sums is its own affair.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -121,7 +123,7 @@ class LandmarkLatent(LandmarkForm):
         self.spread = spread
 
     def encoder(self, num_landmarks: int, vector: int, latent: int, patch: int) -> Encoder:
-        return _LandmarkImage(num_landmarks, latent, patch, self.spread)
+        return _LandmarkImage(partial(landmark_map, spread=self.spread), num_landmarks, latent, patch)
 
 
 class LandmarkMask(LandmarkForm):
@@ -135,7 +137,7 @@ class LandmarkMask(LandmarkForm):
         self.radius = radius
 
     def encoder(self, num_landmarks: int, vector: int, latent: int, patch: int) -> Encoder:
-        return _LandmarkMask(latent, patch, self.radius)
+        return _LandmarkImage(partial(landmark_mask, radius=self.radius), 1, latent, patch)
 
 
 class LandmarkVector(LandmarkForm):
@@ -146,37 +148,22 @@ class LandmarkVector(LandmarkForm):
 
 
 class _LandmarkImage(Encoder):
+    """Draws the points, (B, channels, size, size), and turns the drawing into a latent image."""
+
     spatial = True
 
     needs = frozenset({"landmarks_BK2", "visible_BK"})
 
-    def __init__(self, num_landmarks: int, width: int, patch: int, spread: float) -> None:
+    def __init__(self, draw: Callable[[Tensor, int], Tensor], channels: int, width: int, patch: int) -> None:
         super().__init__()
-        self.spread = spread
-        self.layers = convolutional(num_landmarks * patch**2, width)
+        self.draw = draw
+        self.layers = convolutional(channels * patch**2, width)
 
     def forward(self, condition: Condition, size: int, patch: int) -> tuple[Tensor, Tensor]:
         landmarks_BK2 = condition.landmarks_BK2
         assert landmarks_BK2 is not None
-        drawn = landmark_map(landmarks_BK2, size, self.spread)
+        drawn = self.draw(landmarks_BK2, size)
         return self.layers(F.pixel_unshuffle(drawn, patch)), ~landmarks_BK2.isnan().any(-1).all(-1)
-
-
-class _LandmarkMask(Encoder):
-    spatial = True
-
-    needs = frozenset({"landmarks_BK2", "visible_BK"})
-
-    def __init__(self, width: int, patch: int, radius: float) -> None:
-        super().__init__()
-        self.radius = radius
-        self.layers = convolutional(patch**2, width)
-
-    def forward(self, condition: Condition, size: int, patch: int) -> tuple[Tensor, Tensor]:
-        landmarks_BK2 = condition.landmarks_BK2
-        assert landmarks_BK2 is not None
-        mask = landmark_mask(landmarks_BK2, size, self.radius)
-        return self.layers(F.pixel_unshuffle(mask, patch)), ~landmarks_BK2.isnan().any(-1).all(-1)
 
 
 class _LandmarkVector(Encoder):
@@ -310,6 +297,9 @@ class Conditions(nn.Module):
         super().__init__()
         self.vector, self.latent, self.patch = vector, latent, patch
         self.encoders = nn.ModuleDict(encoders)
+        # Where the module is: sums of nothing must be there too.
+        self.register_buffer("zero", torch.zeros(()), persistent=False)
+        self.zero: Tensor
         self.nulls = nn.ParameterDict(
             {
                 kind: torch.randn(1, latent, 1, 1) * 0.02 if encoder.spatial else torch.randn(1, vector) * 0.02
@@ -325,9 +315,8 @@ class Conditions(nn.Module):
     def forward(self, condition: Condition, told: Told, batch: int, side: int) -> Guide:
         """The sums for `batch` pictures of `side` patches along a side."""
         told_of = dict(zip(KINDS, told, strict=True))
-        anchor = next(iter(self.nulls.values())) if self.nulls else torch.zeros(())
-        vector_BE = anchor.new_zeros(batch, self.vector)
-        map_BCHW = anchor.new_zeros(batch, self.latent, side, side)
+        vector_BE = self.zero.new_zeros(batch, self.vector)
+        map_BCHW = self.zero.new_zeros(batch, self.latent, side, side)
         for kind, encoder in self.encoders.items():
             latent, given_B = encoder(condition, side * self.patch, self.patch)
             shape = (-1, *[1] * (latent.dim() - 1))

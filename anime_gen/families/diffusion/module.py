@@ -262,10 +262,7 @@ class Diffusion(GenerativeModule):
                 x_0 = self.space.encode(x_0)
         x_0 = x_0.contiguous(memory_format=torch.channels_last)
         count, device = len(x_0), x_0.device
-        # One time in each of B equal slices: the same distribution with less variance between batches (Kingma et al.
-        # 2021, appendix I.1).
-        u = (torch.randperm(count, device=device) + torch.rand(count, device=device, dtype=torch.float64)) / count
-        t = self.schedule.training_times(u)
+        t = self.schedule.draw_times(count, device)
         eps = torch.randn_like(x_0)
         a, s = (scale.float()[:, None, None, None] for scale in self.schedule.scales(t))
         seen = self.target.input(a * x_0 + s * eps, a, s)

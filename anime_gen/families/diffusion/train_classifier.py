@@ -161,9 +161,7 @@ def examine(
 ) -> Examined:
     """Looks at every picture at `LEVELS` noise levels, with noise that is the same for every classifier."""
     device = next(classifier.parameters()).device
-    t = torch.linspace(0, 1, LEVELS, dtype=torch.float64)
-    told, (alphas, sigmas) = schedule.told(t), schedule.scales(t)
-    levels = [Level(*level) for level in zip(told.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
+    levels = schedule.at(torch.linspace(0, 1, LEVELS, dtype=torch.float64))
     right_LA, given_LA = torch.zeros(2, LEVELS, len(words.attributes), dtype=torch.float64)
     hit_LT, wrong_LT = torch.zeros(2, LEVELS, len(words.tags), dtype=torch.float64)
     stream = torch.Generator().manual_seed(0)
