@@ -13,8 +13,8 @@ from lightning.pytorch.utilities import rank_zero_info
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.stopwatch import Stopwatch
 from anime_gen.contract import Batch, Condition, GenerativeModule
-from anime_gen.metrics.protocol import Record, append, drop_after, quantise
-from anime_gen.metrics.scores import JudgeScores
+from anime_gen.metrics.protocol import Record, Role, append, drop_after, quantise
+from anime_gen.metrics.scores import Scores, judge_scores
 
 
 class Scoring(L.Callback):
@@ -33,7 +33,7 @@ class Scoring(L.Callback):
     def __init__(self, train_images: int | None = None) -> None:
         self.train_images = train_images
         self.stopwatch = Stopwatch()
-        self._scores: JudgeScores | None = None
+        self._scores: Scores | None = None
         # The split whose real pictures the scores hold: they are counted once, and never mixed with another split's.
         self._real: str | None = None
         self._began = 0.0
@@ -52,17 +52,18 @@ class Scoring(L.Callback):
         if self._scores is None or self._real not in (None, split):
             self._real = None
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
-            self._scores = JudgeScores(data.vocabulary).to(pl_module.device)
+            self._scores = Scores(judge_scores(data.vocabulary)).to(pl_module.device)
             loader = data.loader("train", frozenset(), self.train_images)
             for batch in loader:
-                self._scores.update_train(quantise(batch.image_BCHW.to(pl_module.device)))
+                self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
 
     def _batch(self, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
+        real = quantise(batch.image_BCHW)
         if self._real is None:
-            self._scores.update_real(quantise(batch.image_BCHW))
+            self._scores.update(real, Role.HELD_OUT, batch.condition)
         asked = Condition(**{name: getattr(batch.condition, name) for name in pl_module.needs})
-        self._scores.update_fake(quantise(outputs), asked)
+        self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if pl_module.needs else None)
 
     def _end(self, split: str, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
@@ -73,9 +74,11 @@ class Scoring(L.Callback):
         shared = {
             "split": split,
             "data": data.record(),
-            "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
-            "precision": str(trainer.precision),
-            "sampling": repr(pl_module.settings),
+            "system": {
+                "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
+                "precision": str(trainer.precision),
+                "sampling": repr(pl_module.settings),
+            },
         }
         records = [
             Record(name, value, images, round(seconds, 1), {**protocol, **shared})

@@ -16,7 +16,7 @@ def in_words(record: Record) -> str:
     """The value; or that nothing was asked; or that none of what was asked could be measured (no sample has a face)."""
     if record.value is not None:
         return format(record.value, ".4g")
-    return "undefined" if record.protocol.get("num_asked") else "not asked"
+    return "undefined" if record.protocol.get("observed", {}).get("num_asked") else "not asked"
 
 
 def table(records: list[Record]) -> str:

@@ -9,7 +9,7 @@ import importlib
 import inspect
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from anime_gen.cli import family_verbs
 from anime_gen.cli.train import OneLineParser, quiet

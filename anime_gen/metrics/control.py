@@ -6,70 +6,86 @@ left out and counted in the protocol. Names without a value are missing from `co
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from anime_gen.contract import UserError
+from anime_gen.contract import Condition, UserError
 from anime_gen.metrics.features import JudgeFeatures
-from anime_gen.metrics.protocol import Score
+from anime_gen.metrics.protocol import SIDES, Role, Score
 from anime_gen.vocabulary import ATTRIBUTE_TAG, NUM_LANDMARKS, OUTER_EYE_CORNERS, Vocabulary
 
 
 class _JudgeScore(Score):
-    """A score whose states are sums."""
+    """A score whose states are sums: one set of them for the samples, one for the real pictures and their labels.
 
-    def __init__(self, judge: JudgeFeatures) -> None:
-        super().__init__()
-        self.judge = judge
-
-    def _add_sums(self, width: int, *names: str) -> None:
-        for name in names:
-            self.add_state(name, torch.zeros(width, dtype=torch.float64), dist_reduce_fx="sum")
-
-    def _add(self, **parts: Tensor) -> None:
-        for name, part in parts.items():
-            # Not in place: the state may have been made in inference mode, the update may come outside of it.
-            setattr(self, name, getattr(self, name) + part.to(self.device, torch.float64))
-
-    def protocol(self) -> dict[str, Any]:
-        return {**self.judge.protocol(), **self._counts}
-
-
-class FaceRate(_JudgeScore):
-    """`faces`: share of samples in which the judge sees a face with two eyes; `faces_real`: of the real pictures.
-
-    The second says what the first is worth: on pictures that are not like those it was trained on, a judge may not
-    even know the real ones for faces. Real pictures survive `reset()`; `reset_all()` drops them.
+    `<name>_real` is the same score of the real pictures. It says what `<name>` is worth: on pictures that are not like
+    those it was trained on, a judge may not even read what real ones show.
     """
 
-    kept = ("real_",)
-    fake_seen: Tensor
-    fake_num: Tensor
-    real_seen: Tensor
-    real_num: Tensor
+    def __init__(self, judge: JudgeFeatures, width: int, *sums: str) -> None:
+        super().__init__()
+        self.judge = judge
+        self._sums = sums
+        for role in SIDES:
+            for name in sums:
+                default = torch.zeros(width, dtype=torch.float64)
+                self.add_state(f"{role.value}_{name}", default, dist_reduce_fx="sum")
 
-    def __init__(self, judge: JudgeFeatures) -> None:
-        super().__init__(judge)
-        self._add_sums(1, "fake_seen", "fake_num", "real_seen", "real_num")
+    def _add(self, role: Role, **parts: Tensor) -> None:
+        for name, part in parts.items():
+            # Not in place: the state may have been made in inference mode, the update may come outside of it.
+            state = f"{role.value}_{name}"
+            setattr(self, state, getattr(self, state) + part.to(self.device, torch.float64))
+
+    @property
+    @abstractmethod
+    def _better(self) -> dict[str, bool]: ...
 
     @property
     def better(self) -> Mapping[str, bool | None]:
-        return {"faces": True, "faces_real": None}
+        return {**self._better, **{f"{name}_real": None for name in self._better}}
 
-    def update(self, images: Tensor, real: bool) -> None:
-        """Counts uint8 pictures (B, 3, H, W) to one side."""
-        side = "real" if real else "fake"
-        seen = self.judge.look(images).sees_face_B.sum()
-        self._add(**{f"{side}_seen": seen, f"{side}_num": torch.tensor(len(images))})
+    @abstractmethod
+    def _result(self, *sums: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The scores of one side, and what is to be said of them, from its sums in the order they were named in."""
 
     def compute(self) -> dict[str, Tensor]:
-        """Shares in [0, 1]; none of a side that has no pictures."""
-        sides = {"faces": (self.fake_seen[0], self.fake_num[0]), "faces_real": (self.real_seen[0], self.real_num[0])}
-        self._counts = {"num_fake": int(self.fake_num), "num_real": int(self.real_num)}
-        return {name: seen / num for name, (seen, num) in sides.items() if num}
+        """The scores, `<name>` of the samples and `<name>_real`; no name of what was not asked or labelled."""
+        self._observed = {}
+        result: dict[str, Tensor] = {}
+        for role, ending in ((Role.SAMPLE, ""), (Role.HELD_OUT, "_real")):
+            values, observed = self._result(*(getattr(self, f"{role.value}_{name}") for name in self._sums))
+            result |= {name + ending: value for name, value in values.items()}
+            self._observed |= {name + ending: value for name, value in observed.items()}
+        return result
+
+    def protocol(self) -> dict[str, Any]:
+        return {**self.judge.protocol(), **super().protocol()}
+
+
+class FaceRate(_JudgeScore):
+    """`faces`: share of pictures in which the judge sees a face with two eyes."""
+
+    def __init__(self, judge: JudgeFeatures) -> None:
+        super().__init__(judge, 1, "seen", "num")
+
+    @property
+    def _better(self) -> dict[str, bool]:
+        return {"faces": True}
+
+    def update(
+        self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None
+    ) -> None:
+        if role in SIDES:
+            self._add(role, seen=self.judge.look(images).sees_face_B.sum(), num=torch.tensor(len(images)))
+
+    def _result(self, *sums: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        seen, num = sums
+        return {"faces": seen[0] / num[0]} if num else {}, {"num_pictures": int(num)}
 
 
 class TagScore(_JudgeScore):
@@ -77,37 +93,25 @@ class TagScore(_JudgeScore):
 
     F1 is the mean over tags that were asked to be there at least once, or seen where they should not be; the others
     have no F1. A colour word ("blue hair") that is no tag of the judge is read off its attribute group. Tags that the
-    judge does not know, or cannot make out (`legible_tags`: an earring is a pixel), are left out.
+    judge does not know, or cannot make out (`legible_tags`: an earring is a pixel), are left out. `per_tag` beside the
+    measure holds each tag's precision, recall, F1 and how often it was asked to be there.
     """
-
-    hit: Tensor  # asked to be there and seen
-    false_alarm: Tensor  # seen, but asked not to be there
-    miss: Tensor  # asked to be there, not seen
-    rightly_absent: Tensor
-    left_out: Tensor  # asked, but the judge cannot read the tag
 
     def __init__(self, judge: JudgeFeatures, vocabulary: Vocabulary) -> None:
         """Args: vocabulary: the tags, in whose order `update` gets them."""
-        super().__init__(judge)
+        super().__init__(judge, len(vocabulary.tags), "hit", "false_alarm", "miss", "rightly_absent", "left_out")
         self._tags = vocabulary.tags
         self._readers = _readers(judge)
-        self._add_sums(len(self._tags), "hit", "false_alarm", "miss", "rightly_absent", "left_out")
 
     @property
-    def better(self) -> Mapping[str, bool | None]:
+    def _better(self) -> dict[str, bool]:
         return {"tag_f1": True, "tag_accuracy": True}
 
-    def update(self, images: Tensor, tags_BT: Tensor | None) -> None:
-        """Counts samples.
-
-        Args:
-            images: (B, 3, H, W) uint8.
-            tags_BT: 1 asked to be there, 0 asked not to be there, NaN not asked; None: no tag was asked of any.
-
-        Raises:
-            UserError: not one column for each tag of the vocabulary.
-        """
-        if tags_BT is None:
+    def update(
+        self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None
+    ) -> None:
+        tags_BT = condition.tags_BT
+        if tags_BT is None or role not in SIDES:
             return
         _expect("tags", tags_BT, len(images), len(self._tags))
         look = self.judge.look(images)
@@ -126,6 +130,7 @@ class TagScore(_JudgeScore):
         there_BT = asked_BT & known_T & (tags_BT > 0.5)
         absent_BT = asked_BT & known_T & (tags_BT <= 0.5)
         self._add(
+            role,
             hit=(there_BT & seen_BT).sum(0),
             false_alarm=(absent_BT & seen_BT).sum(0),
             miss=(there_BT & ~seen_BT).sum(0),
@@ -133,41 +138,48 @@ class TagScore(_JudgeScore):
             left_out=(asked_BT & ~known_T).sum(0),
         )
 
-    def compute(self) -> dict[str, Tensor]:
-        """Both scores, in [0, 1]; nothing where nothing was asked that the judge can read."""
-        right, wrong = self.hit + self.rightly_absent, self.false_alarm + self.miss
-        has_f1_T = 2 * self.hit + wrong > 0
-        self._counts = {
+    def _result(self, *sums: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        hit, false_alarm, miss, rightly_absent, left_out = sums
+        right, wrong = hit + rightly_absent, false_alarm + miss
+        has_f1_T = 2 * hit + wrong > 0
+        f1 = 2 * hit / (2 * hit + wrong)
+        observed = {
             "answers": int((right + wrong).sum()),
-            "answers_left_out": int(self.left_out.sum()),
+            "answers_left_out": int(left_out.sum()),
             "tags_left_out": [tag for tag in self._tags if tag not in self._readers],
             "tags_with_f1": int(has_f1_T.sum()),
+            "per_tag": {
+                tag: {
+                    "precision": _ratio(hit[i], hit[i] + false_alarm[i]),
+                    "recall": _ratio(hit[i], hit[i] + miss[i]),
+                    "f1": _ratio(2 * hit[i], 2 * hit[i] + wrong[i]),
+                    "asked": int(hit[i] + miss[i]),
+                }
+                for i, tag in enumerate(self._tags)
+                if has_f1_T[i]
+            },
         }
-        if not self._counts["answers"]:
-            return {}
+        if not observed["answers"]:
+            return {}, observed
         result = {"tag_accuracy": right.sum() / (right + wrong).sum()}
         if has_f1_T.any():
-            result["tag_f1"] = (2 * self.hit / (2 * self.hit + wrong))[has_f1_T].mean()
-        return result
+            result["tag_f1"] = f1[has_f1_T].mean()
+        return result, observed
 
     def protocol(self) -> dict[str, Any]:
         return {**super().protocol(), "threshold": 0.5, "estimator": "macro F1, micro accuracy"}
 
 
 class AttributeAccuracy(_JudgeScore):
-    """`accuracy_<group>`: share of samples in which the judge sees the class that was asked.
+    """`accuracy_<group>`: share of pictures in which the judge sees the class that was asked.
 
     Groups and classes are matched by name; those the judge does not know are left out. It may answer with a class that
     the data does not know: that is a wrong answer.
     """
 
-    right: Tensor
-    asked: Tensor
-    left_out: Tensor  # asked, but the judge does not know the group or the class
-
     def __init__(self, judge: JudgeFeatures, vocabulary: Vocabulary) -> None:
         """Args: vocabulary: the groups, in whose order `update` gets them."""
-        super().__init__(judge)
+        super().__init__(judge, len(vocabulary.attributes), "right", "asked", "left_out")
         self._groups = vocabulary.attributes
         judged = judge.vocabulary.attributes
         self._heads = [list(judged).index(group) if group in judged else None for group in self._groups]
@@ -176,23 +188,16 @@ class AttributeAccuracy(_JudgeScore):
             [judged[group].index(name) if name in judged.get(group, ()) else -1 for name in names]
             for group, names in self._groups.items()
         ]
-        self._add_sums(len(self._groups), "right", "asked", "left_out")
 
     @property
-    def better(self) -> Mapping[str, bool | None]:
+    def _better(self) -> dict[str, bool]:
         return {f"accuracy_{group}": True for group in self._groups}
 
-    def update(self, images: Tensor, attributes_BA: Tensor | None) -> None:
-        """Counts samples.
-
-        Args:
-            images: (B, 3, H, W) uint8.
-            attributes_BA: int64 classes, -1 not asked; None: no class was asked of any.
-
-        Raises:
-            UserError: not one column for each group of the vocabulary, or a class that the vocabulary does not have.
-        """
-        if attributes_BA is None:
+    def update(
+        self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None
+    ) -> None:
+        attributes_BA = condition.attributes_BA
+        if attributes_BA is None or role not in SIDES:
             return
         _expect("attributes", attributes_BA, len(images), len(self._groups))
         look = self.judge.look(images)
@@ -211,18 +216,13 @@ class AttributeAccuracy(_JudgeScore):
             asked[i], left_out[i] = known_B.sum(), (given_B & ~known_B).sum()
             if head is not None:
                 right[i] = (known_B & (look.attribute_logits[head].argmax(1) == wanted_B)).sum()
-        self._add(right=right, asked=asked, left_out=left_out)
+        self._add(role, right=right, asked=asked, left_out=left_out)
 
-    def compute(self) -> dict[str, Tensor]:
-        """The shares, in [0, 1], of the groups in which something was asked that the judge knows."""
-        self._counts = {
-            "answers": dict(zip(self._groups, self.asked.int().tolist(), strict=True)),
-            "answers_left_out": dict(zip(self._groups, self.left_out.int().tolist(), strict=True)),
-        }
-        return {
-            f"accuracy_{group}": self.right[i] / self.asked[i]
-            for i, group in enumerate(self._groups)
-            if self.asked[i] > 0
+    def _result(self, *sums: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        right, asked, left_out = sums
+        return {f"accuracy_{group}": right[i] / asked[i] for i, group in enumerate(self._groups) if asked[i] > 0}, {
+            "answers": dict(zip(self._groups, asked.int().tolist(), strict=True)),
+            "answers_left_out": dict(zip(self._groups, left_out.int().tolist(), strict=True)),
         }
 
 
@@ -235,31 +235,19 @@ class LandmarkError(_JudgeScore):
     draws mud and two good faces has a fine error.
     """
 
-    error: Tensor
-    found: Tensor
-    asked: Tensor
-    left_out: Tensor  # landmarks were given, but not both corners that the error is measured in
-
     def __init__(self, judge: JudgeFeatures) -> None:
-        super().__init__(judge)
-        self._add_sums(1, "error", "found", "asked", "left_out")
+        # left_out: landmarks were given, but not both corners that the error is measured in
+        super().__init__(judge, 1, "error", "found", "asked", "left_out")
 
     @property
-    def better(self) -> Mapping[str, bool | None]:
+    def _better(self) -> dict[str, bool]:
         return {"landmark_nme": False, "landmark_failures": False}
 
-    def update(self, images: Tensor, landmarks_BK2: Tensor | None, visible_BK: Tensor | None = None) -> None:
-        """Counts samples.
-
-        Args:
-            images: (B, 3, H, W) uint8, as high as wide.
-            landmarks_BK2: (x, y) in [0, 1], NaN not asked; None: nothing was asked of any.
-            visible_BK: bool, points that can be seen; None: all.
-
-        Raises:
-            UserError: not the suite's landmarks.
-        """
-        if landmarks_BK2 is None:
+    def update(
+        self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None
+    ) -> None:
+        landmarks_BK2, visible_BK = condition.landmarks_BK2, condition.visible_BK
+        if landmarks_BK2 is None or role not in SIDES:
             return
         _expect("landmarks", landmarks_BK2, len(images), NUM_LANDMARKS)
         look = self.judge.look(images)
@@ -275,28 +263,28 @@ class LandmarkError(_JudgeScore):
         error_BK = (look.landmarks_BK2.double() - wanted_BK2).norm(dim=2).where(counted_BK, 0.0)
         error_B = error_BK.sum(1) / counted_BK.sum(1) / unit_B
         self._add(
+            role,
             error=error_B.where(found_B, 0.0).sum(),
             found=found_B.sum(),
             asked=asked_B.sum(),
             left_out=(given_B & ~asked_B).sum(),
         )
 
-    def compute(self) -> dict[str, Tensor]:
-        """Error (in eye distances) and share of failures; no error where no face was found, nothing if not asked."""
-        self._counts = {
-            "num_asked": int(self.asked),
-            "num_found": int(self.found),
-            "num_left_out": int(self.left_out),
-        }
+    def _result(self, *sums: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        error, found, asked, left_out = sums
         result = {}
-        if self.asked:
-            result["landmark_failures"] = 1 - self.found[0] / self.asked[0]
-        if self.found:
-            result["landmark_nme"] = self.error[0] / self.found[0]
-        return result
+        if asked:
+            result["landmark_failures"] = 1 - found[0] / asked[0]
+        if found:
+            result["landmark_nme"] = error[0] / found[0]
+        return result, {"num_asked": int(asked), "num_found": int(found), "num_left_out": int(left_out)}
 
     def protocol(self) -> dict[str, Any]:
         return {**super().protocol(), "unit": "outer eye corners", "points": "asked and visible"}
+
+
+def _ratio(part: Tensor, whole: Tensor) -> float | None:
+    return float(part / whole) if whole > 0 else None
 
 
 def _readers(judge: JudgeFeatures) -> dict[str, tuple[int | None, int]]:

@@ -11,6 +11,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from anime_gen.contract import UserError
+from anime_gen.contract import Condition, UserError
 
 
 def quantise(images: Tensor) -> Tensor:
@@ -43,6 +44,15 @@ class Record(NamedTuple):
     nimg: int  # training pictures shown so far
     seconds: float  # seconds trained so far
     protocol: dict[str, Any]  # extractor, weights, resize, how many pictures; plain JSON values
+
+
+# What a protocol says of the system that was measured and of what came out, not of the measure.
+BESIDE_THE_MEASURE = ("system", "observed")
+
+
+def measure(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a protocol that must be equal for two values to be compared."""
+    return {key: value for key, value in protocol.items() if key not in BESIDE_THE_MEASURE}
 
 
 def read(path: str | Path) -> list[Record]:
@@ -99,20 +109,36 @@ def drop_after(path: str | Path, nimg: int) -> None:
         write(path, [record for record in kept if record.nimg <= nimg])
 
 
+class Role(Enum):
+    """Whose pictures a score is given."""
+
+    TRAINING = "training"  # what the family learns from
+    HELD_OUT = "held_out"  # real, but never trained on
+    SAMPLE = "sample"
+
+
+# The two that a distance is taken between.
+SIDES = (Role.HELD_OUT, Role.SAMPLE)
+
+
 class Score(Metric, ABC):
-    """What every score promises beyond torchmetrics: names, which way is better, and a protocol."""
+    """What every score promises beyond torchmetrics: names, which way is better, and a protocol.
+
+    A score takes what it has a use for and ignores the rest, so that a list of scores can be fed alike.
+    """
 
     # Not what torchmetrics' `forward` is made for: a distance of one batch says nothing.
     full_state_update: bool | None = True
     is_differentiable: bool | None = False
 
-    # States with these prefixes survive a plain `reset()`.
-    kept: ClassVar[tuple[str, ...]] = ()
+    # States with these prefixes survive a plain `reset()`: pictures that do not change from one scoring to the next.
+    kept: ClassVar[tuple[str, ...]] = (Role.TRAINING.value, Role.HELD_OUT.value)
 
     def __init__(self) -> None:
         super().__init__()
-        # Numbers of pictures behind the latest `compute()`, over all ranks.
-        self._counts: dict[str, Any] = {}
+        # Of the latest `compute()`, over all ranks: how many pictures of each role it took, and what else it met.
+        self._sizes: dict[str, int] = {}
+        self._observed: dict[str, Any] = {}
 
     @property
     @abstractmethod
@@ -125,8 +151,28 @@ class Score(Metric, ABC):
         return tuple(self.better)
 
     @abstractmethod
+    def update(
+        self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None
+    ) -> None:
+        """Counts some pictures.
+
+        Args:
+            images: uint8 (B, 3, H, W).
+            role: whose they are.
+            condition: what was asked of samples (only the parts that the family was told), or how real pictures are
+                labelled; the parts are in the order of the data's vocabulary.
+            truth: uint8 (B, 3, H, W), the pictures that these samples should have been, where there are such.
+
+        Raises:
+            UserError: the condition is not one of the data that the score was made for.
+        """
+
     def protocol(self) -> dict[str, Any]:
-        """What the latest value was measured with: plain JSON values."""
+        """What the latest value was measured with: plain JSON values.
+
+        Two values may be compared if `measure` of their protocols is equal. `observed` is beside the measure.
+        """
+        return {**self._sizes, "observed": self._observed} if self._observed else {**self._sizes}
 
     def reset(self) -> None:
         """Forgets the samples, and nothing that is kept."""

@@ -12,7 +12,8 @@ from anime_gen.metrics import judge_faces, train_judge
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.judge import SHIPPED_WEIGHTS, Judge, held_out
 from anime_gen.metrics.judge_faces import Faces, ruin, view
-from anime_gen.metrics.scores import JudgeScores
+from anime_gen.metrics.protocol import Role
+from anime_gen.metrics.scores import Scores, judge_scores
 from anime_gen.vocabulary import LANDMARKS
 
 shipped = pytest.mark.skipif(not SHIPPED_WEIGHTS.exists(), reason="no weights: run `make judge`")
@@ -113,14 +114,14 @@ def test_the_shipped_judge_is_as_good_as_its_record(faces):
 
 @shipped
 def test_real_faces_score_well_and_ruined_ones_badly(faces):
-    scores = JudgeScores(VOCABULARY)
-    scores.update_real(faces.images[:150])
+    scores = Scores(judge_scores(VOCABULARY))
+    scores.update(faces.images[:150], Role.HELD_OUT)
     torch.manual_seed(0)
     broken = (ruin(faces.images[150:].float() / 127.5 - 1, faces.landmarks_NK2[150:]) + 1).mul(127.5).clamp(0, 255)
     told = []
     for images in (faces.images[150:], broken.to(torch.uint8)):
         condition = Condition(faces.tags_NT, faces.attributes_NA, faces.landmarks_NK2, faces.visible_NK)
-        scores.update_fake(images, condition.rows(slice(150, None)))
+        scores.update(images, Role.SAMPLE, condition.rows(slice(150, None)))
         told.append({score.name: score.value for score in scores.compute()})
         scores.reset()
     good, bad = told

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from anime_gen.contract import Condition, UserError
+from anime_gen.metrics.copies import NearestTraining
+from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
 from anime_gen.metrics.features import Extractor
-from anime_gen.metrics.scores import FrechetDistance, JudgeScores, KernelDistance, NearestTraining, Role
+from anime_gen.metrics.protocol import Role
+from anime_gen.metrics.scores import Scores, judge_scores
 
 # Samples in each round of the two-process test: after 17 the second rank has none.
 ROUNDS = (30, 17, 25)
@@ -40,9 +43,9 @@ class Together(nn.Module):
         self.frechet = FrechetDistance(extractor)
         self.kernel = KernelDistance(extractor)
 
-    def update(self, images, real):
-        self.frechet.update(images, real=real)
-        self.kernel.update(images, real=real)
+    def update(self, images, role):
+        self.frechet.update(images, role)
+        self.kernel.update(images, role)
 
     def compute(self):
         return {name: value.item() for name, value in (self.frechet.compute() | self.kernel.compute()).items()}
@@ -64,9 +67,9 @@ def ask(count, seed=0):
 
 
 def show(scores, part, pictures):
-    scores.update_train(pictures(30, seed=1)[part])
-    scores.update_real(pictures(30, seed=2)[part])
-    scores.update_fake(pictures(30, seed=3)[part], ask(30).rows(part))
+    scores.update(pictures(30, seed=1)[part], Role.TRAINING)
+    scores.update(pictures(30, seed=2)[part], Role.HELD_OUT)
+    scores.update(pictures(30, seed=3)[part], Role.SAMPLE, ask(30).rows(part))
 
 
 @settings(deadline=None, max_examples=15)
@@ -75,15 +78,15 @@ def test_neither_order_nor_batches_matter(random, cuts):
     stream = torch.Generator().manual_seed(random.randrange(2**32))
     real, fake = torch.randint(256, (2, 20, 1, 2, 2), generator=stream, dtype=torch.uint8)
     once, parts = Together(Pixels()), Together(Pixels())
-    once.update(real, real=True)
-    once.update(fake, real=False)
+    once.update(real, Role.HELD_OUT)
+    once.update(fake, Role.SAMPLE)
     updates = []
-    for side, images in ((True, real), (False, fake)):
+    for side, images in ((Role.HELD_OUT, real), (Role.SAMPLE, fake)):
         images = images[torch.randperm(20, generator=stream)]
         updates += [(images[a:b], side) for a, b in itertools.pairwise([0, *sorted(cuts), 20])]
     random.shuffle(updates)
     for images, side in updates:
-        parts.update(images, real=side)
+        parts.update(images, side)
     wanted = once.compute()
     assert parts.compute() == pytest.approx(wanted, rel=1e-9)
     assert set(wanted) == {"fd_pixels", "kd_pixels"}
@@ -92,8 +95,8 @@ def test_neither_order_nor_batches_matter(random, cuts):
 def test_frechet_is_that_of_the_sample_statistics():
     real, fake = torch.randint(256, (2, 50, 1, 2, 2), dtype=torch.uint8)
     score = FrechetDistance(Pixels())
-    score.update(real, real=True)
-    score.update(fake, real=False)
+    score.update(real, Role.HELD_OUT)
+    score.update(fake, Role.SAMPLE)
     a, b = real.flatten(1).double().T, fake.flatten(1).double().T
     cross = torch.linalg.eigvals(torch.cov(a) @ torch.cov(b)).real.sqrt().sum()
     wanted = (a.mean(1) - b.mean(1)).square().sum() + torch.cov(a).trace() + torch.cov(b).trace() - 2 * cross
@@ -103,8 +106,8 @@ def test_frechet_is_that_of_the_sample_statistics():
 
 def test_too_few_pictures_are_the_users():
     for score in (FrechetDistance(Pixels()), KernelDistance(Pixels())):
-        score.update(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), real=True)
-        score.update(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), real=False)
+        score.update(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), Role.HELD_OUT)
+        score.update(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), Role.SAMPLE)
         with pytest.raises(UserError, match="3 and 1"):
             score.compute()
 
@@ -144,19 +147,19 @@ def test_copies_are_found_beside_held_out_pictures_that_are_in_the_training_set(
     score.update(training[100:200], Role.SAMPLE)
     assert score.compute()["copies"].item() == 1
     assert score.compute()["nearest_ratio"].item() == pytest.approx(0, abs=1e-6)
-    assert score.protocol()["num_held_out_in_training"] == 8
+    assert score.protocol()["observed"]["num_held_out_in_training"] == 8
 
     score.reset_all()
     for role in Role:
         score.update(training, role)
     assert score.compute() == {}  # nothing unseen to compare with
-    assert score.protocol()["num_held_out_in_training"] == 400
+    assert score.protocol()["observed"]["num_held_out_in_training"] == 400
 
 
 def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictures):
     runs = []
     judge.judge.register_forward_hook(lambda *_: runs.append(1))
-    scores = JudgeScores(vocabulary, judge)
+    scores = Scores(judge_scores(vocabulary, judge))
     show(scores, slice(None), pictures)
     assert len(runs) == 3
     told = scores.compute()
@@ -169,10 +172,16 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
         "faces_real",
         "tag_f1",
         "tag_accuracy",
+        "tag_f1_real",
+        "tag_accuracy_real",
         "accuracy_hair",
         "accuracy_gender",
+        "accuracy_hair_real",
+        "accuracy_gender_real",
         "landmark_nme",
         "landmark_failures",
+        "landmark_nme_real",
+        "landmark_failures_real",
     ]
     assert list(scores.better) == [score.name for score in told]
     json.dumps([score.protocol for score in told])  # plain values
@@ -180,8 +189,9 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
     assert told[0].record(7, 1.5)._asdict() == {**told[0]._asdict(), "nimg": 7, "seconds": 1.5}
 
     scores.reset()
-    scores.update_fake(pictures(30, seed=3), Condition())
-    untold = {score.name: score.value for score in scores.compute()}
+    scores.update(pictures(30, seed=3), Role.SAMPLE, Condition())
+    untold = {score.name: score.value for score in scores.compute() if not score.name.endswith("_real")}
+    told = [score for score in told if not score.name.endswith("_real")]
     assert list(untold) == [score.name for score in told]
     asked = {"tag_f1", "tag_accuracy", "accuracy_hair", "accuracy_gender", "landmark_nme", "landmark_failures"}
     assert {name for name, value in untold.items() if value is None} == asked
@@ -191,16 +201,16 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
 
 
 def test_reset_all_forgets_real_pictures(judge, vocabulary, pictures):
-    scores = JudgeScores(vocabulary, judge)
+    scores = Scores(judge_scores(vocabulary, judge))
     show(scores, slice(None), pictures)
     scores.reset_all()
-    scores.update_fake(pictures(30), Condition())
+    scores.update(pictures(30), Role.SAMPLE, Condition())
     with pytest.raises(UserError, match="0 and 30"):
         scores.compute()
 
 
 def test_goes_on_outside_of_inference_mode(judge, vocabulary, pictures):
-    scores, plain = JudgeScores(vocabulary, judge), JudgeScores(vocabulary, judge)
+    scores, plain = Scores(judge_scores(vocabulary, judge)), Scores(judge_scores(vocabulary, judge))
     with torch.inference_mode():
         show(scores, slice(0, 12), pictures)
         scores.compute()
@@ -211,7 +221,7 @@ def test_goes_on_outside_of_inference_mode(judge, vocabulary, pictures):
 
 
 def test_can_be_copied_and_pickled(judge, vocabulary, pictures):
-    scores = JudgeScores(vocabulary, judge)
+    scores = Scores(judge_scores(vocabulary, judge))
     show(scores, slice(0, 20), pictures)
     wanted = scores.compute()
     for other in (copy.deepcopy(scores), pickle.loads(pickle.dumps(scores))):
@@ -223,7 +233,7 @@ def test_can_be_copied_and_pickled(judge, vocabulary, pictures):
 
 def test_states_stay_exact_in_a_half_precision_model(vocabulary, pictures):
     holder = nn.ModuleList([FrechetDistance(Pixels())]).half()
-    assert holder[0].real_outer.dtype == torch.float64
+    assert holder[0].held_out_outer.dtype == torch.float64
 
 
 def test_two_ranks_score_as_one(judge, vocabulary, pictures, tmp_path):
@@ -236,11 +246,11 @@ def test_two_ranks_score_as_one(judge, vocabulary, pictures, tmp_path):
         _, errors = rank.communicate(timeout=240)
         assert rank.returncode == 0, errors.decode()[-3000:]
     told = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    scores = JudgeScores(vocabulary, judge)
-    scores.update_train(pictures(30, seed=1))
-    scores.update_real(pictures(30, seed=2))
+    scores = Scores(judge_scores(vocabulary, judge))
+    scores.update(pictures(30, seed=1), Role.TRAINING)
+    scores.update(pictures(30, seed=2), Role.HELD_OUT, ask(30, seed=4))
     for i, count in enumerate(ROUNDS):
-        scores.update_fake(pictures(30, seed=3)[:count], ask(30).rows(slice(0, count)))
+        scores.update(pictures(30, seed=3)[:count], Role.SAMPLE, ask(30).rows(slice(0, count)))
         wanted = scores.compute()
         scores.reset()
         for rank in range(2):
