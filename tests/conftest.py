@@ -50,7 +50,9 @@ def anime_gen(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `anime-gen` with the given words in a process of its own, from the project's folder."""
 
     def run(*words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        # `tests` itself would be torch-fidelity's, which installs a package of that name.
+        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
         environment.pop("ANIME_GEN_RUN", None)
         return subprocess.run(
             [sys.executable, "-m", "anime_gen", *map(str, words)],

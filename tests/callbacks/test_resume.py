@@ -76,7 +76,7 @@ def uninterrupted(request, anime_gen, tmp_path_factory):
 def test_killed_run_equals_uninterrupted(uninterrupted, images, anime_gen, tmp_path):
     family, whole = uninterrupted
     run = tmp_path / "killed" / "run"
-    killer = {"class_path": "tests.callbacks.killer.KillAt", "init_args": {"images": images}}
+    killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": images}}
     killed = fit(anime_gen, run, family, killer)
     assert killed.returncode == -9, killed.stderr[-2000:]
     assert last(run)["images_shown"] < images
@@ -98,7 +98,7 @@ def test_killed_run_equals_uninterrupted(uninterrupted, images, anime_gen, tmp_p
 
 def test_interrupt_finishes_the_batch_saves_and_says_how_to_go_on(anime_gen, tmp_path):
     run = tmp_path / "interrupted" / "run"
-    killer = {"class_path": "tests.callbacks.killer.KillAt", "init_args": {"images": 80, "number": 2}}
+    killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": 80, "number": 2}}
     stopped = fit(anime_gen, run, "dcgan", killer)
     assert stopped.returncode == 130
     # The signal came after batch 10 had been counted: batch 11 at the latest is saved.
