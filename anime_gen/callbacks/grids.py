@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
+from torch import Tensor
 
 from anime_gen.contract import Condition, GenerativeModule
 from anime_gen.grid import tile
@@ -27,25 +28,38 @@ class Grids(L.Callback):
         self.columns = columns
 
     @torch.no_grad()
-    def draw(self, trainer: L.Trainer, pl_module: GenerativeModule) -> Image.Image:
-        """The grid of the weights in place."""
+    def pictures(self, trainer: L.Trainer, pl_module: GenerativeModule) -> tuple[Tensor, Condition]:
+        """The pictures of the grid row by row, uint8 (N, 3, H, W) on every rank, and what was told of each row."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         shown: Condition = data.showcase(self.rows)
-        repeated = shown.map(lambda part: part.repeat_interleave(self.columns, dim=0))
         # There may be fewer validation pictures than rows.
         rows = next((len(part) for part in shown if part is not None), self.rows)
-        seeds = list(range(self.columns)) * rows if pl_module.needs else list(range(rows * self.columns))
-        with trainer.precision_plugin.forward_context():
-            images = pl_module.sample(repeated, seeds)
+        number = torch.arange(rows * self.columns)
+        repeated = shown.map(lambda part: part.repeat_interleave(self.columns, dim=0))
+        seeds = (number % self.columns if pl_module.needs else number).tolist()
+        mine = number[trainer.global_rank :: trainer.world_size]
+        size = pl_module.image_size
+        whole = torch.zeros(len(number), 3, size, size, dtype=torch.int32, device=pl_module.device)
+        if len(mine):
+            with trainer.precision_plugin.forward_context():
+                images = pl_module.sample(repeated.rows(mine), [seeds[i] for i in mine.tolist()])
+            whole[mine] = quantise(images).int()
+        whole = trainer.strategy.reduce(whole, reduce_op="sum")
+        return whole.to(torch.uint8), shown
+
+    def draw(self, pictures: Tensor, shown: Condition, trainer: L.Trainer, pl_module: GenerativeModule) -> Image.Image:
+        """The grid of `pictures`."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
         reads = pl_module.needs & {"caption_BL", "text_BD"}
-        captions = data.captions("validation")[:rows] if reads else None
-        return tile(quantise(images), self.columns, shown if pl_module.needs else None, data.vocabulary, captions)
+        captions = data.captions("validation")[: self.rows] if reads else None
+        return tile(pictures, self.columns, shown if pl_module.needs else None, data.vocabulary, captions)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        pictures, shown = self.pictures(trainer, pl_module)
         if not trainer.is_global_zero:
             return
         images_shown = pl_module.images_shown
-        grid = self.draw(trainer, pl_module)
+        grid = self.draw(pictures, shown, trainer, pl_module)
         folder = Path(trainer.default_root_dir) / "grids"
         folder.mkdir(parents=True, exist_ok=True)
         grid.save(folder / f"{images_shown:09d}.png")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,14 @@ import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_info
 
+from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.stopwatch import Stopwatch
 from anime_gen.contract import Batch, Condition, GenerativeModule
+from anime_gen.data import AnimeFaces
+from anime_gen.data.cache import writing
+from anime_gen.data.source import Split
+from anime_gen.metrics import reference
 from anime_gen.metrics.protocol import Record, Role, append, drop_after, quantise
 from anime_gen.metrics.scores import Scores, judge_scores
 
@@ -22,7 +27,7 @@ class Scoring(L.Callback):
 
     Sampling happens in the evaluation loop (one sample for each real picture's condition), so it is sharded over the
     ranks like any evaluation, with Lightning's one progress bar. Scores go to the loggers against images shown, to
-    `trainer.callback_metrics` for the best checkpoint, and to `metrics.json`.
+    `trainer.callback_metrics` for the best checkpoint, and to `metrics.json`, with what the run has cost so far.
 
     Args:
         train_images: how many training pictures the search for copies looks at; None: all of them.
@@ -34,6 +39,8 @@ class Scoring(L.Callback):
         self.train_images = train_images
         self.stopwatch = Stopwatch()
         self._scores: Scores | None = None
+        # Where what the scores keep of real pictures is, or is to be, on disk.
+        self._reference = Path()
         # The split whose real pictures the scores hold: they are counted once, and never mixed with another split's.
         self._real: str | None = None
         self._began = 0.0
@@ -47,15 +54,29 @@ class Scoring(L.Callback):
     def _file(self, trainer: L.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "metrics.json"
 
-    def _begin(self, split: str, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._began = time.monotonic()
-        if self._scores is None or self._real not in (None, split):
-            self._real = None
-            data: Any = trainer.datamodule  # type: ignore[attr-defined]
-            self._scores = Scores(judge_scores(data.vocabulary)).to(pl_module.device)
-            loader = data.loader("train", frozenset(), self.train_images)
-            for batch in loader:
-                self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
+    def _begin(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._began = self.stopwatch.seconds()
+        if self._scores is not None and self._real == split:
+            return
+        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+        self._scores = Scores(judge_scores(data.vocabulary)).to(pl_module.device)
+        pictures: dict[str, Any] = {
+            "train": data.content("train"),
+            split: data.content(split),
+            "words": data.vocabulary.as_dict(),
+            "scored": data.scored(split),
+            "train_images": self.train_images,
+            "device": pl_module.device.type,
+        }
+        self._reference = data.source.cache / "reference" / f"{reference.key(self._scores, pictures)}.safetensors"
+        # The first rank's answer holds for all: they might not see one disk.
+        found = trainer.is_global_zero and reference.load(self._scores, self._reference)
+        if trainer.strategy.broadcast(found):
+            self._real = split
+            return
+        self._real = None
+        for batch in data.loader("train", frozenset(), self.train_images):
+            self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
 
     def _batch(self, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
@@ -65,40 +86,28 @@ class Scoring(L.Callback):
         asked = Condition(**{name: getattr(batch.condition, name) for name in pl_module.needs})
         self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if pl_module.needs else None)
 
-    def _end(self, split: str, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+    def _end(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
-        images = pl_module.images_shown
-        seconds = self.stopwatch.seconds()
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        shared = {
-            "split": split,
-            "data": data.record(),
-            "system": {
-                "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
-                "precision": str(trainer.precision),
-                "sampling": repr(pl_module.settings),
-            },
-        }
+        if self._real is None:
+            with writing(self._reference):
+                reference.save(self._scores, self._reference)
+            self._real = split
+        images, seconds = pl_module.images_shown, self.stopwatch.seconds()
+        shared = circumstances(split, trainer, pl_module)
         records = [
             Record(name, value, images, round(seconds, 1), {**protocol, **shared})
             for name, value, protocol in self._scores.compute()
         ]
         self._scores.reset()
-        self._real = split
         values = {record.name: record.value for record in records if record.value is not None}
         for name, value in values.items():
             pl_module.log(name, value, logger=False, rank_zero_only=False)
-        self._spent += time.monotonic() - self._began
+        if trainer.state.fn == "fit":
+            records += costs(images, seconds, self._began - self._spent, trainer, pl_module)
+            for logger in trainer.loggers:
+                logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
         if trainer.is_global_zero:
             append(self._file(trainer), records)
-        if trainer.state.fn == "fit":
-            share = self._spent / max(seconds, 1e-9)
-            for logger in trainer.loggers:
-                logger.log_metrics(
-                    {**{f"score/{name}": value for name, value in values.items()}, "time/scoring_share": share},
-                    step=images,
-                )
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._begin("validation", trainer, pl_module)
@@ -110,6 +119,15 @@ class Scoring(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._end("validation", trainer, pl_module)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        # With the grids, which are drawn after the scores.
+        seconds = self.stopwatch.seconds()
+        self._spent += seconds - self._began
+        if trainer.state.fn == "fit":
+            for logger in trainer.loggers:
+                share = {"time/scoring_share": self._spent / max(seconds, 1e-9)}
+                logger.log_metrics(share, step=pl_module.images_shown)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._begin("test", trainer, pl_module)
@@ -132,3 +150,51 @@ class Scoring(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.stopwatch.earlier = state_dict["seconds"]
         self._spent = state_dict["spent"]
+
+
+def circumstances(split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> dict[str, Any]:
+    """What the protocols of all scores of one scoring say."""
+    data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return {
+        "split": split,
+        "data": data.record("train", split),
+        "system": {
+            "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
+            "precision": str(trainer.precision),
+            "sampling": repr(pl_module.settings),
+            "data": data.told(),
+        },
+    }
+
+
+def costs(
+    images: int, seconds: float, training_seconds: float, trainer: L.Trainer, pl_module: GenerativeModule
+) -> list[Record]:
+    """What the run has cost: `parameters` (all that is trained), `parameters_drawing` (of the network that draws),
+    `images_per_second` (of training, without scoring) and `peak_memory_gib`."""
+    data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+    machine = {
+        "device": device_name(pl_module.device),
+        "threads": torch.get_num_threads(),
+        "ranks": trainer.world_size,
+        "image_size": data.image_size,
+        "system": {"precision": str(trainer.precision), "batch_size": data.batch_size},
+    }
+    values: list[tuple[str, float, dict[str, Any]]] = [
+        ("parameters", sum(part.numel() for part in pl_module.parameters() if part.requires_grad), {}),
+        ("parameters_drawing", sum(part.numel() for part in pl_module.averaged.parameters()), {}),
+        ("images_per_second", images / max(training_seconds, 1e-9), machine),
+        ("peak_memory_gib", peak_memory_gib(pl_module.device), machine),
+    ]
+    return [Record(name, float(value), images, round(seconds, 1), protocol) for name, value, protocol in values]
+
+
+def device_name(device: torch.device) -> str:
+    """What the accelerator, or else the processor, calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "cpu")
+    return platform.processor() or "cpu"

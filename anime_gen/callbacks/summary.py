@@ -11,6 +11,8 @@ from anime_gen.callbacks.progress import clock
 from anime_gen.contract import GenerativeModule
 from anime_gen.metrics.protocol import Record, read
 
+REAL = "_real"
+
 
 def in_words(record: Record) -> str:
     """The value; or that nothing was asked; or that none of what was asked could be measured (no sample has a face)."""
@@ -20,19 +22,27 @@ def in_words(record: Record) -> str:
 
 
 def table(records: list[Record]) -> str:
-    """The latest value of every score, one a line."""
-    latest = {record.name: in_words(record) for record in records}
-    width = max((len(name) for name in latest), default=0)
-    return "\n".join(f"  {name:<{width}}  {value:>10}" for name, value in latest.items())
+    """The latest value of every score, one a line, beside what the same judge makes of real pictures."""
+    latest = {record.name: record for record in records}
+    rows = [record for name, record in latest.items() if not name.endswith(REAL)]
+    if not rows:
+        return ""
+    width = max(len(record.name) for record in rows)
+    lines = [f"  {'':<{width}}  {'samples':>10}  {'real':>8}"] if len(rows) < len(latest) else []
+    for record in rows:
+        real = latest.get(record.name + REAL)
+        beside = f"  {in_words(real):>8}" if real and real.value is not None else ""
+        lines.append(f"  {record.name:<{width}}  {in_words(record):>10}{beside}")
+    return "\n".join(lines)
 
 
 class Summary(L.Callback):
     """Prints the run's folder and a small table of its scores when it has ended."""
 
     def scores(self, trainer: L.Trainer, split: str) -> list[Record]:
-        """A folder may hold scores on several splits; they are not each other's."""
+        """A folder may hold scores on several splits; they are not each other's. Costs have none."""
         records = read(Path(trainer.default_root_dir) / "metrics.json")
-        return [record for record in records if record.protocol["split"] == split]
+        return [record for record in records if record.protocol.get("split") == split]
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:

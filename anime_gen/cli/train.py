@@ -17,6 +17,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from anime_gen.callbacks import Scoring
 from anime_gen.cli import rank
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
@@ -93,6 +94,7 @@ class SuiteCLI(LightningCLI):
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(Scoring, "scoring")
         parser.add_argument("--run", type=str | None, default=None, help="run folder; default runs/<family>/<time>")
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -140,7 +142,10 @@ class SuiteCLI(LightningCLI):
             trainer: L.Trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {one_line(str(error))}") from error
-        trainer.callbacks.append(self.watch)  # type: ignore[attr-defined]
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks.append(self.watch)
+        # The others draw, save and print what it found.
+        callbacks.sort(key=lambda callback: not isinstance(callback, Scoring))
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:

@@ -18,7 +18,7 @@ from anime_gen.data.pack import Pack
 from anime_gen.data.painted import PaintedFaces
 from anime_gen.data.pictures import EvaluationSet, Pictures, TrainingSet
 from anime_gen.data.sampler import GlobalBatches, Shard
-from anime_gen.data.source import SPLITS, Source, Split, content_hash
+from anime_gen.data.source import Source, Split, content_hash
 from anime_gen.data.text import OpenClip
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary, swap_sides
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 LEAST_VALIDATION = 8
 # Of fewer pictures no distance can be taken.
 LEAST_SCORED = 2
+# What a scored picture may be labelled with, whether its family is told or not.
+LABELS = frozenset({"tags_BT", "attributes_BA", "landmarks_BK2", "visible_BK"})
 # A chunk of larger pictures would not fit into memory.
 LARGEST = 4096
 
@@ -90,6 +92,7 @@ class AnimeFaces(L.LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self._opened: dict[tuple[str, Split, frozenset[str]], Pictures] = {}
+        self._captions_of: dict[Split, list[str | None]] = {}
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -128,13 +131,21 @@ class AnimeFaces(L.LightningDataModule):
     def prepare_data(self) -> None:
         """Builds, in one process, the columns that the coming stage reads; elsewhere they are then only opened."""
         assert self.trainer is not None
-        fitting = self.trainer.state.fn == "fit"
-        splits: dict[str, tuple[Split, ...]] = {"validate": ("validation",), "fit": ("train", "validation")}
-        for split in splits.get(self.trainer.state.fn or "", ("test",)):
-            self._pictures(split, self.needs)
-            if self._other_needed(self.needs):
+        # Samples may be copies of training pictures: every scoring looks at those too.
+        looked_at: tuple[Split, frozenset[str]] = ("train", frozenset())
+        reads: dict[str, tuple[tuple[Split, frozenset[str]], ...]] = {
+            "fit": (("train", self.needs), ("validation", self._scored_parts)),
+            "validate": (looked_at, ("validation", self._scored_parts)),
+            "test": (looked_at, ("test", self._scored_parts)),
+            "predict": (("test", self.needs),),
+        }
+        assert self.trainer.state.fn is not None
+        stage = self.trainer.state.fn.value
+        for split, parts in reads[stage]:
+            self._pictures(split, parts)
+            if self._other_needed(parts):
                 self._other(split)
-        if fitting:
+        if stage == "fit":
             self._check_counts()
 
     def train_dataloader(self) -> Loader:
@@ -150,11 +161,11 @@ class AnimeFaces(L.LightningDataModule):
 
     def val_dataloader(self) -> Loader:
         """The first `score_images` pictures of the validation split."""
-        return self._scored("validation", self.score_images)
+        return self._scored("validation")
 
     def test_dataloader(self) -> Loader:
         """The whole test split."""
-        return self._scored("test", None)
+        return self._scored("test")
 
     def predict_dataloader(self) -> Loader:
         """The whole test split."""
@@ -184,8 +195,9 @@ class AnimeFaces(L.LightningDataModule):
 
     def showcase(self, n: int) -> Condition:
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
-        dataset = self._evaluation("validation", self.needs)
-        return dataset.condition(np.arange(min(n, len(dataset.pictures))))
+        dataset = self._evaluation("validation", self._scored_parts)
+        shown = dataset.condition(np.arange(min(n, len(dataset.pictures))))
+        return Condition(**{name: getattr(shown, name) for name in self.needs})
 
     def count(self, split: Split) -> int:
         """How many readable pictures a split has; decodes them where that has not been done."""
@@ -193,36 +205,47 @@ class AnimeFaces(L.LightningDataModule):
 
     def captions(self, split: Split) -> list[str | None]:
         """One caption for each position of a split, None where there is none."""
-        captions = self.source.captions(split)
-        return [captions[row] for row in self._pictures(split, frozenset()).rows]
+        if split not in self._captions_of:
+            captions = self.source.captions(split)
+            self._captions_of[split] = [captions[row] for row in self._pictures(split, frozenset()).rows]
+        return self._captions_of[split]
 
-    def record(self) -> dict[str, Any]:
-        """What a protocol says about the data.
+    def scored(self, split: Split) -> int:
+        """How many pictures of a split are scored: of the validation split `score_images` at most."""
+        return min(self.count(split), self.score_images) if split == "validation" else self.count(split)
 
-        Source and arguments, and for each split that has been read so far (others would have to be decoded for this):
-        how many of its pictures are readable, and a key of its names, pixels and labels, the same for a copy elsewhere.
+    def content(self, split: Split) -> str:
+        """A key of a split's names, pixels and labels, the same for a copy elsewhere."""
+        return self._content(self.source, split)
+
+    def _content(self, source: Source, split: Split) -> str:
+        return content_hash(Pack(source, split, self.image_size).content(), source.label_key(split))
+
+    def record(self, *splits: Split) -> dict[str, Any]:
+        """What a protocol says about the pictures that a score is taken of.
+
+        Source and arguments, and for each of the splits how many of its pictures are readable and a key of its content.
         """
         record: dict[str, Any] = {
             "source": self.source.describe(),
             "image_size": self.image_size,
-            "mirror": self.mirror,
-            "flatten_words": self.flatten_words,
-            **self._read(self.source, "own"),
+            "pictures": {split: self.count(split) for split in splits},
+            "key": {split: self.content(split) for split in splits},
         }
-        if self.text is not None:
-            record["text"] = self.text.describe()
         if self.other_domain is not None:
-            record["other_domain"] = {**self.other_domain.describe(), **self._read(self.other_domain, "other")}
+            record["other_domain"] = {
+                **self.other_domain.describe(),
+                "pictures": {split: len(self._other(split)) for split in splits},
+                "key": {split: self._content(self.other_domain, split) for split in splits},
+            }
         return record
 
-    def _read(self, source: Source, whose: str) -> dict[str, dict[str, int | str]]:
-        opened = {split: len(pictures) for (owner, split, _), pictures in self._opened.items() if owner == whose}
-        splits = [split for split in SPLITS if split in opened]
-        contents = {split: Pack(source, split, self.image_size).content() for split in splits}
-        return {
-            "pictures": {split: opened[split] for split in splits},
-            "key": {split: content_hash(contents[split], source.label_key(split)) for split in splits},
-        }
+    def told(self) -> dict[str, Any]:
+        """How the pictures are shown in training, and what reads their captions."""
+        told: dict[str, Any] = {"mirror": self.mirror, "flatten_words": self.flatten_words}
+        if self.text is not None:
+            told["text"] = self.text.describe()
+        return told
 
     def state_dict(self) -> dict[str, Any]:
         """The vocabulary, whose order is part of the weights, and which tower read the captions."""
@@ -284,13 +307,18 @@ class AnimeFaces(L.LightningDataModule):
         other = self._other(split) if self._other_needed(parts) else None
         return EvaluationSet(self._pictures(split, parts), other)
 
-    def _scored(self, split: Split, limit: int | None) -> Loader:
+    @property
+    def _scored_parts(self) -> frozenset[str]:
+        """With labels that the family is not told: they say what the judge makes of real pictures."""
+        return self.needs | (LABELS & self.source.parts)
+
+    def _scored(self, split: Split) -> Loader:
         if (count := self.count(split)) < LEAST_SCORED:
             raise UserError(
                 f"{count} {split} pictures are too few to score: at least {LEAST_SCORED} are needed; add pictures, or "
                 "name their split in a manifest"
             )
-        return self.loader(split, self.needs, limit)
+        return self.loader(split, self._scored_parts, self.scored(split))
 
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)

@@ -19,7 +19,6 @@ def overlay(folder: Path, family: str, *more: dict) -> Path:
     callbacks = [
         {"class_path": "anime_gen.callbacks.EMA", "init_args": {"half_life": 100}},
         {"class_path": "anime_gen.callbacks.Curves", "init_args": {"every_batches": 1}},
-        {"class_path": "anime_gen.callbacks.Scoring", "init_args": {"train_images": 64}},
         {"class_path": "anime_gen.callbacks.Grids", "init_args": {"rows": 1, "columns": 2}},
         {"class_path": "anime_gen.callbacks.Best"},
         {"class_path": "anime_gen.callbacks.Resume", "init_args": {"every_images": 24, "at_least_seconds": 0}},
@@ -34,6 +33,7 @@ def overlay(folder: Path, family: str, *more: dict) -> Path:
             "epoch_images": 64,
             "score_images": 16,
         },
+        "scoring": {"train_images": 64},
         "trainer": {"max_epochs": 3, "callbacks": callbacks},
     }
     path = folder / "overlay.yaml"

@@ -76,12 +76,15 @@ def fit(module, datamodule, tmp_path, **settings):
 def test_needs_decide_what_is_built(faces, tmp_path):
     fit(Watcher(32), AnimeFaces(PaintedFaces(60), 32, 16), tmp_path, max_epochs=1)
     built = {path.name.split("-")[0] for path in (tmp_path / "cache" / "packs").rglob("*.npy")}
-    assert built == {"image", "readable"}
+    labels = {"tags", "attributes", "landmarks", "visible"}
+    assert built == {"image", "readable"} | labels, "real pictures are scored with their labels"
     assert {path.name.split("-")[0] for path in (tmp_path / "cache" / "packs").iterdir()} == {"train", "validation"}
     needs = ("landmarks_BK2", "sketch_B1HW", "attributes_BA")
     fit(Watcher(32, needs=needs), AnimeFaces(PaintedFaces(60), 32, 16), tmp_path, max_epochs=1)
     built = {path.name.split("-")[0] for path in (tmp_path / "cache" / "packs").rglob("*.npy")}
-    assert built == {"image", "readable", "landmarks", "sketch", "attributes"}
+    assert built == {"image", "readable", "sketch"} | labels
+    train = next(folder for folder in (tmp_path / "cache" / "packs").iterdir() if folder.name.startswith("train"))
+    assert "tags" not in {path.name.split("-")[0] for path in train.rglob("*.npy")}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -177,7 +180,7 @@ def test_another_domain(faces, tmp_path):
     shown = data(faces, other_domain=PaintedFaces(60), image_size=32)
     dataset = shown._evaluation("validation", frozenset({"source_BCHW"}))
     assert dataset.__getitems__(range(5)).condition.source_BCHW.shape == (5, 3, 32, 32)
-    other = shown.record()["other_domain"]
+    other = shown.record("validation")["other_domain"]
     assert other["class"] == "PaintedFaces"
     assert other["pictures"] == {"validation": 9}
     (faces / "manifest.csv").write_text("file,split\n000.png,train\n")
@@ -206,22 +209,17 @@ def test_showcase_captions_and_record(faces):
     assert painted.showcase(4).tags_BT.shape == (4, painted.num_tags)
     assert painted.showcase(100).visible_BK.shape == (9, 24)
     assert len(painted.captions("validation")) == painted.count("validation") == 9
-    record = painted.record()
-    # What was not read is not decoded for the record.
+    record = painted.record("validation")
     assert record["pictures"] == {"validation": 9}
     assert yaml.safe_load(yaml.safe_dump(record)) == record
     other = AnimeFaces(PaintedFaces(60, seed=1), 32, 16, mirror=False)
-    assert other.count("validation") == 9
-    assert record["key"] != other.record()["key"]
-    assert (record["mirror"], other.record()["mirror"]) == (True, False)
+    assert record["key"] != other.record("validation")["key"]
+    assert (painted.told()["mirror"], other.told()["mirror"]) == (True, False)
 
 
 def test_the_record_is_of_the_content(faces, tmp_path):
     def record(folder):
-        made = data(folder)
-        for split in SPLITS:
-            made.count(split)
-        return made.record()
+        return data(folder).record(*SPLITS)
 
     (faces / "000.png").write_text("broken")
     first = record(faces)

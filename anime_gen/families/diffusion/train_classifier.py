@@ -39,7 +39,7 @@ class Data(Protocol):
 
     def loader(self, split: Literal["validation"], parts: frozenset[str], limit: int | None) -> Iterable[Batch]: ...
 
-    def record(self) -> dict[str, Any]: ...
+    def record(self, *splits: Literal["train", "validation"]) -> dict[str, Any]: ...
 
 
 class Examined(NamedTuple):
@@ -109,7 +109,7 @@ def train_classifier(
     report = {
         "schedule": {"name": type(module.schedule).__name__, **numbers(module.schedule)},
         "vocabulary": words.as_dict(),
-        "data": data.record(),
+        "data": data.record("train", "validation"),
         "training": {"images": images // batch_size * batch_size, "batch_size": batch_size, "lr": lr, "seed": seed},
         "seconds": {"training": round(examining - began, 1), "examining": round(time.monotonic() - examining, 1)},
         "levels": [{"alpha": level.alpha, "sigma": level.sigma} for level in examined.levels],
