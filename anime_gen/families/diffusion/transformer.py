@@ -27,7 +27,10 @@ class TransformerBlock(nn.Module):
         self.heads = heads
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
         self.qkv = nn.Linear(width, 3 * width)
-        self.norm_q, self.norm_k = nn.RMSNorm(width // heads), nn.RMSNorm(width // heads)
+        # Queries and keys of length 1, and one scale for their products: a norm with weights of its own would be
+        # float32 beside bfloat16, which has no fused kernel.
+        self.norm = nn.RMSNorm(width // heads, elementwise_affine=False)
+        self.scale = nn.Parameter(torch.ones(width // heads))
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
         self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
@@ -41,7 +44,7 @@ class TransformerBlock(nn.Module):
         h = self.norm1(x) * (1 + scale1) + shift1
         qkv = self.qkv(h).view(b, n, 3, self.heads, width // self.heads).transpose(1, 3)  # B, heads, 3, N, C / heads
         q, k, v = qkv.unbind(2)
-        h = F.scaled_dot_product_attention(self.norm_q(q), self.norm_k(k), v)
+        h = F.scaled_dot_product_attention(self.norm(q) * self.scale.to(q.dtype), self.norm(k), v)
         x = x + gate1 * self.out(h.transpose(1, 2).reshape(b, n, width))
         h = self.norm2(x) * (1 + scale2) + shift2
         out: Tensor = x + gate2 * self.feed_forward(h)
