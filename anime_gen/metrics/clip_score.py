@@ -17,7 +17,7 @@ from anime_gen.metrics.protocol import SIDES, Role, Score
 class ClipScore(Score):
     """100 max(cos, 0) between a picture's and its caption's embedding, mean over pairs (Hessel et al. 2021, eq. 1).
 
-    `clip_score_<tower>` is that of samples, `clip_score_<tower>_real` that of real pictures and their own captions:
+    `<tower>_score` (`clip_score`) is that of samples, `<tower>_score_real` that of real pictures and their captions:
     what a family could reach. The paper's factor of 2.5 is left out, as in torchmetrics. Captions come as `text_BD`,
     which a text tower has read once for the whole data set; where it is None or NaN, nothing was asked.
 
@@ -34,7 +34,7 @@ class ClipScore(Score):
 
     @property
     def better(self) -> Mapping[str, bool | None]:
-        return {f"clip_score_{self.tower.name}": True, f"clip_score_{self.tower.name}_real": None}
+        return {f"{self.tower.name}_score": True, f"{self.tower.name}_score_real": None}
 
     def update(
         self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None

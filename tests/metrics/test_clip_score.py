@@ -30,11 +30,11 @@ def test_is_the_mean_cosine_of_pairs_that_have_a_caption():
     score.update(images, Role.TRAINING, Condition(text_BD=text))
     score.update(images[:1], Role.HELD_OUT, Condition(text_BD=text[:1]))
     # Cosines 1, 1 / sqrt 2 and -1, which counts as 0; the last has no caption.
-    wanted = {"clip_score_bytes": 100 * (1 + 0.5**0.5) / 3, "clip_score_bytes_real": 100}
+    wanted = {"bytes_score": 100 * (1 + 0.5**0.5) / 3, "bytes_score_real": 100}
     assert {name: value.item() for name, value in score.compute().items()} == pytest.approx(wanted, rel=1e-7)
     assert (score.protocol()["num_real"], score.protocol()["num_fake"]) == (1, 3)
     score.reset()
-    assert list(score.compute()) == ["clip_score_bytes_real"]  # real pictures stay
+    assert list(score.compute()) == ["bytes_score_real"]  # real pictures stay
 
 
 def test_other_towers_features_are_refused():
