@@ -1,6 +1,7 @@
 """What every family is trained under: averaging, scoring, grids, curves, checkpoints, alarms."""
 
 from anime_gen.callbacks.best import Best
+from anime_gen.callbacks.collapse import Collapse
 from anime_gen.callbacks.curves import Curves
 from anime_gen.callbacks.divergence import Divergence
 from anime_gen.callbacks.ema import EMA
@@ -11,4 +12,16 @@ from anime_gen.callbacks.resume import Resume
 from anime_gen.callbacks.scoring import Scoring
 from anime_gen.callbacks.summary import Summary
 
-__all__ = ["EMA", "Best", "Curves", "Divergence", "Grids", "Images", "Provenance", "Resume", "Scoring", "Summary"]
+__all__ = [
+    "EMA",
+    "Best",
+    "Collapse",
+    "Curves",
+    "Divergence",
+    "Grids",
+    "Images",
+    "Provenance",
+    "Resume",
+    "Scoring",
+    "Summary",
+]

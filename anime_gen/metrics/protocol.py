@@ -174,6 +174,10 @@ class Score(Metric, ABC):
         """
         return {**self._sizes, "observed": self._observed} if self._observed else {**self._sizes}
 
+    def protocol_of(self, name: str) -> dict[str, Any]:
+        """The protocol of one of the names, for scores whose names are measured with different pictures."""
+        return self.protocol()
+
     def reset(self) -> None:
         """Forgets the samples, and nothing that is kept."""
         kept = {}

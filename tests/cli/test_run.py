@@ -68,7 +68,7 @@ def test_a_run_holds_everything(run):
         assert record["protocol"]["weights"] == "averaged"
         assert record["protocol"]["data"]
     names = {record["name"] for record in records}
-    assert {"fd_judge", "kd_judge", "tag_f1", "accuracy_hair", "landmark_failures", "nearest_ratio"} <= names
+    assert {"fd_judge", "kd_judge", "tag_f1", "accuracy_hair", "landmark_failures", "nearest_ratio_judge"} <= names
 
 
 def test_the_grid_is_not_empty(run):

@@ -125,16 +125,16 @@ def test_copies_are_found_and_new_pictures_are_not():
     assert score.compute() == {}  # no samples yet
 
     score.update(fresh(400), Role.SAMPLE)
-    assert score.compute()["nearest_ratio"].item() == pytest.approx(1, abs=0.1)
-    assert score.compute()["copies"].item() < 0.05
+    assert score.compute()["nearest_ratio_pixels"].item() == pytest.approx(1, abs=0.1)
+    assert score.compute()["copies_pixels"].item() < 0.05
 
     score.reset()  # training and held-out pictures stay
     score.update(training[:50], Role.SAMPLE)
-    assert score.compute()["nearest_ratio"].item() == pytest.approx(0, abs=1e-6)
-    assert score.compute()["copies"].item() == 1
+    assert score.compute()["nearest_ratio_pixels"].item() == pytest.approx(0, abs=1e-6)
+    assert score.compute()["copies_pixels"].item() == 1
 
     score.update(fresh(50), Role.SAMPLE)
-    assert 0.45 < score.compute()["copies"].item() < 0.6
+    assert 0.45 < score.compute()["copies_pixels"].item() < 0.6
 
 
 def test_copies_are_found_beside_held_out_pictures_that_are_in_the_training_set():
@@ -145,8 +145,8 @@ def test_copies_are_found_beside_held_out_pictures_that_are_in_the_training_set(
     score.update(training, Role.TRAINING)
     score.update(held_out, Role.HELD_OUT)
     score.update(training[100:200], Role.SAMPLE)
-    assert score.compute()["copies"].item() == 1
-    assert score.compute()["nearest_ratio"].item() == pytest.approx(0, abs=1e-6)
+    assert score.compute()["copies_pixels"].item() == 1
+    assert score.compute()["nearest_ratio_pixels"].item() == pytest.approx(0, abs=1e-6)
     assert score.protocol()["observed"]["num_held_out_in_training"] == 8
 
     score.reset_all()
@@ -166,8 +166,8 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
     assert [score.name for score in told] == [
         "fd_judge",
         "kd_judge",
-        "nearest_ratio",
-        "copies",
+        "nearest_ratio_judge",
+        "copies_judge",
         "faces",
         "faces_real",
         "tag_f1",
