@@ -29,7 +29,7 @@ def key(scores: Scores, pictures: dict[str, Any]) -> str:
     code = hashlib.sha256()
     for source in sorted(SOURCES.rglob("*.py")):
         code.update(source.read_bytes())
-    parts = [[type(score).__qualname__, list(score.names), measure(score.protocol())] for score in scores.scores]
+    parts = [[type(score).__qualname__, list(score.names), measure(score.protocol())] for score in every(scores)]
     told = json.dumps([parts, pictures, code.hexdigest()], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
@@ -41,7 +41,7 @@ def save(scores: Scores, path: Path) -> None:
         OSError: the place cannot be written.
     """
     tensors: dict[str, Tensor] = {}
-    for number, score in enumerate(scores.scores):
+    for number, score in enumerate(every(scores)):
         with score.sync_context():
             tensors |= {f"{number}.{name}": state.contiguous() for name, state in kept(score).items()}
     if torch.distributed.is_initialized() and torch.distributed.get_rank():
@@ -65,11 +65,16 @@ def load(scores: Scores, path: Path) -> bool:
         tensors = load_file(path)
     except (OSError, SafetensorError):
         return False
-    for number, score in enumerate(scores.scores):
+    for number, score in enumerate(every(scores)):
         for name in kept(score):
             state = tensors[f"{number}.{name}"].to(score.device)
             setattr(score, name, [state] if isinstance(getattr(score, name), list) else state)
     return True
+
+
+def every(scores: Scores) -> list[Score]:
+    """All scores, those inside of others too."""
+    return [part for part in scores.modules() if isinstance(part, Score)]
 
 
 def kept(score: Score) -> dict[str, Tensor]:

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from anime_gen.contract import Condition
 from anime_gen.metrics.control import AttributeAccuracy, FaceRate, LandmarkError, TagScore
-from anime_gen.metrics.copies import NearestTraining
+from anime_gen.metrics.copies import NearestPixels, NearestTraining
 from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
+from anime_gen.metrics.diversity import Collapse
 from anime_gen.metrics.features import JudgeFeatures
+from anime_gen.metrics.paired import PSNR, SSIM, LabError
 from anime_gen.metrics.protocol import Record, Role, Score
 from anime_gen.vocabulary import Vocabulary
 
@@ -67,7 +69,7 @@ class Scores(nn.Module):
         for score in self.scores:
             values: dict[str, Tensor] = score.compute()
             for name in score.names:
-                result.append(Scored(name, float(values[name]) if name in values else None, score.protocol()))
+                result.append(Scored(name, float(values[name]) if name in values else None, score.protocol_of(name)))
         return result
 
     def reset(self) -> None:
@@ -92,9 +94,14 @@ def judge_scores(vocabulary: Vocabulary, judge: JudgeFeatures | None = None) -> 
     return [
         FrechetDistance(judge),
         KernelDistance(judge),
+        Collapse(judge),
         NearestTraining(judge),
+        NearestPixels(),
         FaceRate(judge),
         TagScore(judge, vocabulary),
         AttributeAccuracy(judge, vocabulary),
         LandmarkError(judge),
+        SSIM(),
+        PSNR(),
+        LabError(),
     ]

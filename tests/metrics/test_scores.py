@@ -166,8 +166,12 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
     assert [score.name for score in told] == [
         "fd_judge",
         "kd_judge",
+        "collapse_judge",
         "nearest_ratio_judge",
         "copies_judge",
+        "nearest_ratio_mse",
+        "copies_mse",
+        "copies_entropy",
         "faces",
         "faces_real",
         "tag_f1",
@@ -182,10 +186,15 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
         "landmark_failures",
         "landmark_nme_real",
         "landmark_failures_real",
+        "ssim",
+        "psnr",
+        "delta_e",
     ]
     assert list(scores.better) == [score.name for score in told]
     json.dumps([score.protocol for score in told])  # plain values
-    assert all(score.protocol["extractor_weights"] == judge.weights_hash for score in told)
+    by_judge = [score for score in told if "extractor" in score.protocol]
+    assert len(by_judge) == len(told) - len(("nearest_ratio_mse", "copies_mse", "copies_entropy", "ssim", "psnr", "delta_e"))
+    assert all(score.protocol["extractor_weights"] == judge.weights_hash for score in by_judge)
     assert told[0].record(7, 1.5)._asdict() == {**told[0]._asdict(), "nimg": 7, "seconds": 1.5}
 
     scores.reset()
@@ -194,6 +203,7 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
     told = [score for score in told if not score.name.endswith("_real")]
     assert list(untold) == [score.name for score in told]
     asked = {"tag_f1", "tag_accuracy", "accuracy_hair", "accuracy_gender", "landmark_nme", "landmark_failures"}
+    asked |= {"ssim", "psnr", "delta_e"}  # no true pictures either
     assert {name for name, value in untold.items() if value is None} == asked
     for score in told:
         if score.name not in asked:
