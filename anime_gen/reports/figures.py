@@ -1,44 +1,60 @@
-"""Figures of runs. Each function returns a matplotlib Figure that nothing global knows of; `save` writes it."""
+"""Figures of runs. Each function returns a matplotlib Figure that nothing global knows of; `png` makes a file of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import io
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record
 from anime_gen.reports import sweeps
+from anime_gen.reports.matching import COSTS
+from anime_gen.reports.render import ARROWS, number
+from anime_gen.reports.runs import Run
+from anime_gen.reports.statistics import summarise
+from anime_gen.reports.table import Column, Table
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: told apart with every kind of colour blindness.
+# Okabe and Ito's palette, told apart with every kind of colour blindness; markers tell what is printed in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, MUTED = "#222222", "#666666"
 WIDTH, HEIGHT = 3.5, 2.7  # of a panel, inches
+HEAD = 0.75  # of title, small print and legend, inches
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Writes it as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=144, facecolor="white")
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=144, facecolor="white")
+    return file.getvalue()
 
 
-def panels(count: int, title: str, subtitle: str, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` equal panels under a title and a line of small print."""
+def panels(count: int, title: str, small: str, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` equal panels under a title and a line of small print.
+
+    Raises:
+        UserError: there is nothing to draw.
+    """
     from matplotlib.figure import Figure
 
+    if not count:
+        raise UserError(f"{title}: no score to draw")
     columns = min(columns, count)
     rows = -(-count // columns)
-    height = rows * HEIGHT + 0.9
-    figure = Figure(figsize=(max(columns * WIDTH, 5.0), height), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.75 / height), h_pad=0.08, w_pad=0.08)  # type: ignore[union-attr, call-arg]
-    figure.text(0.12 / figure.get_figwidth(), 1 - 0.12 / height, title, size=12, weight="bold", color=INK, va="top")
-    figure.text(0.12 / figure.get_figwidth(), 1 - 0.42 / height, subtitle, size=8, color=MUTED, va="top")
+    width, height = max(columns * WIDTH, 5.5), rows * HEIGHT + HEAD + 0.15
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0, 0, 1, 1 - HEAD / height), h_pad=0.08, w_pad=0.08)
+    figure.text(0.12 / width, 1 - 0.1 / height, title, size=12, weight="bold", color=INK, va="top")
+    figure.text(0.12 / width, 1 - 0.36 / height, small, size=8, color=MUTED, va="top")
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -49,70 +65,209 @@ def panels(count: int, title: str, subtitle: str, columns: int = 3) -> tuple[Fig
     return figure, axes
 
 
-def label(name: str, better: str | None) -> str:
-    """A score's name and the direction in which it gets better."""
-    return f"{name}  " + {"higher": "↑ better", "lower": "↓ better"}.get(better or "", "") if better else name
-
-
-def small_print(protocol: dict[str, Any]) -> str:
-    """The heart of a protocol in one line."""
-    split, system = protocol.get("split", "?"), protocol.get("system", {})
-    counts = f"{protocol['num_fake']:,} samples, " if "num_fake" in protocol else ""
-    size = protocol.get("data", {}).get("image_size")
-    return (
-        f"{counts}{split} split"
-        + (f", {size} px" if size else "")
-        + (f", {system['weights']} weights, {system['precision']}" if {"weights", "precision"} <= set(system) else "")
+def legend(figure: Figure, axis: Axes) -> None:
+    """The lines of one panel, in a row under the small print."""
+    handles, names = axis.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        names,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - 0.5 / figure.get_figheight()),
+        ncols=len(names),
+        frameon=False,
+        fontsize=8.5,
+        handlelength=1.6,
+        columnspacing=1.6,
     )
 
 
-def places(values: Sequence[str]) -> tuple[np.ndarray, bool]:
-    """Where values stand on an axis: numbers where they are, anything else evenly spaced. Whether they are numbers."""
-    import numpy as np
+def label(name: str, better: str | None) -> str:
+    """A score's name and the direction in which it gets better."""
+    return f"{name} ({ARROWS[better]} better)" if better else name
 
+
+def small_print(protocol: Mapping[str, Any]) -> str:
+    """The heart of a protocol in one line."""
+    parts = [f"{protocol[key]:,} {what}" for key, what in (("num_fake", "samples"), ("num_real", "real")) if key in protocol]
+    if "split" in protocol:
+        parts.append(f"{protocol['split']} split")
+    if size := protocol.get("data", {}).get("image_size"):
+        parts.append(f"{size} px")
+    return ", ".join(parts)
+
+
+def drawn(table: Table) -> list[Column]:
+    """The columns that say something of how runs differ: scores with a direction or a spread, costs apart."""
+    return [
+        column
+        for column in table.columns
+        if column.name not in COSTS
+        and not column.name.endswith("_real")
+        and any(cell and cell.summary for cell in column.cells.values())
+    ]
+
+
+def _series(runs: Sequence[Run], name: str) -> dict[int, dict[int, Record]]:
+    """Of one score: images -> seed -> record; moments that not every run has come to are left out."""
+    found: dict[int, dict[int, Record]] = {}
+    for run in runs:
+        for record in run.records:
+            if record.name == name and record.value is not None:
+                found.setdefault(record.nimg, {})[run.seed] = record
+    most = max(map(len, found.values()), default=0)
+    return {nimg: seeds for nimg, seeds in sorted(found.items()) if len(seeds) == most}
+
+
+def curves(systems: Mapping[str, Sequence[Run]], table: Table, seconds: bool = False) -> Figure:
+    """Each score of the table against images shown, or against seconds of training: mean and interval over seeds."""
+    columns = drawn(table)
+    across = "seconds of training" if seconds else "images shown"
+    small = f"{small_print(columns[0].protocol) if columns else ''}; line: mean over seeds, band: 95 % bootstrap interval"
+    figure, axes = panels(len(columns), f"Scores against {across}", small)
+    for axis, column in zip(axes, columns, strict=True):
+        for place, system in enumerate(table.systems):
+            points = _series(systems[system], column.name)
+            if not points:
+                continue
+            x = [np.mean([record.seconds for record in seeds.values()]) if seconds else at for at, seeds in points.items()]
+            found = [summarise({seed: float(record.value or 0) for seed, record in seeds.items()}) for seeds in points.values()]
+            colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+            means = [one.mean for one in found]
+            axis.plot(x, means, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=system)
+            bounds = [(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in found]
+            low, high = zip(*bounds, strict=True)
+            axis.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+        axis.set_title(label(column.name, column.better), size=9, color=INK, loc="left")
+        axis.set_xlabel(across, size=8, color=MUTED)
+        axis.set_xlim(left=0)
+        axis.xaxis.set_major_formatter(lambda value, _: number(value))
+        axis.locator_params(axis="x", nbins=5)
+    legend(figure, _fullest(axes))
+    return figure
+
+
+def _fullest(axes: Sequence[Axes]) -> Axes:
+    """The panel with the most systems in it: not every family has every score."""
+    return max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
+
+
+def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
+    """Quality against each other score that has a direction: a point for each seed, a large one for the mean.
+
+    Raises:
+        UserError: the quality is not in the table, or there is nothing to draw it against.
+    """
+    columns = {column.name: column for column in drawn(table)}
+    if quality not in columns:
+        raise UserError(f"--quality {quality}: not in the table; there are {', '.join(columns)}")
+    up = columns.pop(quality)
+    others = [column for column in columns.values() if column.better]
+    small = f"{small_print(up.protocol)}; at {table.at}; small: one seed, large: mean"
+    figure, axes = panels(len(others), f"{quality} against control", small)
+    for axis, column in zip(axes, others, strict=True):
+        for place, system in enumerate(table.systems):
+            x, y = column.cells[system], up.cells[system]
+            if not (x and y and x.summary and y.summary):
+                continue
+            style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "linestyle": ""}
+            seeds = sorted(set(x.values) & set(y.values))
+            axis.plot([x.values[s] for s in seeds], [y.values[s] for s in seeds], markersize=4, alpha=0.5, **style)
+            axis.plot(x.summary.mean, y.summary.mean, markersize=9, label=system, **style)
+        axis.set_xlabel(label(column.name, column.better), size=8, color=INK)
+        axis.set_ylabel(label(quality, up.better), size=8, color=INK)
+        axis.margins(0.15)
+    legend(figure, _fullest(axes))
+    return figure
+
+
+def ablation(groups: Mapping[str, Mapping[int, float]], key: str, score: str, better: str | None, small: str) -> Figure:
+    """One score against one setting: a point for each seed, the mean and its interval.
+
+    Args:
+        groups: the setting's value as text -> seed -> score.
+    """
+    figure, (axis,) = panels(1, f"{score} over {key}", small)
+    x, numbers = _places(list(groups))
+    order = x.argsort()
+    found = [summarise(values) for values in groups.values()]
+    means = np.asarray([one.mean for one in found])
+    ends = np.asarray([(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in found])
+    for at, values in zip(x, groups.values(), strict=True):
+        axis.plot([at] * len(values), list(values.values()), color=COLOURS[0], marker="o", linestyle="", alpha=0.35)
+    axis.errorbar(
+        x[order],
+        means[order],
+        yerr=np.abs(ends[order] - means[order, None]).T,
+        color=COLOURS[1],
+        marker="D",
+        markersize=5,
+        capsize=4,
+        linewidth=1.4,
+        linestyle="-" if numbers else "",
+    )
+    axis.set_xticks(x, list(groups))
+    axis.set_xlabel(key, size=8, color=MUTED)
+    axis.set_title(label(score, better), size=9, color=INK, loc="left")
+    axis.margins(x=0.15)
+    return figure
+
+
+def _places(values: Sequence[str]) -> tuple[NDArray[np.float64], bool]:
+    """Where values stand on an axis: numbers where they are, anything else evenly spaced. Whether they are numbers."""
     try:
         return np.asarray([float(value) for value in values]), True
     except ValueError:
         return np.arange(len(values), dtype=np.float64), False
 
 
+class _Sweep:
+    """A sweep laid out for drawing: values in order, the scores that change, and what to write beside them."""
+
+    def __init__(self, records: Sequence[Record], key: str) -> None:
+        table = sweeps.table(records, key)
+        x, self.numbers = _places(list(table.index))
+        order = x.argsort()
+        self.x, self.values = x[order], [str(table.index[place]) for place in order]
+        self.y = {name: table[name].to_numpy()[order] for name in table if not str(name).endswith("_real")}
+        self.ways = {record.name: record.protocol.get("better") for record in records}
+        still = [f"{name} {number(y[0])}" for name, y in self.y.items() if not (y != y[0]).any()]
+        self.moving = [name for name in self.y if f"{name} {number(self.y[name][0])}" not in still]
+        protocol = records[0].protocol
+        system = ", ".join(f"{protocol['system'][part]}" for part in ("weights", "precision") if part in protocol["system"])
+        self.small = f"{small_print(protocol)}, {system}" + (f"; the same everywhere: {', '.join(still)}" if still else "")
+
+    def label(self, name: str) -> str:
+        return label(name, self.ways[name])
+
+
 def sweep(records: Sequence[Record], key: str) -> Figure:
     """Each score against the value of a sampling setting."""
-    table = sweeps.table(records, key)
-    ways = {record.name: record.protocol.get("better") for record in records}
-    names = [name for name in table if not name.endswith("_real")]
-    x, numbers = places(list(table.index))
-    order = x.argsort()
-    figure, axes = panels(len(names), f"Scores over {key}", small_print(records[0].protocol))
-    for axis, name in zip(axes, names, strict=True):
-        axis.plot(x[order], table[name].to_numpy()[order], color=COLOURS[0], marker="o", markersize=4, linewidth=1.6)
-        axis.set_title(label(name, ways[name]), size=9, color=INK, loc="left")
+    laid = _Sweep(records, key)
+    figure, axes = panels(len(laid.moving), f"Scores over {key}", laid.small)
+    for axis, name in zip(axes, laid.moving, strict=True):
+        axis.plot(laid.x, laid.y[name], color=COLOURS[0], marker="o", markersize=4.5, linewidth=1.6)
+        axis.set_title(laid.label(name), size=9, color=INK, loc="left")
         axis.set_xlabel(key, size=8, color=MUTED)
-        if not numbers or len(x) <= 8:
-            axis.set_xticks(x, table.index, rotation=0 if numbers else 20)
+        axis.set_xticks(laid.x, laid.values)
     return figure
 
 
-def control(records: Sequence[Record], key: str, quality: str) -> Figure:
+def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure:
     """Quality against each other score, one point for each value of a sampling setting, joined in its order.
 
     Raises:
         UserError: the quality was not scored.
     """
-    table = sweeps.table(records, key)
-    ways = {record.name: record.protocol.get("better") for record in records}
-    if quality not in table:
-        raise UserError(f"--quality {quality}: it was not scored; there are {', '.join(table)}")
-    names = [name for name in table if name != quality and not name.endswith("_real")]
-    x, _ = places(list(table.index))
-    order = x.argsort()
-    figure, axes = panels(len(names), f"{quality} against control over {key}", small_print(records[0].protocol))
+    laid = _Sweep(records, key)
+    if quality not in laid.y:
+        raise UserError(f"--quality {quality}: it was not scored; there are {', '.join(laid.y)}")
+    names = [name for name in laid.moving if name != quality]
+    figure, axes = panels(len(names), f"{quality} against control, over {key}", laid.small)
     for axis, name in zip(axes, names, strict=True):
-        across, up = table[name].to_numpy()[order], table[quality].to_numpy()[order]
-        axis.plot(across, up, color=COLOURS[0], marker="o", markersize=4, linewidth=1.2)
-        for a, b, value in zip(across, up, table.index[order], strict=True):
-            axis.annotate(str(value), (a, b), xytext=(4, 4), textcoords="offset points", size=7, color=COLOURS[1])
-        axis.set_xlabel(label(name, ways[name]), size=8, color=INK)
-        axis.set_ylabel(label(quality, ways[quality]), size=8, color=INK)
-        axis.margins(0.12)
+        axis.plot(laid.y[name], laid.y[quality], color=COLOURS[0], marker="o", markersize=4.5, linewidth=1.2)
+        for at, up, value in zip(laid.y[name], laid.y[quality], laid.values, strict=True):
+            axis.annotate(value, (at, up), xytext=(5, 5), textcoords="offset points", size=8, color=COLOURS[1])
+        axis.set_xlabel(laid.label(name), size=8, color=INK)
+        axis.set_ylabel(laid.label(quality), size=8, color=INK)
+        axis.margins(0.15)
     return figure
