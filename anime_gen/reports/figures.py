@@ -13,9 +13,9 @@ from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record
 from anime_gen.reports import sweeps
 from anime_gen.reports.matching import COSTS
-from anime_gen.reports.render import ARROWS, number
+from anime_gen.reports.render import number
 from anime_gen.reports.runs import Run
-from anime_gen.reports.statistics import summarise
+from anime_gen.reports.statistics import Summary, summarise
 from anime_gen.reports.table import Column, Table
 
 if TYPE_CHECKING:
@@ -83,12 +83,14 @@ def legend(figure: Figure, axis: Axes) -> None:
 
 def label(name: str, better: str | None) -> str:
     """A score's name and the direction in which it gets better."""
-    return f"{name} ({ARROWS[better]} better)" if better else name
+    return f"{name}, {better} is better" if better else name  # in words: an arrow turns with the text of an axis
 
 
 def small_print(protocol: Mapping[str, Any]) -> str:
     """The heart of a protocol in one line."""
-    parts = [f"{protocol[key]:,} {what}" for key, what in (("num_fake", "samples"), ("num_real", "real")) if key in protocol]
+    parts = [
+        f"{protocol[key]:,} {what}" for key, what in (("num_fake", "samples"), ("num_real", "real")) if key in protocol
+    ]
     if "split" in protocol:
         parts.append(f"{protocol['split']} split")
     if size := protocol.get("data", {}).get("image_size"):
@@ -122,20 +124,27 @@ def curves(systems: Mapping[str, Sequence[Run]], table: Table, seconds: bool = F
     """Each score of the table against images shown, or against seconds of training: mean and interval over seeds."""
     columns = drawn(table)
     across = "seconds of training" if seconds else "images shown"
-    small = f"{small_print(columns[0].protocol) if columns else ''}; line: mean over seeds, band: 95 % bootstrap interval"
+    small = (
+        f"{small_print(columns[0].protocol) if columns else ''}; line: mean over seeds, band: 95 % bootstrap interval"
+    )
     figure, axes = panels(len(columns), f"Scores against {across}", small)
     for axis, column in zip(axes, columns, strict=True):
         for place, system in enumerate(table.systems):
             points = _series(systems[system], column.name)
             if not points:
                 continue
-            x = [np.mean([record.seconds for record in seeds.values()]) if seconds else at for at, seeds in points.items()]
-            found = [summarise({seed: float(record.value or 0) for seed, record in seeds.items()}) for seeds in points.values()]
+            x = [
+                np.mean([record.seconds for record in seeds.values()]) if seconds else at
+                for at, seeds in points.items()
+            ]
+            found = [
+                summarise({seed: float(record.value or 0) for seed, record in seeds.items()})
+                for seeds in points.values()
+            ]
             colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
             means = [one.mean for one in found]
             axis.plot(x, means, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=system)
-            bounds = [(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in found]
-            low, high = zip(*bounds, strict=True)
+            low, high = zip(*map(_bounds, found), strict=True)
             axis.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
         axis.set_title(label(column.name, column.better), size=9, color=INK, loc="left")
         axis.set_xlabel(across, size=8, color=MUTED)
@@ -151,17 +160,26 @@ def _fullest(axes: Sequence[Axes]) -> Axes:
     return max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
 
 
+def controls(table: Table, quality: str) -> list[Column]:
+    """What quality can be drawn against: the other scores with a direction; none where it is not in the table."""
+    columns = drawn(table)
+    there = quality in {column.name for column in columns}
+    return [column for column in columns if there and column.better and column.name != quality]
+
+
 def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
     """Quality against each other score that has a direction: a point for each seed, a large one for the mean.
 
     Raises:
         UserError: the quality is not in the table, or there is nothing to draw it against.
     """
-    columns = {column.name: column for column in drawn(table)}
-    if quality not in columns:
-        raise UserError(f"--quality {quality}: not in the table; there are {', '.join(columns)}")
-    up = columns.pop(quality)
-    others = [column for column in columns.values() if column.better]
+    others = controls(table, quality)
+    if not others:
+        there = ", ".join(column.name for column in drawn(table))
+        raise UserError(
+            f"--quality {quality}: it, or a score to draw it against, is not in the table; there are {there}"
+        )
+    up = next(column for column in table.columns if column.name == quality)
     small = f"{small_print(up.protocol)}; at {table.at}; small: one seed, large: mean"
     figure, axes = panels(len(others), f"{quality} against control", small)
     for axis, column in zip(axes, others, strict=True):
@@ -169,7 +187,11 @@ def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
             x, y = column.cells[system], up.cells[system]
             if not (x and y and x.summary and y.summary):
                 continue
-            style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "linestyle": ""}
+            style: dict[str, Any] = {
+                "color": COLOURS[place % len(COLOURS)],
+                "marker": MARKERS[place % len(MARKERS)],
+                "linestyle": "",
+            }
             seeds = sorted(set(x.values) & set(y.values))
             axis.plot([x.values[s] for s in seeds], [y.values[s] for s in seeds], markersize=4, alpha=0.5, **style)
             axis.plot(x.summary.mean, y.summary.mean, markersize=9, label=system, **style)
@@ -180,24 +202,32 @@ def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
     return figure
 
 
-def ablation(groups: Mapping[str, Mapping[int, float]], key: str, score: str, better: str | None, small: str) -> Figure:
-    """One score against one setting: a point for each seed, the mean and its interval.
+def ablation(table: Table, key: str, score: str) -> Figure:
+    """One score against one setting: a faint point for each seed, the mean and its interval.
 
     Args:
-        groups: the setting's value as text -> seed -> score.
+        table: of `table.lay(runs.ablation(...))`: its systems are the setting's values.
+
+    Raises:
+        UserError: the score is not in the table.
     """
-    figure, (axis,) = panels(1, f"{score} over {key}", small)
-    x, numbers = _places(list(groups))
+    column = next((column for column in table.columns if column.name == score), None)
+    if column is None:
+        raise UserError(f"{score}: not in the table; there are {', '.join(column.name for column in table.columns)}")
+    cells = {value: cell for value, cell in column.cells.items() if cell and cell.summary}
+    small = f"{small_print(column.protocol)}; at {table.at}; {column.verdict.reason}"
+    figure, (axis,) = panels(len(cells) and 1, f"{score} over {key}", small)
+    x, numbers = _places(list(cells))
     order = x.argsort()
-    found = [summarise(values) for values in groups.values()]
+    found = [cell.summary for cell in cells.values() if cell.summary]
     means = np.asarray([one.mean for one in found])
-    ends = np.asarray([(one.mean if one.low is None else one.low, one.mean if one.high is None else one.high) for one in found])
-    for at, values in zip(x, groups.values(), strict=True):
-        axis.plot([at] * len(values), list(values.values()), color=COLOURS[0], marker="o", linestyle="", alpha=0.35)
+    reach = np.abs(np.asarray([_bounds(one) for one in found]) - means[:, None])
+    for at, cell in zip(x, cells.values(), strict=True):
+        axis.plot([at] * len(cell.values), list(cell.values.values()), color=COLOURS[0], marker="o", ls="", alpha=0.35)
     axis.errorbar(
         x[order],
         means[order],
-        yerr=np.abs(ends[order] - means[order, None]).T,
+        yerr=reach[order].T,
         color=COLOURS[1],
         marker="D",
         markersize=5,
@@ -205,11 +235,18 @@ def ablation(groups: Mapping[str, Mapping[int, float]], key: str, score: str, be
         linewidth=1.4,
         linestyle="-" if numbers else "",
     )
-    axis.set_xticks(x, list(groups))
+    axis.set_xticks(x, list(cells))
     axis.set_xlabel(key, size=8, color=MUTED)
-    axis.set_title(label(score, better), size=9, color=INK, loc="left")
+    axis.set_title(label(score, column.better), size=9, color=INK, loc="left")
     axis.margins(x=0.15)
     return figure
+
+
+def _bounds(summary: Summary) -> tuple[float, float]:
+    """The interval; with one seed the mean alone."""
+    if summary.low is None or summary.high is None:
+        return summary.mean, summary.mean
+    return summary.low, summary.high
 
 
 def _places(values: Sequence[str]) -> tuple[NDArray[np.float64], bool]:
@@ -233,8 +270,12 @@ class _Sweep:
         still = [f"{name} {number(y[0])}" for name, y in self.y.items() if not (y != y[0]).any()]
         self.moving = [name for name in self.y if f"{name} {number(self.y[name][0])}" not in still]
         protocol = records[0].protocol
-        system = ", ".join(f"{protocol['system'][part]}" for part in ("weights", "precision") if part in protocol["system"])
-        self.small = f"{small_print(protocol)}, {system}" + (f"; the same everywhere: {', '.join(still)}" if still else "")
+        system = ", ".join(
+            f"{protocol['system'][part]}" for part in ("weights", "precision") if part in protocol["system"]
+        )
+        self.small = f"{small_print(protocol)}, {system}" + (
+            f"; the same everywhere: {', '.join(still)}" if still else ""
+        )
 
     def label(self, name: str) -> str:
         return label(name, self.ways[name])

@@ -18,12 +18,12 @@ PARAMETERS_WITHIN = 0.10
 
 
 class At(Enum):
-    """What is equal between runs that are compared."""
+    """What is equal between runs that are compared. In small letters: the command line offers the names."""
 
-    IMAGES = "images"
-    SECONDS = "seconds"
-    PARAMETERS = "parameters"
-    FINAL = "final"
+    images = "images"
+    seconds = "seconds"
+    parameters = "parameters"
+    final = "final"
 
 
 class Matched(NamedTuple):
@@ -36,20 +36,20 @@ class Matched(NamedTuple):
 def match(systems: Mapping[str, Sequence[Run]], at: At) -> Matched:
     """Lines up all runs of all systems.
 
-    IMAGES: the last scoring at or before the images that all runs have reached. SECONDS: the same for wall time.
-    PARAMETERS: as IMAGES, where the systems' parameters agree within 10 %. FINAL: each run's last scoring.
+    images: the last scoring at or before the images that all runs have reached. seconds: the same for wall time.
+    parameters: as images, where the systems' parameters agree within 10 %. final: each run's last scoring.
 
     Raises:
         UserError: a run was first scored after what the others have reached, or parameters differ or were not counted.
     """
-    if at is At.FINAL:
+    if at is At.final:
         return Matched(_until(systems, _images, math.inf), "each run's last scoring")
-    if at is At.SECONDS:
+    if at is At.seconds:
         limit = _reached_by_all(systems, _seconds)
         return Matched(_until(systems, _seconds, limit), f"{limit:,.0f} seconds of training")
     limit = _reached_by_all(systems, _images)
     words = f"{limit:,.0f} images"
-    if at is At.PARAMETERS:
+    if at is At.parameters:
         words = f"{_equal_parameters(systems)}, {words}"
     return Matched(_until(systems, _images, limit), words)
 

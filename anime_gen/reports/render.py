@@ -27,8 +27,10 @@ def head(column: Column) -> str:
 
 
 def interval(cell: Cell) -> str:
-    """ "[low, high]" of the mean, or nothing with one seed."""
+    """ "[low, high]" of the mean, or nothing with one seed or where all have the same value."""
     if cell.summary is None or cell.summary.low is None or cell.summary.high is None:
+        return ""
+    if cell.summary.low == cell.summary.high:
         return ""
     return f"[{number(cell.summary.low)}, {number(cell.summary.high)}]"
 
@@ -38,7 +40,7 @@ def in_words(cell: Cell | None, mark: str = "*") -> str:
     if cell is None:
         return "-"
     if cell.summary is None:
-        return "not asked"
+        return "undefined" if cell.asked else "not asked"
     chance = "" if cell.probability_best is None else f"P={cell.probability_best:.2f}"
     parts = (number(cell.summary.mean), interval(cell), f"n={cell.summary.n}", chance, mark if cell.best else "")
     return " ".join(filter(None, parts))
@@ -49,7 +51,10 @@ def explanation(table: Table) -> list[str]:
     lines = [
         f"At {table.at}. Mean over n seeds [{CONFIDENCE:.0%} bootstrap interval], P: probability of the best mean, "
         "*: best mean.",
-        *(f"  {system}: scored at {images:,} images, {seconds:,.0f} s" for system, (images, seconds) in table.reached.items()),
+        *(
+            f"  {system}: scored at {images:,} images, {seconds:,.0f} s"
+            for system, (images, seconds) in table.reached.items()
+        ),
         *table.notes,
     ]
     lines += [f"Not laid side by side, because measured differently: {refused}" for refused in table.refused]
@@ -78,7 +83,9 @@ def markdown(table: Table) -> str:
     """For a README or an issue."""
     from tabulate import tabulate
 
-    grid = tabulate(_rows(table, "**best**"), headers=["score", *table.systems], tablefmt="github", disable_numparse=True)
+    grid = tabulate(
+        _rows(table, "**best**"), headers=["score", *table.systems], tablefmt="github", disable_numparse=True
+    )
     notes = [line.strip() for line in (*explanation(table), *verdicts(table))]
     return "\n".join([grid, "", *(f"- {line.replace('*:', 'best:')}" for line in notes)]) + "\n"
 
@@ -94,7 +101,7 @@ def tidy(table: Table) -> Iterable[dict[str, object]]:
                 "score": column.name,
                 "better": column.better,
                 "system": system,
-                "state": "not scored" if cell is None else "not asked" if summary is None else "scored",
+                "state": "not scored" if cell is None else "scored" if summary else in_words(cell),
                 "mean": summary and summary.mean,
                 "low": summary and summary.low,
                 "high": summary and summary.high,
@@ -136,7 +143,8 @@ def as_json(table: Table) -> str:
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: 2.5rem auto; max-width: 78rem; padding: 0 1rem }
-h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem } .small { color: #666; font-size: .85rem }
+h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
+.small { color: #666; font-size: .85rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; margin: 1rem 0 }
 th, td { padding: .35rem .9rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap }
 th:first-child, td:first-child { text-align: left } thead th { border-bottom: 2px solid #222 }

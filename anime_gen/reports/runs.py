@@ -127,3 +127,35 @@ def _name(family: str, run: Run, apart: list[str]) -> str:
     if len(apart) > 2:
         return f"{family}/{run.name}"
     return f"{family} {', '.join(f'{key.rsplit(".", 1)[-1]}={run.settings.get(key)}' for key in apart)}"
+
+
+def ablation(runs: Sequence[Run], key: str) -> dict[str, list[Run]]:
+    """The most runs that differ in one setting and their seeds alone, by the setting's value as text.
+
+    A class is a setting together with its arguments: they have no meaning for another class.
+
+    Args:
+        key: of `differing`.
+
+    Returns:
+        Nothing where no two values were tried with all else equal.
+    """
+    own = key.removesuffix("class_path") + "init_args." if key.endswith("class_path") else key + "."
+    rest: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        fixed = sorted(
+            (name, repr(value)) for name, value in run.system.items() if name != key and not name.startswith(own)
+        )
+        value = str(run.settings.get(key))
+        rest.setdefault(repr(fixed), {}).setdefault(value, []).append(run)
+    tried = [values for values in rest.values() if len(values) > 1]
+    return max(tried, key=lambda values: sum(map(len, values.values())), default={})
+
+
+def find(root: str | Path = "runs") -> list[Path]:
+    """All run folders with scores, root/<family>/<name>, but those of `make smoke`, whose scores mean nothing."""
+    return [
+        file.parent
+        for file in sorted(Path(root).glob("*/*/metrics.json"))
+        if (file.parent / "config.yaml").exists() and file.parent.parent.name != "smoke"
+    ]

@@ -15,7 +15,8 @@ from anime_gen.reports.statistics import Summary, Values, Verdict, probability_b
 class Cell(NamedTuple):
     """One system's values of one score."""
 
-    values: Values  # seed -> value; empty: nobody asked for it
+    values: Values  # seed -> value
+    asked: bool  # without values: asked for, but undefined (no sample has a face), or not asked for
     summary: Summary | None
     probability_best: float | None  # None: no direction, or too few seeds
     best: bool  # the best mean of the column
@@ -53,8 +54,17 @@ class Table(NamedTuple):
     reached: dict[str, tuple[int, float]]  # by system: images and seconds of the scorings that count, at most
 
 
-def compare(runs: Sequence[Run], at: At = At.IMAGES, only: Sequence[str] | None = None) -> Table:
+def compare(runs: Sequence[Run], at: At = At.images, only: Sequence[str] | None = None) -> Table:
     """Lays runs side by side, those of one system (see `runs.systems`) as seeds of it.
+
+    Raises:
+        UserError: as `lay`.
+    """
+    return lay(systems(runs), at, only)
+
+
+def lay(groups: Mapping[str, Sequence[Run]], at: At = At.images, only: Sequence[str] | None = None) -> Table:
+    """Lays named groups of runs side by side, the runs of each as its seeds.
 
     Args:
         only: names of scores, in this order; None: all.
@@ -63,9 +73,9 @@ def compare(runs: Sequence[Run], at: At = At.IMAGES, only: Sequence[str] | None 
         UserError: nothing to compare, runs that cannot be lined up, a score that no run has, or no score that was
             measured alike.
     """
-    if not runs:
-        raise UserError("compare: name run folders, such as runs/*/*")
-    named, notes = _one_run_a_seed(systems(runs))
+    if not groups:
+        raise UserError("compare: there are no runs with scores; name run folders, such as runs/diffusion/*")
+    named, notes = _one_run_a_seed(groups)
     matched = match(named, at)
     present = list(dict.fromkeys(name for runs in matched.records.values() for run in runs for name in run))
     if unknown := set(only or ()) - set(present):
@@ -73,7 +83,9 @@ def compare(runs: Sequence[Run], at: At = At.IMAGES, only: Sequence[str] | None 
     columns, refused = [], []
     for name in only or present:
         found = {
-            system: {run.seed: scored[name] for run, scored in zip(named[system], records, strict=True) if name in scored}
+            system: {
+                run.seed: scored[name] for run, scored in zip(named[system], records, strict=True) if name in scored
+            }
             for system, records in matched.records.items()
         }
         differs = _differing([record for seeds in found.values() for record in seeds.values()])
@@ -93,7 +105,7 @@ def compare(runs: Sequence[Run], at: At = At.IMAGES, only: Sequence[str] | None 
     return Table(list(named), columns, refused, matched.words, notes, reached)
 
 
-def _one_run_a_seed(named: Mapping[str, list[Run]]) -> tuple[dict[str, list[Run]], list[str]]:
+def _one_run_a_seed(named: Mapping[str, Sequence[Run]]) -> tuple[dict[str, list[Run]], list[str]]:
     """Two runs of one seed are one sample of luck, not two: the last named counts."""
     kept, notes = {}, []
     for system, runs in named.items():
@@ -130,6 +142,7 @@ def _column(name: str, found: Mapping[str, Mapping[int, Record]]) -> Column:
     cells = {
         system: Cell(
             seeds,
+            any(record.protocol.get("observed", {}).get("num_asked") for record in found[system].values()),
             summaries.get(system),
             chances.get(system),
             len(asked) > 1 and system in summaries and summaries[system].mean == winner,
