@@ -35,7 +35,9 @@ def build_parser() -> Options:
         description="Scores a run at several values of a setting of its sampler: the same validation conditions and "
         "seeds each time. Writes RUN/tradeoff/SETTING/: metrics.json, scores.csv, scores.png, control.png.",
         epilog="anime-gen tradeoff runs/diffusion/NAME --vary guidance.tags --over 0,1,2,4,8 --data.score_images 256. "
-        "Keys are those of `anime-gen validate`: --model.settings.steps=10 holds another setting elsewhere.",
+        "Keys are those of `anime-gen validate`: --model.settings.steps=10 holds another setting elsewhere. Where a "
+        "setting is one number so far, an entry of it leaves its other entries unnamed (guidance: at 1); name them: "
+        "--model.settings.guidance='{landmarks: 2}'.",
         allow_abbrev=False,
     )
     parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")

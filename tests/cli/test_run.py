@@ -14,6 +14,7 @@ from PIL import Image
 from anime_gen.cli.compare import faces
 from anime_gen.cli.family import data_of
 from anime_gen.cli.tradeoff import changed as changed_setting
+from anime_gen.cli.tradeoff import opened
 from anime_gen.cli.train import suite
 from anime_gen.contract import UserError
 from anime_gen.data.captions import caption_tokens
@@ -338,11 +339,19 @@ def test_tradeoff_says_what_is_wrong(run, here, monkeypatch, vary, over, expecte
     assert expected in done.stderr.strip().splitlines()[-1]
 
 
+def test_the_other_settings_can_be_held_elsewhere(run, tmp_path):
+    cli = opened(run, run / "checkpoints" / "last.ckpt", tmp_path, ["--model.settings.guidance={landmarks: 2}"])
+    assert cli.model.settings.guidance == {"landmarks": 2}
+    assert changed_setting(cli.model.settings, "guidance.tags", 7).guidance == {"landmarks": 2, "tags": 7}
+
+
 def test_one_entry_of_a_mapping_is_varied():
     settings = DiffusionSettings(guidance={"tags": 1.0, "landmarks": 3.0}, rescale=0.5)
     version = changed_setting(settings, "guidance.tags", 7)
     assert (version.guidance, version.rescale) == ({"tags": 7.0, "landmarks": 3.0}, 0.5)
     assert changed_setting(DiffusionSettings(guidance=2.0), "guidance.tags", 7).guidance == {"tags": 7.0}
+    with pytest.raises(UserError, match="this family's sampler has no settings"):
+        changed_setting(None, "steps", 3)
     heun = changed_setting(settings, "sampler", "anime_gen.families.diffusion.Heun")
     assert "Heun" in repr(heun)
 
