@@ -61,7 +61,7 @@ def panels(count: int, title: str, small: str, columns: int = 3) -> tuple[Figure
         axis.grid(color="#e6e6e6", linewidth=0.8)
         axis.set_axisbelow(True)
         axis.tick_params(labelsize=8, colors=MUTED, labelcolor=INK)
-        axis.locator_params(axis="y", nbins=5)
+        axis.locator_params(nbins=5)
     return figure, axes
 
 
@@ -150,7 +150,6 @@ def curves(systems: Mapping[str, Sequence[Run]], table: Table, seconds: bool = F
         axis.set_xlabel(across, size=8, color=MUTED)
         axis.set_xlim(left=0)
         axis.xaxis.set_major_formatter(lambda value, _: number(value))
-        axis.locator_params(axis="x", nbins=5)
     legend(figure, _fullest(axes))
     return figure
 

@@ -130,22 +130,25 @@ def _column(name: str, found: Mapping[str, Mapping[int, Record]]) -> Column:
         for system, records in found.items()
     }
     asked = {system: seeds for system, seeds in values.items() if seeds}
-    record = next(record for system in (asked or found) for record in found[system].values())
+    # A value that is undefined may carry a protocol of its own: it has counted nothing.
+    record = next(one for seeds in found.values() for one in seeds.values() if one.value is not None or not asked)
     better = record.protocol.get("better")
     summaries = {system: summarise(seeds) for system, seeds in asked.items()}
     chances: Mapping[str, float | None] = {}
-    winner, decided = None, Verdict(None, "no direction is better")
+    winner, decided = None, Verdict(None, "no direction is better" if asked else "undefined or not asked in every run")
     if better and asked:
         chances = probability_best(asked, better == "higher") if len(asked) > 1 else {}
         decided = verdict(asked, better == "higher")
-        winner = (max if better == "higher" else min)(summary.mean for summary in summaries.values())
+        means = {summary.mean for summary in summaries.values()}
+        if len(means) > 1:  # where all are alike, nobody is the best
+            winner = (max if better == "higher" else min)(means)
     cells = {
         system: Cell(
             seeds,
             any(record.protocol.get("observed", {}).get("num_asked") for record in found[system].values()),
             summaries.get(system),
             chances.get(system),
-            len(asked) > 1 and system in summaries and summaries[system].mean == winner,
+            system in summaries and summaries[system].mean == winner,
         )
         if found[system]
         else None

@@ -175,6 +175,15 @@ def test_asked_but_undefined_is_not_unasked(make, tmp_path):
     ]  # fmt: skip
 
 
+def test_where_all_are_alike_nobody_is_best(folders):
+    for folder in folders:
+        edit(folder, lambda record: record._replace(value=0.0) if record.name == "fd_judge" else record)
+    fd = column(compare([read_run(folder) for folder in folders]), "fd_judge")
+    assert not any(cell.best for cell in fd.cells.values())
+    assert [cell.probability_best for cell in fd.cells.values()] == pytest.approx([1 / 3] * 3)
+    assert fd.verdict.best is None
+
+
 def test_every_form_says_the_same(runs):
     table = compare(runs)
     value = render.number(column(table, "fd_judge").cells["diffusion"].summary.mean)
