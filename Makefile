@@ -8,6 +8,7 @@ NAME ?= $(shell date +%Y%m%d-%H%M%S)
 DATA ?=
 ARGS ?=
 RESUME ?=
+RUNS ?=
 
 PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3))
 BIN := .venv/bin
@@ -15,7 +16,7 @@ ENV := .venv/.complete
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke test test-slow dashboard judge painter-check lint format lock golden clean
+.PHONY: help env experiment smoke test test-slow compare notebooks dashboard judge painter-check lint format lock golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,13 @@ test: $(ENV) ## what must pass before anything lands (under 12 minutes on two co
 
 test-slow: $(ENV) ## the checks that take longer
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+compare: $(ENV) ## all families' runs (or RUNS="runs/diffusion/a runs/dcgan/b") in one table, with figures
+	@$(BIN)/anime-gen compare $(RUNS) $(ARGS)
+
+notebooks: $(ENV) ## run notebooks/*.ipynb on the runs there are; copies with their pictures go to runs/notebooks
+	@mkdir -p runs/notebooks
+	@$(BIN)/jupyter-execute notebooks/*.ipynb --output $(CURDIR)/runs/notebooks/{notebook_name} $(ARGS)
 
 dashboard: $(ENV) ## TensorBoard over all runs
 	@$(BIN)/tensorboard --logdir runs $(ARGS)

@@ -73,6 +73,7 @@ def tile(
     conditions: Condition | None = None,
     vocabulary: Vocabulary | None = None,
     captions: list[str | None] | None = None,
+    headings: list[str] | None = None,
 ) -> Image.Image:
     """Pictures in rows of `columns`; with `conditions`, row i of the grid begins with the panel of condition i.
 
@@ -82,6 +83,7 @@ def tile(
         conditions: one row for each row of the grid; None draws pictures only.
         vocabulary: the words of the conditions.
         captions: of each row, for a family that reads them.
+        headings: one for each column; an empty one leaves its room to the one before it.
     """
     pictures = images_NCHW.permute(0, 2, 3, 1).cpu().numpy()
     factor = max(1, -(-TILE // pictures.shape[1]))
@@ -101,4 +103,22 @@ def tile(
     for i, picture in enumerate(pictures):
         row, column = divmod(i, columns)
         sheet.paste(Image.fromarray(picture), (margin + GAP + column * (side + GAP), GAP + row * (side + GAP)))
-    return sheet
+    return _headed(sheet, headings, margin) if headings else sheet
+
+
+def _headed(sheet: Image.Image, headings: list[str], margin: int) -> Image.Image:
+    """The sheet below a line of headings, which are made small enough for their columns."""
+    column = (sheet.width - margin - GAP) / len(headings)
+    starts = [place for place, heading in enumerate(headings) if heading]
+    font = ImageFont.load_default(size=16)
+    crowded = max(
+        font.getlength(headings[start]) / ((end - start) * column - GAP)
+        for start, end in zip(starts, [*starts[1:], len(headings)], strict=True)
+    )
+    font = ImageFont.load_default(size=max(8.0, 16 / max(crowded, 1.0)))
+    taller = Image.new("RGB", (sheet.width, sheet.height + 26), PAPER)
+    taller.paste(sheet, (0, 26))
+    draw = ImageDraw.Draw(taller)
+    for start in starts:
+        draw.text((margin + GAP + start * column, 20), headings[start], fill=INK, font=font, anchor="ls")
+    return taller

@@ -24,6 +24,8 @@ VERBS = {
     "test": Verb("anime_gen.cli.train:main", "score a run on the test pictures"),
     "predict": Verb("anime_gen.cli.train:main", "one sample for each test condition, as PNG files"),
     "sample": Verb("anime_gen.cli.sample:main", "RUN: draw faces with given tags, landmarks and seeds"),
+    "compare": Verb("anime_gen.cli.compare:main", "RUN...: families side by side in one table, with figures"),
+    "tradeoff": Verb("anime_gen.cli.tradeoff:main", "RUN: score it at several values of a setting of its sampler"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 

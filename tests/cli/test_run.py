@@ -11,9 +11,16 @@ import torch
 import yaml
 from PIL import Image
 
+from anime_gen.cli.compare import faces
+from anime_gen.cli.family import data_of
+from anime_gen.cli.tradeoff import changed as changed_setting
+from anime_gen.cli.tradeoff import opened
 from anime_gen.cli.train import suite
 from anime_gen.contract import UserError
 from anime_gen.data.captions import caption_tokens
+from anime_gen.families.diffusion.module import DiffusionSettings
+from anime_gen.metrics.protocol import quantise
+from anime_gen.reports.runs import read_run
 from anime_gen.run import load
 from anime_gen.vocabulary import LANDMARKS
 
@@ -282,3 +289,110 @@ def test_describe(here):
     assert total == generator + discriminator
     assert "multiply-adds" in done.stdout
     assert "kept for the backward" in done.stdout
+
+
+def test_tradeoff(run, here):
+    """At the run's own setting it repeats the run's scores; what was given for another setting is held."""
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    done = here("tradeoff", run, "--vary", "steps", "--over", "3,2", "--checkpoint", "last", "--quality", "kd_judge")
+    assert done.returncode == 0, done.stderr[-2000:]
+    folder = run / "tradeoff" / "steps"
+    records = json.loads((folder / "metrics.json").read_text())
+    at = {
+        steps: {r["name"]: r["value"] for r in records if r["protocol"]["system"]["varied"] == {"steps": steps}}
+        for steps in (2, 3)
+    }
+    own = [record for record in json.loads((run / "metrics.json").read_text()) if record["nimg"] == 64]
+    for record in own:
+        value = record["value"]
+        assert at[2][record["name"]] == (None if value is None else pytest.approx(value, rel=1e-5, abs=1e-9))
+    assert at[3]["kd_judge"] != at[2]["kd_judge"]
+    assert at[3]["tag_f1_real"] == at[2]["tag_f1_real"]
+    assert {r["protocol"]["num_real"] for r in records if r["name"] == "fd_judge"} == {16}  # counted once
+    assert {"2 steps" in r["protocol"]["system"]["sampling"] for r in records} == {True, False}
+    table = (folder / "scores.csv").read_text().splitlines()
+    assert table[0].startswith("steps,fd_judge,kd_judge")
+    assert [line.split(",")[0] for line in table[1:]] == ["3", "2"]
+    assert float(table[2].split(",")[2]) == at[2]["kd_judge"]
+    assert "kd_judge" in done.stdout
+    for name in ("scores", "control"):
+        assert Image.open(folder / f"{name}.png").width > 700
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("vary", "over", "expected"),
+    [
+        ("stepps", "1,2", "there is no such setting; it is one of steps, guidance"),
+        ("steps", "few,many", "--over: steps"),
+        ("steps", "0,1", "at least 1"),
+        ("steps", "2", "at least two values"),
+        ("steps", "2,2", "each once"),
+        ("steps", "{2", "with commas"),
+        ("guidance.labels", "1,2", "some of attributes, tags, text, landmarks, sketch"),
+    ],
+)
+def test_tradeoff_says_what_is_wrong(run, here, monkeypatch, vary, over, expected):
+    monkeypatch.setattr("lightning.Trainer.validate", None)  # all of this is found before
+    done = here("tradeoff", run, "--vary", vary, "--over", over)
+    assert done.returncode == 2, done.stderr[-1500:]
+    assert expected in done.stderr.strip().splitlines()[-1]
+
+
+def test_the_other_settings_can_be_held_elsewhere(run, tmp_path):
+    cli = opened(run, run / "checkpoints" / "last.ckpt", tmp_path, ["--model.settings.guidance={landmarks: 2}"])
+    assert cli.model.settings.guidance == {"landmarks": 2}
+    assert changed_setting(cli.model.settings, "guidance.tags", 7).guidance == {"landmarks": 2, "tags": 7}
+
+
+def test_one_entry_of_a_mapping_is_varied():
+    settings = DiffusionSettings(guidance={"tags": 1.0, "landmarks": 3.0}, rescale=0.5)
+    version = changed_setting(settings, "guidance.tags", 7)
+    assert (version.guidance, version.rescale) == ({"tags": 7.0, "landmarks": 3.0}, 0.5)
+    assert changed_setting(DiffusionSettings(guidance=2.0), "guidance.tags", 7).guidance == {"tags": 7.0}
+    with pytest.raises(UserError, match="this family's sampler has no settings"):
+        changed_setting(None, "steps", 3)
+    heun = changed_setting(settings, "sampler", "anime_gen.families.diffusion.Heun")
+    assert "Heun" in repr(heun)
+
+
+def test_compare(run, here, tmp_path):
+    """One run: no winner, its curves and its faces."""
+    done = here("compare", run, "--out", tmp_path / "out", "--faces", "2", "--at", "final", "--scores", "fd_judge")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "At each run's last scoring" in done.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *(f"compare.{form}" for form in ("txt", "csv", "json", "md", "html")),
+        *(f"{name}.png" for name in ("images", "seconds", "faces")),
+    }  # fmt: skip
+    for words, expected in (
+        (("--at", "luck"), "images"),
+        ((tmp_path,), "is no run"),
+        (("--scores", "fid"), "no run has it"),
+    ):
+        done = here("compare", run, *words, "--out", tmp_path / "no")
+        assert done.returncode == 2
+        assert expected in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "no").exists()
+
+
+def test_every_family_draws_the_same_faces(run):
+    """Two names for one run: the same pictures, those of `sample` with these seeds, beside the real ones."""
+    one = read_run(run)
+    sheet, left_out = faces({"a": [one], "b": [one]}, rows=2)
+    assert left_out == []
+    trained = load(run)
+    batch = next(iter(data_of(run).loader("validation", trained.module.needs, 2)))
+    made = quantise(trained.module.sample(batch.condition.rows(slice(2)), [1, 1]))
+    pixels = np.asarray(sheet)
+    side, gap = 96, 4  # 16 px, enlarged six times
+
+    def at(row, column):
+        x = sheet.width - (5 - column) * (side + gap)
+        y = sheet.height - (2 - row) * (side + gap)
+        return pixels[y : y + side : 6, x : x + side : 6].transpose(2, 0, 1)
+
+    for row in (0, 1):
+        np.testing.assert_array_equal(at(row, 0), quantise(batch.image_BCHW)[row].numpy())
+        for column in (2, 4):  # seed 1 of each
+            np.testing.assert_array_equal(at(row, column), made[row].numpy())

@@ -1,0 +1,313 @@
+"""Figures of runs. Each function returns a matplotlib Figure that nothing global knows of; `png` makes a file of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anime_gen.contract import UserError
+from anime_gen.metrics.protocol import Record
+from anime_gen.reports import sweeps
+from anime_gen.reports.matching import COSTS
+from anime_gen.reports.render import number
+from anime_gen.reports.runs import Run
+from anime_gen.reports.statistics import Summary, summarise
+from anime_gen.reports.table import Column, Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart with every kind of colour blindness; markers tell what is printed in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+INK, MUTED = "#222222", "#666666"
+WIDTH, HEIGHT = 3.5, 2.7  # of a panel, inches
+HEAD = 0.75  # of title, small print and legend, inches
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=144, facecolor="white")
+    return file.getvalue()
+
+
+def panels(count: int, title: str, small: str, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` equal panels under a title and a line of small print.
+
+    Raises:
+        UserError: there is nothing to draw.
+    """
+    from matplotlib.figure import Figure
+
+    if not count:
+        raise UserError(f"{title}: no score to draw")
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    width, height = max(columns * WIDTH, 5.5), rows * HEIGHT + HEAD + 0.15
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    engine.set(rect=(0, 0, 1, 1 - HEAD / height), h_pad=0.08, w_pad=0.08)
+    figure.text(0.12 / width, 1 - 0.1 / height, title, size=12, weight="bold", color=INK, va="top")
+    figure.text(0.12 / width, 1 - 0.36 / height, small, size=8, color=MUTED, va="top")
+    axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(color="#e6e6e6", linewidth=0.8)
+        axis.set_axisbelow(True)
+        axis.tick_params(labelsize=8, colors=MUTED, labelcolor=INK)
+        axis.locator_params(nbins=5)
+    return figure, axes
+
+
+def legend(figure: Figure, axis: Axes) -> None:
+    """The lines of one panel, in a row under the small print."""
+    handles, names = axis.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        names,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - 0.5 / figure.get_figheight()),
+        ncols=len(names),
+        frameon=False,
+        fontsize=8.5,
+        handlelength=1.6,
+        columnspacing=1.6,
+    )
+
+
+def label(name: str, better: str | None) -> str:
+    """A score's name and the direction in which it gets better."""
+    return f"{name}, {better} is better" if better else name  # in words: an arrow turns with the text of an axis
+
+
+def small_print(protocol: Mapping[str, Any]) -> str:
+    """The heart of a protocol in one line."""
+    parts = [
+        f"{protocol[key]:,} {what}" for key, what in (("num_fake", "samples"), ("num_real", "real")) if key in protocol
+    ]
+    if "split" in protocol:
+        parts.append(f"{protocol['split']} split")
+    if size := protocol.get("data", {}).get("image_size"):
+        parts.append(f"{size} px")
+    return ", ".join(parts)
+
+
+def drawn(table: Table) -> list[Column]:
+    """The columns that say something of how runs differ: scores with a direction or a spread, costs apart."""
+    return [
+        column
+        for column in table.columns
+        if column.name not in COSTS
+        and not column.name.endswith("_real")
+        and any(cell and cell.summary for cell in column.cells.values())
+    ]
+
+
+def _series(runs: Sequence[Run], name: str) -> dict[int, dict[int, Record]]:
+    """Of one score: images -> seed -> record; moments that not every run has come to are left out."""
+    found: dict[int, dict[int, Record]] = {}
+    for run in runs:
+        for record in run.records:
+            if record.name == name and record.value is not None:
+                found.setdefault(record.nimg, {})[run.seed] = record
+    most = max(map(len, found.values()), default=0)
+    return {nimg: seeds for nimg, seeds in sorted(found.items()) if len(seeds) == most}
+
+
+def curves(systems: Mapping[str, Sequence[Run]], table: Table, seconds: bool = False) -> Figure:
+    """Each score of the table against images shown, or against seconds of training: mean and interval over seeds."""
+    columns = drawn(table)
+    across = "seconds of training" if seconds else "images shown"
+    small = (
+        f"{small_print(columns[0].protocol) if columns else ''}; line: mean over seeds, band: 95 % bootstrap interval"
+    )
+    figure, axes = panels(len(columns), f"Scores against {across}", small)
+    for axis, column in zip(axes, columns, strict=True):
+        for place, system in enumerate(table.systems):
+            points = _series(systems[system], column.name)
+            if not points:
+                continue
+            x = [
+                np.mean([record.seconds for record in seeds.values()]) if seconds else at
+                for at, seeds in points.items()
+            ]
+            found = [
+                summarise({seed: float(record.value or 0) for seed, record in seeds.items()})
+                for seeds in points.values()
+            ]
+            colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+            means = [one.mean for one in found]
+            axis.plot(x, means, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=system)
+            low, high = zip(*map(_bounds, found), strict=True)
+            axis.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+        axis.set_title(label(column.name, column.better), size=9, color=INK, loc="left")
+        axis.set_xlabel(across, size=8, color=MUTED)
+        axis.set_xlim(left=0)
+        axis.xaxis.set_major_formatter(lambda value, _: number(value))
+    legend(figure, _fullest(axes))
+    return figure
+
+
+def _fullest(axes: Sequence[Axes]) -> Axes:
+    """The panel with the most systems in it: not every family has every score."""
+    return max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
+
+
+def controls(table: Table, quality: str) -> list[Column]:
+    """What quality can be drawn against: the other scores with a direction; none where it is not in the table."""
+    columns = drawn(table)
+    there = quality in {column.name for column in columns}
+    return [column for column in columns if there and column.better and column.name != quality]
+
+
+def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
+    """Quality against each other score that has a direction: a point for each seed, a large one for the mean.
+
+    Raises:
+        UserError: the quality is not in the table, or there is nothing to draw it against.
+    """
+    others = controls(table, quality)
+    if not others:
+        there = ", ".join(column.name for column in drawn(table))
+        raise UserError(
+            f"--quality {quality}: it, or a score to draw it against, is not in the table; there are {there}"
+        )
+    up = next(column for column in table.columns if column.name == quality)
+    small = f"{small_print(up.protocol)}; at {table.at}; small: one seed, large: mean"
+    figure, axes = panels(len(others), f"{quality} against control", small)
+    for axis, column in zip(axes, others, strict=True):
+        for place, system in enumerate(table.systems):
+            x, y = column.cells[system], up.cells[system]
+            if not (x and y and x.summary and y.summary):
+                continue
+            style: dict[str, Any] = {
+                "color": COLOURS[place % len(COLOURS)],
+                "marker": MARKERS[place % len(MARKERS)],
+                "linestyle": "",
+            }
+            seeds = sorted(set(x.values) & set(y.values))
+            axis.plot([x.values[s] for s in seeds], [y.values[s] for s in seeds], markersize=4, alpha=0.5, **style)
+            axis.plot(x.summary.mean, y.summary.mean, markersize=9, label=system, **style)
+        axis.set_xlabel(label(column.name, column.better), size=8, color=INK)
+        axis.set_ylabel(label(quality, up.better), size=8, color=INK)
+        axis.margins(0.15)
+    legend(figure, _fullest(axes))
+    return figure
+
+
+def ablation(table: Table, key: str, score: str) -> Figure:
+    """One score against one setting: a faint point for each seed, the mean and its interval.
+
+    Args:
+        table: of `table.lay(runs.ablation(...))`: its systems are the setting's values.
+
+    Raises:
+        UserError: the score is not in the table.
+    """
+    column = next((column for column in table.columns if column.name == score), None)
+    if column is None:
+        raise UserError(f"{score}: not in the table; there are {', '.join(column.name for column in table.columns)}")
+    cells = {value: cell for value, cell in column.cells.items() if cell and cell.summary}
+    small = f"{small_print(column.protocol)}; at {table.at}; {column.verdict.reason}"
+    figure, (axis,) = panels(len(cells) and 1, f"{score} over {key}", small)
+    x, numbers = _places(list(cells))
+    order = x.argsort()
+    found = [cell.summary for cell in cells.values() if cell.summary]
+    means = np.asarray([one.mean for one in found])
+    reach = np.abs(np.asarray([_bounds(one) for one in found]) - means[:, None])
+    for at, cell in zip(x, cells.values(), strict=True):
+        axis.plot([at] * len(cell.values), list(cell.values.values()), color=COLOURS[0], marker="o", ls="", alpha=0.35)
+    axis.errorbar(
+        x[order],
+        means[order],
+        yerr=reach[order].T,
+        color=COLOURS[1],
+        marker="D",
+        markersize=5,
+        capsize=4,
+        linewidth=1.4,
+        linestyle="-" if numbers else "",
+    )
+    axis.set_xticks(x, list(cells))
+    axis.set_xlabel(key, size=8, color=MUTED)
+    axis.set_title(label(score, column.better), size=9, color=INK, loc="left")
+    axis.margins(x=0.15)
+    return figure
+
+
+def _bounds(summary: Summary) -> tuple[float, float]:
+    """The interval; with one seed the mean alone."""
+    if summary.low is None or summary.high is None:
+        return summary.mean, summary.mean
+    return summary.low, summary.high
+
+
+def _places(values: Sequence[str]) -> tuple[NDArray[np.float64], bool]:
+    """Where values stand on an axis: numbers where they are, anything else evenly spaced. Whether they are numbers."""
+    try:
+        return np.asarray([float(value) for value in values]), True
+    except ValueError:
+        return np.arange(len(values), dtype=np.float64), False
+
+
+class _Sweep:
+    """A sweep laid out for drawing: values in order, the scores that change, and what to write beside them."""
+
+    def __init__(self, records: Sequence[Record], key: str) -> None:
+        table = sweeps.table(records, key)
+        x, self.numbers = _places(list(table.index))
+        order = x.argsort()
+        self.x, self.values = x[order], [str(table.index[place]) for place in order]
+        self.y = {name: table[name].to_numpy()[order] for name in table if not str(name).endswith("_real")}
+        self.ways = {record.name: record.protocol.get("better") for record in records}
+        still = [f"{name} {number(y[0])}" for name, y in self.y.items() if not (y != y[0]).any()]
+        self.moving = [name for name in self.y if f"{name} {number(self.y[name][0])}" not in still]
+        protocol = records[0].protocol
+        system = ", ".join(
+            f"{protocol['system'][part]}" for part in ("weights", "precision") if part in protocol["system"]
+        )
+        self.small = f"{small_print(protocol)}, {system}" + (
+            f"; the same everywhere: {', '.join(still)}" if still else ""
+        )
+
+    def label(self, name: str) -> str:
+        return label(name, self.ways[name])
+
+
+def sweep(records: Sequence[Record], key: str) -> Figure:
+    """Each score against the value of a sampling setting."""
+    laid = _Sweep(records, key)
+    figure, axes = panels(len(laid.moving), f"Scores over {key}", laid.small)
+    for axis, name in zip(axes, laid.moving, strict=True):
+        axis.plot(laid.x, laid.y[name], color=COLOURS[0], marker="o", markersize=4.5, linewidth=1.6)
+        axis.set_title(laid.label(name), size=9, color=INK, loc="left")
+        axis.set_xlabel(key, size=8, color=MUTED)
+        axis.set_xticks(laid.x, laid.values)
+    return figure
+
+
+def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure:
+    """Quality against each other score, one point for each value of a sampling setting, joined in its order.
+
+    Raises:
+        UserError: the quality was not scored.
+    """
+    laid = _Sweep(records, key)
+    if quality not in laid.y:
+        raise UserError(f"--quality {quality}: it was not scored; there are {', '.join(laid.y)}")
+    names = [name for name in laid.moving if name != quality]
+    figure, axes = panels(len(names), f"{quality} against control, over {key}", laid.small)
+    for axis, name in zip(axes, names, strict=True):
+        axis.plot(laid.y[name], laid.y[quality], color=COLOURS[0], marker="o", markersize=4.5, linewidth=1.2)
+        for at, up, value in zip(laid.y[name], laid.y[quality], laid.values, strict=True):
+            axis.annotate(value, (at, up), xytext=(5, 5), textcoords="offset points", size=8, color=COLOURS[1])
+        axis.set_xlabel(laid.label(name), size=8, color=INK)
+        axis.set_ylabel(laid.label(quality), size=8, color=INK)
+        axis.margins(0.15)
+    return figure

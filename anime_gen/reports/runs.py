@@ -1,0 +1,161 @@
+"""Run folders as plain rows: what was set, what was scored, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+
+from anime_gen.contract import UserError
+from anime_gen.metrics.protocol import Record, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Where a run lies and what it went on from say nothing of how it was trained.
+PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir")
+# Two runs that differ in these alone are the same system with other luck.
+SEEDS = ("seed_everything", "data.seed")
+
+
+class Run(NamedTuple):
+    """One run folder `runs/<family>/<name>`."""
+
+    family: str
+    name: str
+    path: Path
+    seed: int
+    settings: dict[str, Any]  # config.yaml, flattened: "model.init_args.lr" -> 0.001
+    records: list[Record]  # metrics.json, in the order they were written
+
+    @property
+    def system(self) -> dict[str, Any]:
+        """The settings without the seeds."""
+        return {key: value for key, value in self.settings.items() if key not in SEEDS}
+
+
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings and lists as one mapping of dotted keys to plain values; an empty one stays as it is."""
+    if isinstance(tree, Mapping):
+        items: Iterable[tuple[Any, Any]] = tree.items()
+    elif isinstance(tree, list):
+        items = enumerate(tree)
+    else:
+        return {prefix: tree}
+    found: dict[str, Any] = {}
+    for key, value in items:
+        found |= flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return found or {prefix: tree}
+
+
+def read_run(path: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        UserError: the folder holds no run, or one without scores.
+    """
+    path = Path(path)
+    config = path / "config.yaml"
+    if not config.is_file():
+        raise UserError(f"{path} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
+    try:
+        settings = flat(yaml.safe_load(config.read_text(encoding="utf-8")))
+        seed = int(settings["seed_everything"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as reason:
+        raise UserError(f"{config} is not the settings of a run (no seed_everything in it)") from reason
+    records = read(path / "metrics.json")
+    if not records:
+        raise UserError(f"{path} has no scores yet (metrics.json): let it run to its first scoring, or leave it out")
+    whole = path.resolve()
+    settings = {key: value for key, value in settings.items() if key not in PLACES}
+    return Run(whole.parent.name, whole.name, path, seed, settings, records)
+
+
+def scores(runs: Iterable[Run]) -> pd.DataFrame:
+    """All scores, one a row: family, run, seed, score, value (NaN: not asked), images, seconds, protocol (a dict)."""
+    import pandas as pd
+
+    columns = ["family", "run", "seed", "score", "value", "images", "seconds", "protocol"]
+    rows = [
+        (run.family, run.name, run.seed, record.name, record.value, record.nimg, record.seconds, record.protocol)
+        for run in runs
+        for record in run.records
+    ]
+    return pd.DataFrame(rows, columns=columns).astype({"value": "float64"})
+
+
+def settings(runs: Sequence[Run]) -> pd.DataFrame:
+    """The settings that differ between the runs: a row for each run (family, run), a column for each key.
+
+    A key that a run does not have (another class has it) is NaN.
+    """
+    import pandas as pd
+
+    index = pd.MultiIndex.from_tuples([(run.family, run.name) for run in runs], names=["family", "run"])
+    return pd.DataFrame([{key: run.settings.get(key) for key in differing(runs)} for run in runs], index=index)
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """The keys whose values are not the same in all runs, in the order of the first run that has them."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    return [key for key in keys if len({repr(run.settings.get(key, "(none)")) for run in runs}) > 1]
+
+
+def systems(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that differ in nothing but their seeds, under a name: the family's, and where a family has several
+    systems, what sets each apart (up to two keys, else the first run's name). Sorted by name, runs by seed.
+    """
+    grouped: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        grouped.setdefault((run.family, repr(sorted(run.system.items(), key=lambda item: item[0]))), []).append(run)
+    families: dict[str, list[list[Run]]] = {}
+    for (family, _), group in grouped.items():
+        families.setdefault(family, []).append(sorted(group, key=lambda run: run.seed))
+    named = {}
+    for family, groups in families.items():
+        apart = [key for key in differing([group[0] for group in groups]) if key not in SEEDS]
+        for group in groups:
+            named[_name(family, group[0], apart if len(groups) > 1 else [])] = group
+    return dict(sorted(named.items()))
+
+
+def _name(family: str, run: Run, apart: list[str]) -> str:
+    if not apart:
+        return family
+    if len(apart) > 2:
+        return f"{family}/{run.name}"
+    return f"{family} {', '.join(f'{key.rsplit(".", 1)[-1]}={run.settings.get(key)}' for key in apart)}"
+
+
+def ablation(runs: Sequence[Run], key: str) -> dict[str, list[Run]]:
+    """The most runs that differ in one setting and their seeds alone, by the setting's value as text.
+
+    A class is a setting together with its arguments: they have no meaning for another class.
+
+    Args:
+        key: of `differing`.
+
+    Returns:
+        Nothing where no two values were tried with all else equal.
+    """
+    own = key.removesuffix("class_path") + "init_args." if key.endswith("class_path") else key + "."
+    rest: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        fixed = sorted(
+            (name, repr(value)) for name, value in run.system.items() if name != key and not name.startswith(own)
+        )
+        value = str(run.settings.get(key))
+        rest.setdefault(repr(fixed), {}).setdefault(value, []).append(run)
+    tried = [values for values in rest.values() if len(values) > 1]
+    return max(tried, key=lambda values: sum(map(len, values.values())), default={})
+
+
+def find(root: str | Path = "runs") -> list[Path]:
+    """All run folders with scores, root/<family>/<name>, but those of `make smoke`, whose scores mean nothing."""
+    return [
+        file.parent
+        for file in sorted(Path(root).glob("*/*/metrics.json"))
+        if (file.parent / "config.yaml").exists() and file.parent.parent.name != "smoke"
+    ]
