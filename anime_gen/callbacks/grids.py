@@ -26,6 +26,8 @@ class Grids(L.Callback):
     def __init__(self, rows: int = 8, columns: int = 8) -> None:
         self.rows = rows
         self.columns = columns
+        # The pictures of the latest grid, uint8, on every rank.
+        self.latest = torch.zeros(0, 3, 1, 1, dtype=torch.uint8)
 
     @torch.no_grad()
     def pictures(self, trainer: L.Trainer, pl_module: GenerativeModule) -> tuple[Tensor, Condition]:
@@ -56,6 +58,7 @@ class Grids(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         pictures, shown = self.pictures(trainer, pl_module)
+        self.latest = pictures
         if not trainer.is_global_zero:
             return
         images_shown = pl_module.images_shown

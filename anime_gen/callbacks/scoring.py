@@ -12,14 +12,17 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
+from anime_gen.callbacks.grids import Grids
 from anime_gen.callbacks.stopwatch import Stopwatch
 from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import writing
 from anime_gen.data.source import Split
 from anime_gen.metrics import reference
+from anime_gen.metrics.diversity import ConditionDiversity
+from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.protocol import Record, Role, append, drop_after, quantise
-from anime_gen.metrics.scores import Scores, judge_scores
+from anime_gen.metrics.scores import Scored, Scores, judge_scores
 
 # A family that is told one of these knows where things are in the picture: its sample has a true picture, the one they
 # were read off. Many pictures have the same tags.
@@ -43,10 +46,12 @@ class Scoring(L.Callback):
         self.train_images = train_images
         self.stopwatch = Stopwatch()
         self._scores: Scores | None = None
+        self._diversity: ConditionDiversity | None = None
         # Where what the scores keep of real pictures is, or is to be, on disk.
         self._reference = Path()
         # The split whose real pictures the scores hold: they are counted once, and never mixed with another split's.
         self._real: str | None = None
+        self._counts_real_diversity = True
         self._began = 0.0
         self._spent = 0.0
 
@@ -60,10 +65,13 @@ class Scoring(L.Callback):
 
     def _begin(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._began = self.stopwatch.seconds()
+        self._counts_real_diversity = self._scores is None or self._real != split
         if self._scores is not None and self._real == split:
             return
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
-        self._scores = Scores(judge_scores(data.vocabulary)).to(pl_module.device)
+        judge = JudgeFeatures()
+        self._scores = Scores(judge_scores(data.vocabulary, judge)).to(pl_module.device)
+        self._diversity = ConditionDiversity(judge).to(pl_module.device)
         pictures: dict[str, Any] = {
             "train": data.content("train"),
             split: data.content(split),
@@ -84,7 +92,10 @@ class Scoring(L.Callback):
 
     def _batch(self, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
+        assert self._diversity is not None
         real = quantise(batch.image_BCHW)
+        if self._counts_real_diversity and pl_module.needs:
+            self._diversity.update(real)
         if self._real is None:
             self._scores.update(real, Role.HELD_OUT, batch.condition)
         asked = Condition(**{name: getattr(batch.condition, name) for name in pl_module.needs})
@@ -98,11 +109,11 @@ class Scoring(L.Callback):
             self._real = split
         images, seconds = pl_module.images_shown, self.stopwatch.seconds()
         shared = circumstances(split, trainer, pl_module)
-        records = [
-            Record(name, value, images, round(seconds, 1), {**protocol, **shared})
-            for name, value, protocol in self._scores.compute()
-        ]
+        scored = [*self._scores.compute(), self._scored_diversity(trainer, pl_module)]
         self._scores.reset()
+        records = [
+            Record(name, value, images, round(seconds, 1), {**protocol, **shared}) for name, value, protocol in scored
+        ]
         values = {record.name: record.value for record in records if record.value is not None}
         for name, value in values.items():
             pl_module.log(name, value, logger=False, rank_zero_only=False)
@@ -112,6 +123,22 @@ class Scoring(L.Callback):
                 logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
         if trainer.is_global_zero:
             append(self._file(trainer), records)
+
+    def _scored_diversity(self, trainer: L.Trainer, pl_module: GenerativeModule) -> Scored:
+        """Of the grid, whose rows are told the same."""
+        diversity = self._diversity
+        assert diversity is not None
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        grids = next((callback for callback in callbacks if isinstance(callback, Grids)), None)
+        if grids is not None and pl_module.needs:
+            conditions = torch.arange(len(grids.latest)) // grids.columns
+            mine = slice(trainer.global_rank, None, trainer.world_size)
+            diversity.update(grids.latest[mine], conditions[mine])
+            values = {name: float(value) for name, value in diversity.compute().items()}
+            diversity.reset()
+        else:
+            values = {}
+        return Scored(diversity.name, values.get(diversity.name), {**diversity.protocol(), "better": None})
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._begin("validation", trainer, pl_module)
@@ -185,11 +212,12 @@ def costs(
         "image_size": data.image_size,
         "system": {"precision": str(trainer.precision), "batch_size": data.batch_size},
     }
+    lower, higher = {"better": "lower"}, {"better": "higher"}
     values: list[tuple[str, float, dict[str, Any]]] = [
-        ("parameters", sum(part.numel() for part in pl_module.parameters() if part.requires_grad), {}),
-        ("parameters_drawing", sum(part.numel() for part in pl_module.averaged.parameters()), {}),
-        ("images_per_second", images / max(training_seconds, 1e-9), machine),
-        ("peak_memory_gib", peak_memory_gib(pl_module.device), machine),
+        ("parameters", sum(part.numel() for part in pl_module.parameters() if part.requires_grad), lower),
+        ("parameters_drawing", sum(part.numel() for part in pl_module.averaged.parameters()), lower),
+        ("images_per_second", images / max(training_seconds, 1e-9), {**machine, **higher}),
+        ("peak_memory_gib", peak_memory_gib(pl_module.device), {**machine, **lower}),
     ]
     return [Record(name, float(value), images, round(seconds, 1), protocol) for name, value, protocol in values]
 

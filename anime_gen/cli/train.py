@@ -17,7 +17,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from anime_gen.callbacks import Scoring
+from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
@@ -144,8 +144,8 @@ class SuiteCLI(LightningCLI):
             raise UserError(f"trainer: {one_line(str(error))}") from error
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks.append(self.watch)
-        # The others draw, save and print what it found.
-        callbacks.sort(key=lambda callback: not isinstance(callback, Scoring))
+        # Grids are drawn, and scored; the others save and print what was found.
+        callbacks.sort(key=lambda callback: (not isinstance(callback, Grids), not isinstance(callback, Scoring)))
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:

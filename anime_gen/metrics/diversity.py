@@ -142,6 +142,12 @@ class ConditionDiversity(Metric):
         self._sizes: dict[str, int] = {}
         self._observed: dict[str, float] = {}
 
+    def reset(self) -> None:
+        """Forgets the samples; real pictures stay."""
+        real = list(self.real)  # the list itself will be emptied
+        super().reset()
+        self.real = real
+
     @property
     def name(self) -> str:
         """As in metrics.json."""

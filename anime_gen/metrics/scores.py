@@ -68,8 +68,10 @@ class Scores(nn.Module):
         result = []
         for score in self.scores:
             values: dict[str, Tensor] = score.compute()
-            for name in score.names:
-                result.append(Scored(name, float(values[name]) if name in values else None, score.protocol_of(name)))
+            for name, higher in score.better.items():
+                better = None if higher is None else "higher" if higher else "lower"
+                protocol = {**score.protocol_of(name), "better": better}
+                result.append(Scored(name, float(values[name]) if name in values else None, protocol))
         return result
 
     def reset(self) -> None:
