@@ -24,6 +24,8 @@ VERBS = {
     "test": Verb("anime_gen.cli.train:main", "score a run on the test pictures"),
     "predict": Verb("anime_gen.cli.train:main", "one sample for each test condition, as PNG files"),
     "sample": Verb("anime_gen.cli.sample:main", "RUN: draw faces with given tags, landmarks and seeds"),
+    "study": Verb("anime_gen.cli.study:main", "FILE: train what an experiment file lists, then compare it"),
+    "dashboard": Verb("anime_gen.cli.dashboard:main", "TensorBoard over all runs, laid over each other"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 
@@ -76,8 +78,6 @@ def main(arguments: list[str] | None = None) -> int:
         near = difflib.get_close_matches(name, verbs, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(verbs)}"
         return fail(f"there is no verb {name!r}; {hint}")
-    from anime_gen.contract import UserError
-
     module, function = verbs[name].where.split(":")
     try:
         getattr(importlib.import_module(module), function)(name, arguments)
@@ -89,16 +89,23 @@ def main(arguments: list[str] | None = None) -> int:
             return 130
         raise
     except Exception as error:
-        # A constructor's complaint arrives wrapped in the exceptions of the parser that called it.
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, UserError):
-            cause = cause.__cause__ or cause.__context__
-        if cause is None:
+        reason = mistake(error)
+        if reason is None:
             if rank() and "Connection closed by peer" in str(error):
                 return 2  # the rank that has failed says why
             raise
-        return fail(str(cause))
+        return fail(str(reason))
     return 0
+
+
+def mistake(error: BaseException) -> BaseException | None:
+    """The user's mistake behind an exception: a constructor's complaint arrives wrapped in those of the parser."""
+    from anime_gen.contract import UserError
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def fail(message: str) -> int:
