@@ -102,7 +102,7 @@ def read_study(path: Path) -> Study:
     except UserError as reason:
         raise UserError(f"{path}: {reason}") from reason
     # Keys are taken as they are written: what a key may be is for `fit` to say.
-    runs = {name: Variant(**variant) for name, variant in written["runs"].items()}
+    runs = {name: Variant(own["family"], own.get("set", {})) for name, own in written["runs"].items()}
     study = Study(checked.title, runs, checked.seeds, written.get("overlay", {}))
     for name, variant in study.runs.items():
         if not variant.yaml.exists():
