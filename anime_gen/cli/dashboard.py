@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ def main(verb: str, arguments: list[str]) -> None:
         print(f"{len(board.copies)} runs of {options.runs}; new points every {SECONDS:.0f} s; Ctrl-C ends it")
         # All grids of a run, not ten of them.
         words = ["--logdir", folder, "--window_title", "anime_gen", "--samples_per_plugin", "images=1000,text=100"]
+        # SIGTERM ends this process as Ctrl-C does, so that the server and the folder do not outlive it.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", *words, *rest])
         try:
             while server.poll() is None:

@@ -71,7 +71,11 @@ def test_plan(write):
 
 def test_words_arrive_as_they_were_written(write):
     source = {"class_path": "anime_gen.data.PaintedFaces", "init_args": {"faces": 123}}
-    keys = {"data.source": source, "model.betas": [0.1, 0.2], "model.augment": "anime_gen.augment.diffaugment.DiffAugment"}
+    keys = {
+        "data.source": source,
+        "model.betas": [0.1, 0.2],
+        "model.augment": "anime_gen.augment.diffaugment.DiffAugment",
+    }
     study = read_study(write(overlay=keys, runs={"a": {"family": "dcgan"}}))
     cli = page.suite(plan(study, Path("out"))[0].words, run=False)
     assert cli.datamodule.source.faces == 123
@@ -152,18 +156,56 @@ def test_signals(number, ends):
     assert came == [number]
 
 
-def test_stopped_from_outside(write, tmp_path, monkeypatch):
-    """A run that a signal has ended is kept for the next call, and no other is begun."""
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Lets a shell script stand for the processes that train, which test_a_study has for real; says their words."""
     monkeypatch.setattr(page, "try_settings", lambda jobs: None)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    (tmp_path / "python").write_text("#!/bin/sh\nexit 130\n")
-    (tmp_path / "python").chmod(0o755)
+    log = tmp_path / "log"
+
+    def command(script):
+        (tmp_path / "python").write_text(f'#!/bin/sh\necho "$@" >> {log}\n{script}\n')
+        (tmp_path / "python").chmod(0o755)
+        log.write_text("")
+        return log
+
+    return command
+
+
+def test_stopped_from_outside(write, tmp_path, command):
+    """A run that a signal has ended is kept for the next call, and no other is begun."""
+    log = command("exit 130")
     with pytest.raises(KeyboardInterrupt):
         page.main("study", [str(write()), "--out", str(tmp_path / "out")])
-    assert [path.parent.parent.name for path in tmp_path.rglob("study.json")] == ["convolutional"]
+    assert len(log.read_text().splitlines()) == 1
     assert read_entry(plan(read_study(write()), tmp_path / "out")[0]).done is False
 
 
+def test_one_that_fails_does_not_stop_the_rest(write, here, tmp_path, command, monkeypatch):
+    calls = []
+    monkeypatch.setattr(page, "anime_gen", lambda words: calls.append(words) or 0)
+    log = command('case "$*" in *out/convolutional*) exit 1;; esac')
+    words = ("study", write(seeds=[0, 1]), "--out", tmp_path / "out")
+    done = here(*words)
+    assert done.returncode == 2
+    assert "failed: convolutional, seed 0; convolutional, seed 1 (" in done.stderr.strip().splitlines()[-1]
+    assert len(log.read_text().splitlines()) == 4
+    assert [Path(word).parent.name for word in calls.pop()[1:3]] == ["connected", "connected"]
+    last = tmp_path / "out" / "convolutional" / "1" / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    last.touch()
+    log = command("")
+    assert here(*words).returncode == 0
+    begun, resumed = log.read_text().splitlines()
+    assert begun.startswith("-m anime_gen fit --config=experiments/shared.yaml")
+    assert begun.endswith(f"--seed_everything=0 --data.seed=0 --run {tmp_path}/out/convolutional/0")
+    assert resumed == f"-m anime_gen resume {tmp_path}/out/convolutional/1"
+    log = command("")
+    assert here(*words).returncode == 0
+    assert log.read_text() == ""
+
+
+@pytest.mark.slow
 def test_a_study(write, here, tmp_path, monkeypatch):
     """One run is killed: the others are trained and compared. The next call goes on with it. The next does nothing."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
