@@ -94,7 +94,7 @@ def test_words_arrive_as_they_were_written(write):
         ({"runs": {"a": {"family": "gan"}}}, "there is no experiments/family/gan.yaml; there are: autoencoder, dcgan"),
         ({"runs": {"a": {"family": "dcgan", "sett": {"x": 1}}}}, "sett"),
         ({"runs": {"a/b": {"family": "dcgan"}}}, "no slash"),
-        ({"runs": {"a": {"family": "dcgan", "set": {"model.widht": 3}}}}, "runs.a: "),
+        ({"runs": {"a": {"family": "dcgan", "set": {"model.wide": 3}}}}, "runs.a: "),
         ({"runs": {"a": {"family": "dcgan", "set": {"data.image_size": 30}}}}, "runs.a: "),
     ],
 )
