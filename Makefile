@@ -9,6 +9,7 @@ DATA ?=
 ARGS ?=
 RESUME ?=
 RUNS ?=
+STUDY ?= experiments/compare.yaml
 
 PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3))
 BIN := .venv/bin
@@ -16,7 +17,7 @@ ENV := .venv/.complete
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke test test-slow compare notebooks dashboard judge painter-check lint format lock golden clean
+.PHONY: help env experiment smoke test test-slow compare notebooks dashboard judge painter-check lint format lock golden clean study comparison
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +68,14 @@ notebooks: $(ENV) ## run notebooks/*.ipynb on the runs there are; copies with th
 	@mkdir -p runs/notebooks
 	@$(BIN)/jupyter-execute notebooks/*.ipynb --output $(CURDIR)/runs/notebooks/{notebook_name} $(ARGS)
 
-dashboard: $(ENV) ## TensorBoard over all runs
-	@$(BIN)/tensorboard --logdir runs $(ARGS)
+study: $(ENV) ## train what STUDY (an experiment file) lists and is not done yet, then compare it
+	@$(BIN)/anime-gen study $(STUDY) $(ARGS)
+
+comparison: $(ENV) ## all families at equal time with three seeds, and their table (about an hour)
+	@$(BIN)/anime-gen study experiments/compare.yaml $(ARGS)
+
+dashboard: $(ENV) ## TensorBoard over all runs, laid over each other
+	@$(BIN)/anime-gen dashboard runs $(ARGS)
 
 judge: $(ENV) ## train the judge anew (about 15 minutes); its weights ship with the package
 	@$(BIN)/python -m anime_gen.metrics.train_judge $(ARGS)

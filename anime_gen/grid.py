@@ -122,3 +122,38 @@ def _headed(sheet: Image.Image, headings: list[str], margin: int) -> Image.Image
     for start in starts:
         draw.text((margin + GAP + start * column, 20), headings[start], fill=INK, font=font, anchor="ls")
     return taller
+
+
+def cut(sheet: Image.Image, columns: int, image_size: int) -> tuple[Image.Image, list[list[Image.Image]]]:
+    """What `tile` has joined: the margin with all rows' panels (no wider than 0 where there is none), and each row's
+    pictures, enlarged as they were drawn.
+    """
+    side = image_size * max(1, -(-TILE // image_size))
+    step = side + GAP
+    left = sheet.width - columns * step
+    panels = sheet.crop((GAP, 0, max(GAP, left - GAP), sheet.height))
+    rows = [
+        [sheet.crop((left + c * step, top, left + c * step + side, top + side)) for c in range(columns)]
+        for top in range(GAP, sheet.height - side, step)
+    ]
+    return panels, rows
+
+
+def beside(panels: Image.Image, titles: list[str], groups: list[list[list[Image.Image]]]) -> Image.Image:
+    """Groups of pictures side by side, each under its title: groups[g][row] are pictures, `panels` the rows' margin."""
+    side = groups[0][0][0].height
+    rows = max(len(group) for group in groups)
+    font = ImageFont.load_default(size=13)
+    head = 4 + 17 * max(title.count("\n") + 1 for title in titles)
+    widths = [len(group[0]) * (side + GAP) + 3 * GAP for group in groups]
+    sheet = Image.new("RGB", (panels.width + 4 * GAP + sum(widths), head + rows * (side + GAP) + GAP), PAPER)
+    sheet.paste(panels, (GAP, head))
+    draw = ImageDraw.Draw(sheet)
+    left = panels.width + 4 * GAP
+    for title, group, width in zip(titles, groups, widths, strict=True):
+        draw.text((left, 3), title, fill=INK, font=font)
+        for row, pictures in enumerate(group):
+            for column, picture in enumerate(pictures):
+                sheet.paste(picture, (left + column * (side + GAP), head + GAP + row * (side + GAP)))
+        left += width
+    return sheet

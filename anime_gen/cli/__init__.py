@@ -26,6 +26,8 @@ VERBS = {
     "sample": Verb("anime_gen.cli.sample:main", "RUN: draw faces with given tags, landmarks and seeds"),
     "compare": Verb("anime_gen.cli.compare:main", "RUN...: families side by side in one table, with figures"),
     "tradeoff": Verb("anime_gen.cli.tradeoff:main", "RUN: score it at several values of a setting of its sampler"),
+    "study": Verb("anime_gen.cli.study:main", "FILE: train what an experiment file lists, then compare it"),
+    "dashboard": Verb("anime_gen.cli.dashboard:main", "TensorBoard over all runs, laid over each other"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 
@@ -78,8 +80,6 @@ def main(arguments: list[str] | None = None) -> int:
         near = difflib.get_close_matches(name, verbs, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(verbs)}"
         return fail(f"there is no verb {name!r}; {hint}")
-    from anime_gen.contract import UserError
-
     module, function = verbs[name].where.split(":")
     try:
         getattr(importlib.import_module(module), function)(name, arguments)
@@ -91,16 +91,23 @@ def main(arguments: list[str] | None = None) -> int:
             return 130
         raise
     except Exception as error:
-        # A constructor's complaint arrives wrapped in the exceptions of the parser that called it.
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, UserError):
-            cause = cause.__cause__ or cause.__context__
-        if cause is None:
+        reason = mistake(error)
+        if reason is None:
             if rank() and "Connection closed by peer" in str(error):
                 return 2  # the rank that has failed says why
             raise
-        return fail(str(cause))
+        return fail(str(reason))
     return 0
+
+
+def mistake(error: BaseException) -> BaseException | None:
+    """The user's mistake behind an exception: a constructor's complaint arrives wrapped in those of the parser."""
+    from anime_gen.contract import UserError
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def fail(message: str) -> int:

@@ -165,8 +165,8 @@ def test_imports_go_one_way():
         "families": ("contract", "vocabulary", "run", "adversarial", "augment", "layers", "families"),
         "grid.py": ("contract", "vocabulary"),
         "run.py": ("contract", "vocabulary"),
-        "callbacks": ("contract", "vocabulary", "grid", "metrics", "callbacks"),
-        "reports": ("contract", "metrics", "reports"),
+        "callbacks": ("contract", "vocabulary", "data", "grid", "metrics", "callbacks"),
+        "reports": ("contract", "vocabulary", "grid", "metrics", "run", "reports"),
         "cli": ("contract", "vocabulary", "data", "grid", "metrics", "callbacks", "run", "reports", "cli"),
         "__main__.py": ("cli",),
     }
