@@ -56,7 +56,7 @@ smoke: $(ENV) ## every family a few seconds long: does everything run?
 
 test: $(ENV) ## what must pass before anything lands (under 12 minutes on two cores)
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	@$(BIN)/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
 
 test-slow: $(ENV) ## the checks that take longer
 	@$(BIN)/python -m pytest -m slow $(ARGS)

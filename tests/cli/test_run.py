@@ -198,7 +198,7 @@ def test_a_run_without_ema_gives_its_trained_weights(run, here, tmp_path):
     done = here("validate", "--config", run / "config.yaml", "--run", tmp_path / "v", "--ckpt_path", path)
     assert done.returncode == 0, done.stderr[-2000:]
     records = json.loads((tmp_path / "v" / "metrics.json").read_text())
-    assert {record["protocol"]["weights"] for record in records} == {"trained"}
+    assert {record["protocol"]["system"]["weights"] for record in records} == {"trained"}
 
 
 @pytest.mark.parametrize(
