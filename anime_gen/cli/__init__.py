@@ -24,6 +24,7 @@ VERBS = {
     "test": Verb("anime_gen.cli.train:main", "score a run on the test pictures"),
     "predict": Verb("anime_gen.cli.train:main", "one sample for each test condition, as PNG files"),
     "sample": Verb("anime_gen.cli.sample:main", "RUN: draw faces with given tags, landmarks and seeds"),
+    "score": Verb("anime_gen.cli.score:main", "--real DIR --fake DIR: compare any two folders of pictures"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 

@@ -77,7 +77,7 @@ def test_kernel_distance_is_unbiased():
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])
 def test_nearest(monkeypatch, rows):
-    monkeypatch.setattr(distances, "_ROWS", rows)
+    monkeypatch.setattr(distances, "_ENTRIES", rows * 25)
     torch.manual_seed(0)
     x, y = torch.randn(10, 6), torch.randn(25, 6)
     x[4] = y[7]
@@ -90,5 +90,5 @@ def test_chunks_change_nothing(monkeypatch):
     torch.manual_seed(0)
     x, y = torch.randn(50, 6), torch.randn(30, 6) + 0.5
     whole = distances.kernel_distance(x, y).item()
-    monkeypatch.setattr(distances, "_ROWS", 7)
+    monkeypatch.setattr(distances, "_ENTRIES", 7 * 30)
     assert distances.kernel_distance(x, y).item() == pytest.approx(whole, rel=1e-12)
