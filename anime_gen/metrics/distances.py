@@ -1,4 +1,4 @@
-"""Distances between sets of features: pure functions, float64 throughout.
+"""Distances between sets of features: pure functions, in float64 (but for `published_kid`).
 
 Suffixes: N, M pictures; D features.
 """
@@ -78,22 +78,32 @@ def kernel_distance(x_ND: Tensor, y_MD: Tensor) -> Tensor:
     return _cubic_within(x_ND) / (n * (n - 1)) + _cubic_within(y_MD) / (m * (m - 1)) - 2 * between / (n * m)
 
 
-def kernel_distances_of_subsets(x_ND: Tensor, y_MD: Tensor, subsets: int, size: int, seed: int) -> Tensor:
-    """KID as it is published: `kernel_distance` of random subsets, (subsets,) float64.
+def published_kid(real_ND: Tensor, fake_MD: Tensor, subsets: int, size: int, seed: int) -> Tensor:
+    """KID of random subsets as the published programs compute it, (subsets,) float64.
 
-    The subsets are those of torch-fidelity (`rng_seed`; its first input is y here), drawn without replacement by
-    NumPy's Mersenne twister, first of y and then of x. So the value depends on the order of the pictures.
+    `kernel_distance`, but in NumPy's float32: its rounding, some 1e-6 of the value, is part of published numbers. The
+    subsets are those of torch-fidelity (`rng_seed`), drawn without replacement by the Mersenne twister, first of fake
+    and then of real pictures. So the value depends on their order.
 
     Args:
-        x_ND, y_MD: features of real and sampled pictures, N and M at least `size`.
+        real_ND, fake_MD: features, N and M at least `size`.
     """
-    stream = np.random.RandomState(seed)  # its numbers are the published ones
-    found = []
-    for _ in range(subsets):
-        y = y_MD[torch.from_numpy(stream.choice(len(y_MD), size, replace=False)).to(y_MD.device)]
-        x = x_ND[torch.from_numpy(stream.choice(len(x_ND), size, replace=False)).to(x_ND.device)]
-        found.append(kernel_distance(x, y))
-    return torch.stack(found)
+    fake, real = (side.float().cpu().numpy() for side in (fake_MD, real_ND))
+    stream = np.random.RandomState(seed)
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T * (1 / x.shape[1]) + 1) ** 3
+
+    def within(x: np.ndarray) -> np.ndarray:
+        square = kernel(x, x)
+        return (square.sum(1) - square.diagonal()).sum()  # type: ignore[no-any-return]
+
+    found = np.empty(subsets)
+    for i in range(subsets):
+        x = fake[stream.choice(len(fake), size, replace=False)]
+        y = real[stream.choice(len(real), size, replace=False)]
+        found[i] = (within(x) + within(y)) / (size * (size - 1)) - 2 * kernel(x, y).sum(0).sum() / (size * size)
+    return torch.from_numpy(found)
 
 
 def _cubic(products: Tensor, width: int) -> Tensor:

@@ -147,7 +147,7 @@ class KID(_FeatureScore):
     """KID as it is published and as torch-fidelity computes it, name `kid_<extractor>`: the mean over random subsets.
 
     `observed` holds the standard deviation over subsets, which is not that of the mean. `kd_<extractor>` estimates the
-    same and needs neither seed nor subsets: this one is for comparison with numbers elsewhere.
+    same in float64 and needs neither seed nor subsets: this one is for comparison with numbers elsewhere.
     """
 
     def __init__(self, extractor: Extractor, subsets: int = 100, subset_size: int = 1000, seed: int = 2020) -> None:
@@ -161,13 +161,14 @@ class KID(_FeatureScore):
     def compute(self) -> dict[str, Tensor]:
         """The mean. Raises: UserError: fewer pictures on a side than a subset has."""
         real, fake = self._sides(self.subset_size)
-        found = distances.kernel_distances_of_subsets(real, fake, self.subsets, self.subset_size, self.seed)
+        found = distances.published_kid(real, fake, self.subsets, self.subset_size, self.seed)
         self._observed = {"std": float(found.std(correction=0))}
         return {self.names[0]: found.mean()}
 
     def protocol(self) -> dict[str, Any]:
         return {
             **super().protocol(),
+            "dtype": "float32",
             "estimator": "unbiased, mean over subsets, (x.y/D+1)^3",
             "subsets": self.subsets,
             "subset_size": self.subset_size,

@@ -92,3 +92,19 @@ def test_chunks_change_nothing(monkeypatch):
     whole = distances.kernel_distance(x, y).item()
     monkeypatch.setattr(distances, "_ENTRIES", 7 * 30)
     assert distances.kernel_distance(x, y).item() == pytest.approx(whole, rel=1e-12)
+
+
+def test_overlap_is_that_of_all_pairs(monkeypatch):
+    monkeypatch.setattr(distances, "_ENTRIES", 7 * 30)
+    torch.manual_seed(0)
+    x, y = torch.randn(40, 3).double(), torch.randn(30, 3).double() + 1.5
+    between, within = torch.cdist(x, y), [torch.cdist(z, z).sort(1).values for z in (x, y)]
+    found = distances.overlap(x, y, 2, 4)
+    inside = between <= within[0][:, 2, None]
+    assert found.precision.item() == pytest.approx(inside.any(0).double().mean().item())
+    assert found.recall.item() == pytest.approx((between <= within[1][:, 2]).any(1).double().mean().item())
+    near = between < within[0][:, 4, None]
+    assert found.density.item() == pytest.approx(near.sum().item() / 4 / 30)
+    assert found.coverage.item() == pytest.approx(near.any(1).double().mean().item())
+    assert 0 < found.precision < 1
+    assert 0 < found.coverage < 1
