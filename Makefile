@@ -17,7 +17,7 @@ ENV := .venv/.complete
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke test test-slow compare notebooks dashboard judge painter-check lint format lock golden clean study comparison
+.PHONY: help env experiment smoke test test-slow compare notebooks dashboard judge painter-check lint format lock golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ smoke: $(ENV) ## every family a few seconds long: does everything run?
 test: $(ENV) ## what must pass before anything lands (under 12 minutes on two cores)
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
+
+conformance: $(ENV) ## do scores agree with torch-fidelity's own, on the same pictures?
+	@$(BIN)/python -m pytest tests/metrics/test_conformance.py $(ARGS)
 
 test-slow: $(ENV) ## the checks that take longer
 	@$(BIN)/python -m pytest -m slow $(ARGS)

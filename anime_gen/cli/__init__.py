@@ -28,6 +28,7 @@ VERBS = {
     "tradeoff": Verb("anime_gen.cli.tradeoff:main", "RUN: score it at several values of a setting of its sampler"),
     "study": Verb("anime_gen.cli.study:main", "FILE: train what an experiment file lists, then compare it"),
     "dashboard": Verb("anime_gen.cli.dashboard:main", "TensorBoard over all runs, laid over each other"),
+    "score": Verb("anime_gen.cli.score:main", "--real DIR --fake DIR: compare any two folders of pictures"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 

@@ -55,6 +55,23 @@ def decode(path: Path, size: int) -> np.ndarray:
         return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
 
 
+def read(path: Path) -> np.ndarray:
+    """The whole picture as it is, upright, over white: no pixel is resized.
+
+    Returns:
+        uint8 (height, width, 3).
+
+    Raises:
+        Exception: as `decode`.
+    """
+    with Image.open(path) as file:
+        orientation = _orientation(file)
+        picture = _flatten(file)
+        if orientation in _UPRIGHT:
+            picture = picture.transpose(_UPRIGHT[orientation])
+        return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
 def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) in pixels as a viewer shows the picture, from the file's header alone.
 

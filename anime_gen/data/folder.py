@@ -45,6 +45,51 @@ class File(NamedTuple):
     changed: int
 
 
+def picture_files(folder: Path) -> dict[str, File]:
+    """Picture files by their path below the folder, in order. Links to folders are followed, once.
+
+    Raises:
+        UserError: no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"the folder {folder} does not exist: check the path")
+    found: list[File] = []
+    errors: list[OSError] = []
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=errors.append):
+        below = Path(root)
+        here = below.stat()
+        if (here.st_dev, here.st_ino) in seen:
+            # A link led back here. Its pictures would be there twice, under names that fall into other splits.
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        # Folders proper come before links to them: they give the pictures their names.
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".")),
+            key=lambda name: ((below / name).is_symlink(), name),
+        )
+        for name in names:
+            # Names with a dot first are other programs' (`._face.jpg` is not a picture).
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                path = below / name
+                try:
+                    status = path.stat()
+                except OSError as error:  # a link to nothing
+                    errors.append(error)
+                else:
+                    relative = path.relative_to(folder).as_posix()
+                    found.append(File(relative, status.st_size, status.st_mtime_ns))
+    if errors:
+        lost = sorted(f"{Path(error.filename).relative_to(folder)} ({error.strerror})" for error in errors)
+        warn(log, "skipped %d files or folders in %s: %s", len(lost), folder, some(lost))
+    if not found:
+        raise UserError(
+            f"there are no pictures in {folder} or below it ({', '.join(sorted(SUFFIXES))}): check the path"
+        )
+    return {file.name: file for file in sorted(found)}
+
+
 class Folder(Source):
     """Every picture below a folder, or those that a manifest names.
 
@@ -130,44 +175,7 @@ class Folder(Source):
 
     @cached_property
     def _files(self) -> dict[str, File]:
-        """Picture files by their path below the folder, in order."""
-        if not self.path.is_dir():
-            raise UserError(f"the folder {self.path} does not exist: check the path of the data source")
-        found: list[File] = []
-        errors: list[OSError] = []
-        seen = set()
-        for root, folders, names in os.walk(self.path, followlinks=True, onerror=errors.append):
-            below = Path(root)
-            here = below.stat()
-            if (here.st_dev, here.st_ino) in seen:
-                # A link led back here. Its pictures would be there twice, under names that fall into other splits.
-                folders.clear()
-                continue
-            seen.add((here.st_dev, here.st_ino))
-            # Folders proper come before links to them: they give the pictures their names.
-            folders[:] = sorted(
-                (name for name in folders if not name.startswith(".")),
-                key=lambda name: ((below / name).is_symlink(), name),
-            )
-            for name in names:
-                # Names with a dot first are other programs' (`._face.jpg` is not a picture).
-                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                    path = below / name
-                    try:
-                        status = path.stat()
-                    except OSError as error:  # a link to nothing
-                        errors.append(error)
-                    else:
-                        relative = path.relative_to(self.path).as_posix()
-                        found.append(File(relative, status.st_size, status.st_mtime_ns))
-        if errors:
-            lost = sorted(f"{Path(error.filename).relative_to(self.path)} ({error.strerror})" for error in errors)
-            warn(log, "skipped %d files or folders in %s: %s", len(lost), self.path, some(lost))
-        if not found:
-            raise UserError(
-                f"there are no pictures in {self.path} or below it ({', '.join(sorted(SUFFIXES))}): check the path"
-            )
-        return {file.name: file for file in sorted(found)}
+        return picture_files(self.path)
 
     @cached_property
     def _labels(self) -> Manifest:

@@ -1,16 +1,20 @@
-"""Distances between sets of features: pure functions, float64 throughout.
+"""Distances between sets of features: pure functions, in float64 (but for `published_kid`).
 
 Suffixes: N, M pictures; D features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-_ROWS = 1024  # rows of a pairwise matrix held at once: 1024 x 50,000 float64 are 0.4 GB
+# Entries of a pairwise matrix held at once (128 MB): memory does not grow with the number of pictures.
+_ENTRIES = 2**24
+_COLUMNS = 4096
 
 
 class Moments(NamedTuple):
@@ -69,20 +73,131 @@ def kernel_distance(x_ND: Tensor, y_MD: Tensor) -> Tensor:
     Returns:
         float64 scalar; it may be slightly below 0.
     """
-    x, y = x_ND.double(), y_MD.double()
-    n, m = len(x), len(y)
-    same_x, same_y = _kernel_sum(x, x) - _diagonal_sum(x), _kernel_sum(y, y) - _diagonal_sum(y)
-    return same_x / (n * (n - 1)) + same_y / (m * (m - 1)) - 2 * _kernel_sum(x, y) / (n * m)
+    n, m = len(x_ND), len(y_MD)
+    between = torch.stack([_cubic(products, x_ND.shape[1]).sum() for _, products in _products(x_ND, y_MD)]).sum()
+    return _cubic_within(x_ND) / (n * (n - 1)) + _cubic_within(y_MD) / (m * (m - 1)) - 2 * between / (n * m)
 
 
-def _kernel_sum(x: Tensor, y: Tensor) -> Tensor:
-    """Sum of the kernel over all pairs."""
-    return torch.stack([(rows @ y.T / x.shape[1] + 1).pow(3).sum() for rows in torch.split(x, _ROWS)]).sum()
+def published_kid(real_ND: Tensor, fake_MD: Tensor, subsets: int, size: int, seed: int) -> Tensor:
+    """KID of random subsets as the published programs compute it, (subsets,) float64.
+
+    `kernel_distance`, but in NumPy's float32: its rounding, some 1e-6 of the value, is part of published numbers. The
+    subsets are those of torch-fidelity (`rng_seed`), drawn without replacement by the Mersenne twister, first of fake
+    and then of real pictures. So the value depends on their order.
+
+    Args:
+        real_ND, fake_MD: features, N and M at least `size`.
+    """
+    fake, real = (side.float().cpu().numpy() for side in (fake_MD, real_ND))
+    stream = np.random.RandomState(seed)
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T * (1 / x.shape[1]) + 1) ** 3
+
+    def within(x: np.ndarray) -> np.ndarray:
+        square = kernel(x, x)
+        return (square.sum(1) - square.diagonal()).sum()  # type: ignore[no-any-return]
+
+    found = np.empty(subsets)
+    for i in range(subsets):
+        x = fake[stream.choice(len(fake), size, replace=False)]
+        y = real[stream.choice(len(real), size, replace=False)]
+        found[i] = (within(x) + within(y)) / (size * (size - 1)) - 2 * kernel(x, y).sum(0).sum() / (size * size)
+    return torch.from_numpy(found)
 
 
-def _diagonal_sum(x: Tensor) -> Tensor:
-    """Sum of the kernel of every picture with itself."""
-    return (x.square().sum(1) / x.shape[1] + 1).pow(3).sum()
+def _cubic(products: Tensor, width: int) -> Tensor:
+    """KID's kernel from inner products, in place."""
+    return products.div_(width).add_(1).pow_(3)
+
+
+def _cubic_within(x: Tensor) -> Tensor:
+    """Sum of the cubic kernel over all pairs of different rows: it is symmetric, half of it is enough."""
+    width = x.shape[1]
+    total = x.new_zeros((), dtype=torch.float64)
+    for rows, products in _products(x, x, upper=True):
+        kernel = _cubic(products, width)
+        square = kernel[:, : rows.stop - rows.start]
+        total = total + 2 * kernel.sum() - square.sum() - square.diagonal().sum()
+    return total
+
+
+def gaussian_distance(x_ND: Tensor, y_MD: Tensor, sigma: float = 10.0) -> Tensor:
+    """MMD^2 with the kernel exp(-|x - y|^2 / (2 sigma^2)), over all pairs, the same picture twice included (biased).
+
+    Jayasumana et al. 2024, eq. 1 and section 4: CMMD is 1000 times this, of CLIP embeddings of length 1.
+
+    Returns:
+        float64 scalar, at least 0 up to rounding.
+    """
+
+    def mean(x: Tensor, y: Tensor) -> Tensor:
+        kernels = [squared.div_(-2 * sigma**2).exp_().sum() for _, squared in _squared_distances(x, y)]
+        return torch.stack(kernels).sum() / (len(x) * len(y))
+
+    return mean(x_ND, x_ND) + mean(y_MD, y_MD) - 2 * mean(x_ND, y_MD)
+
+
+def inception_scores(logits_NK: Tensor, splits: int, seed: int) -> Tensor:
+    """exp of the mean over pictures of KL(p(y|x) || p(y)), for each split of the shuffled pictures, (splits,) float64.
+
+    Salimans et al. 2016, section 4; the shuffle and the splits are torch-fidelity's (`rng_seed`, `isc_splits`).
+
+    Args:
+        logits_NK: unnormalised log probabilities, N at least `splits`.
+    """
+    n = len(logits_NK)
+    order = torch.from_numpy(np.random.RandomState(seed).permutation(n))  # the published numbers
+    found = []
+    for i in range(splits):
+        rows = order[i * n // splits : (i + 1) * n // splits].to(logits_NK.device)
+        log_p = logits_NK[rows].double().log_softmax(1)
+        p = log_p.exp()
+        found.append((p * (log_p - p.mean(0).log())).sum(1).mean().exp())
+    return torch.stack(found)
+
+
+class Overlap(NamedTuple):
+    """How two sets cover each other: float64 scalars, precision, recall and coverage in [0, 1]."""
+
+    precision: Tensor
+    recall: Tensor
+    density: Tensor
+    coverage: Tensor
+
+
+def overlap(real_ND: Tensor, fake_MD: Tensor, neighbours: int = 3, density_neighbours: int = 5) -> Overlap:
+    """Precision and recall (Kynkäänniemi et al. 2019, eq. 1), density and coverage (Naeem et al. 2020, eqs. 3 and 4).
+
+    A picture's ball reaches to its k-th nearest other picture of its own set. Precision: share of sampled pictures that
+    lie in a real picture's ball; recall: the other way round; density: in how many real balls a sampled picture lies,
+    over k; coverage: share of real pictures with a sampled one in their ball. The edge of a ball belongs to it for the
+    first two and not for the others, as in both papers' programs.
+
+    Args:
+        real_ND, fake_MD: features, more of each than either k.
+        neighbours: k of precision and recall.
+        density_neighbours: k of density and coverage.
+    """
+    k = max(neighbours, density_neighbours) + 1  # a picture is its own nearest
+    real_ball, fake_ball = (
+        torch.cat([squared.topk(k, largest=False).values for _, squared in _squared_distances(x, x)])
+        for x in (real_ND, fake_MD)
+    )
+    inside = torch.zeros(len(fake_MD), dtype=torch.bool, device=fake_MD.device)
+    recalled, covered, density = [], [], []
+    for rows, squared in _squared_distances(real_ND, fake_MD):
+        inside = inside | (squared <= real_ball[rows, neighbours, None]).any(0)
+        recalled.append((squared <= fake_ball[:, neighbours]).any(1))
+        near = squared < real_ball[rows, density_neighbours, None]
+        density.append(near.sum())
+        covered.append(near.any(1))
+    return Overlap(
+        inside.double().mean(),
+        torch.cat(recalled).double().mean(),
+        torch.stack(density).sum().double() / (density_neighbours * len(fake_MD)),
+        torch.cat(covered).double().mean(),
+    )
 
 
 def nearest(x_ND: Tensor, y_MD: Tensor) -> Tensor:
@@ -90,10 +205,42 @@ def nearest(x_ND: Tensor, y_MD: Tensor) -> Tensor:
 
     By |x|^2 + |y|^2 - 2 x.y in float64, which is off by at most about 1e-6 where x equals y.
     """
-    x, y = x_ND.double(), y_MD.double()
+    squared = [block.amin(1) for _, block in _squared_distances(x_ND, y_MD)]
+    return torch.cat(squared).sqrt() if squared else x_ND.new_zeros(0, dtype=torch.float64)
+
+
+def _squared_distances(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """|x - y|^2 of some rows and all columns at a time, float64, at least 0."""
     # Distances do not change when both sets move, and rounding is smallest around the middle.
-    middle = y.mean(0)
-    x, y = x - middle, y - middle
-    length_M = y.square().sum(1)
-    squared = [(length_M - 2 * rows @ y.T).amin(1) + rows.square().sum(1) for rows in torch.split(x, _ROWS)]
-    return torch.cat(squared).clamp(min=0).sqrt() if squared else x.new_zeros(0)
+    middle = y.mean(0, dtype=torch.float64)
+    length_x, length_y = (
+        torch.cat([(part.double() - middle).square().sum(1) for part in torch.split(z, _COLUMNS)]) for z in (x, y)
+    )
+    for rows, products in _products(x, y, middle):
+        yield rows, products.mul_(-2).add_(length_x[rows, None]).add_(length_y).clamp_(min=0)
+
+
+def _products(
+    x: Tensor, y: Tensor, middle: Tensor | None = None, upper: bool = False
+) -> Iterator[tuple[slice, Tensor]]:
+    """Inner products of some rows with all columns at a time, float64.
+
+    Features stay as they are: only what is multiplied at the moment is ever float64.
+
+    Args:
+        middle: subtracted from both first.
+        upper: leave out the columns in front of the rows.
+    """
+
+    def moved(part: Tensor) -> Tensor:
+        return part.double() if middle is None else part.double() - middle
+
+    step = max(1, _ENTRIES // max(len(y), 1))
+    for start in range(0, len(x), step):
+        rows = slice(start, min(start + step, len(x)))
+        left, columns = moved(x[rows]), y[start:] if upper else y
+        products = left.new_empty(len(left), len(columns))
+        for first in range(0, len(columns), _COLUMNS):
+            part = moved(columns[first : first + _COLUMNS])
+            torch.mm(left, part.T, out=products[:, first : first + len(part)])
+        yield rows, products

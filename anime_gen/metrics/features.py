@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -62,12 +62,81 @@ class LatestBatch[Output]:
         self._latest = None
 
 
-class JudgeFeatures(Extractor):
-    """The judge as an extractor, and the one place through which every metric looks at pictures with it.
+class Network[Output](Extractor):
+    """An extractor that looks at each batch once, in chunks of one fixed size, the last one padded.
 
-    Pictures go through in chunks of one fixed size, the last one padded: convolutions round differently for different
-    batch sizes, and a score must not depend on how the pictures were split over batches and ranks.
+    Convolutions round differently for different batch sizes, and a score must not depend on how the pictures were split
+    over batches and ranks. `Output` is a tensor or a NamedTuple of tensors, whose rows belong to the pictures.
     """
+
+    chunk: int  # pictures in one forward pass
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._look = LatestBatch(self._look_afresh)
+
+    @abstractmethod
+    def see(self, images: Tensor) -> Output:
+        """All that one forward pass says of uint8 pictures (B, 3, H, W) on the network's device."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network works."""
+        return next(self.parameters()).device
+
+    def look(self, images: Tensor) -> Output:
+        """As `see`, for any number of pictures from anywhere.
+
+        Raises:
+            ValueError: the pictures are not uint8; `protocol.quantise` makes them so.
+        """
+        if images.dtype != torch.uint8:
+            raise ValueError(f"scores are taken of uint8 pictures, not {images.dtype}: call protocol.quantise first")
+        return self._look(images.to(self.device))
+
+    @torch.no_grad()
+    def _look_afresh(self, images: Tensor) -> Output:
+        looks = []
+        # The trainer's mixed precision must not reach the network: a score means the same in every run.
+        with torch.autocast(images.device.type, enabled=False):
+            for start in range(0, max(len(images), 1), self.chunk):
+                part = images[start : start + self.chunk]
+                padding = part.new_zeros(self.chunk - len(part), *part.shape[1:])
+                looks.append(_rows(self.see(torch.cat([part, padding])), len(part)))
+        output: Output = _join(looks)
+        return output
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in eval mode, whatever the module around it does."""
+        return super().train(False)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._look.forget()  # moved to another device
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+
+class Seen(NamedTuple):
+    """What a classifier says of B pictures."""
+
+    features_BD: Tensor
+    logits_BK: Tensor
+
+
+class Classifier(Network[Seen]):
+    """An extractor whose network also names classes, as the Inception score needs them."""
+
+    num_classes: int
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.look(images).features_BD
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Unnormalised log probabilities (B, num_classes), float32."""
+        return self.look(images).logits_BK
+
+
+class JudgeFeatures(Network[JudgeOutput]):
+    """The judge as an extractor, and the one place through which every metric looks at pictures with it."""
 
     name = "judge"
     resize = RESIZE
@@ -81,7 +150,6 @@ class JudgeFeatures(Extractor):
         self.judge = judge.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.num_features = self.judge.num_features
         self.weights_hash = hash_weights(self.judge)
-        self._look = LatestBatch(self._look_afresh)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -97,50 +165,26 @@ class JudgeFeatures(Extractor):
         measured = self.judge.tag_f1
         return frozenset(tag for tag in self.vocabulary.tags if not measured or measured.get(tag, 0.0) >= LEGIBLE_F1)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the judge works."""
-        return self.judge.face.weight.device
+    def see(self, images: Tensor) -> JudgeOutput:
+        output: JudgeOutput = self.judge(images.contiguous(memory_format=torch.channels_last))
+        return output
 
     def forward(self, images: Tensor) -> Tensor:
         return self.look(images).features_BD
 
-    def look(self, images: Tensor) -> JudgeOutput:
-        """All the judge says of uint8 pictures (B, 3, H, W), on the judge's device.
 
-        Raises:
-            ValueError: the pictures are not uint8; `protocol.quantise` makes them so.
-        """
-        if images.dtype != torch.uint8:
-            raise ValueError(f"scores are taken of uint8 pictures, not {images.dtype}: call protocol.quantise first")
-        return self._look(images.to(self.device))
-
-    @torch.no_grad()
-    def _look_afresh(self, images: Tensor) -> JudgeOutput:
-        looks = []
-        # The trainer's mixed precision must not reach the judge: a score means the same in every run.
-        with torch.autocast(images.device.type, enabled=False):
-            for start in range(0, max(len(images), 1), self.chunk):
-                part = images[start : start + self.chunk]
-                padding = part.new_zeros(self.chunk - len(part), *part.shape[1:])
-                seen = self.judge(torch.cat([part, padding]).contiguous(memory_format=torch.channels_last))
-                looks.append(JudgeOutput(*(_rows(field, len(part)) for field in seen)))
-        return JudgeOutput(*(_join(fields) for fields in zip(*looks, strict=True)))
-
-    def train(self, mode: bool = True) -> JudgeFeatures:
-        """Stays in eval mode, whatever the module around it does."""
-        return super().train(False)
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        self._look.forget()  # moved to another device
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+def _rows(seen: Any, count: int) -> Any:
+    """The first rows of every tensor in a tensor, a NamedTuple or a tuple."""
+    if isinstance(seen, Tensor):
+        return seen[:count]
+    parts = [_rows(part, count) for part in seen]
+    return type(seen)(*parts) if hasattr(seen, "_fields") else tuple(parts)
 
 
-def _rows(field: Any, count: int) -> Any:
-    return tuple(part[:count] for part in field) if isinstance(field, tuple) else field[:count]
-
-
-def _join(fields: tuple[Any, ...]) -> Any:
-    if isinstance(fields[0], tuple):
-        return tuple(torch.cat(parts) for parts in zip(*fields, strict=True))
-    return torch.cat(fields)
+def _join(looks: Sequence[Any]) -> Any:
+    """Joins what `_rows` has cut."""
+    first = looks[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(looks))
+    parts = [_join(fields) for fields in zip(*looks, strict=True)]
+    return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)

@@ -77,7 +77,7 @@ def test_kernel_distance_is_unbiased():
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])
 def test_nearest(monkeypatch, rows):
-    monkeypatch.setattr(distances, "_ROWS", rows)
+    monkeypatch.setattr(distances, "_ENTRIES", rows * 25)
     torch.manual_seed(0)
     x, y = torch.randn(10, 6), torch.randn(25, 6)
     x[4] = y[7]
@@ -90,5 +90,21 @@ def test_chunks_change_nothing(monkeypatch):
     torch.manual_seed(0)
     x, y = torch.randn(50, 6), torch.randn(30, 6) + 0.5
     whole = distances.kernel_distance(x, y).item()
-    monkeypatch.setattr(distances, "_ROWS", 7)
+    monkeypatch.setattr(distances, "_ENTRIES", 7 * 30)
     assert distances.kernel_distance(x, y).item() == pytest.approx(whole, rel=1e-12)
+
+
+def test_overlap_is_that_of_all_pairs(monkeypatch):
+    monkeypatch.setattr(distances, "_ENTRIES", 7 * 30)
+    torch.manual_seed(0)
+    x, y = torch.randn(40, 3).double(), torch.randn(30, 3).double() + 1.5
+    between, within = torch.cdist(x, y), [torch.cdist(z, z).sort(1).values for z in (x, y)]
+    found = distances.overlap(x, y, 2, 4)
+    inside = between <= within[0][:, 2, None]
+    assert found.precision.item() == pytest.approx(inside.any(0).double().mean().item())
+    assert found.recall.item() == pytest.approx((between <= within[1][:, 2]).any(1).double().mean().item())
+    near = between < within[0][:, 4, None]
+    assert found.density.item() == pytest.approx(near.sum().item() / 4 / 30)
+    assert found.coverage.item() == pytest.approx(near.any(1).double().mean().item())
+    assert 0 < found.precision < 1
+    assert 0 < found.coverage < 1

@@ -1,0 +1,89 @@
+"""Published weights of extractors: found where other programs have left them, verified, never downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from anime_gen.contract import UserError
+
+# Torch hub's convention: the name of a file ends in the first digits of its sha256.
+_NAMED_HASH = re.compile(r"-([0-9a-f]{8,64})\.pth?$")
+# Hugging Face's: a snapshot links to a blob that is called by its sha256.
+_BLOB = re.compile(r"([0-9a-f]{64})$")
+
+
+def torch_hub(name: str) -> Path:
+    """Where torch hub, torchvision and torch-fidelity keep a file of this name."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
+def hugging_face(repository: str, name: str) -> Path:
+    """Where the Hugging Face hub keeps the file; the folder alone where it does not have it."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    found = try_to_load_from_cache(repository, name)
+    if isinstance(found, str):
+        return Path(found)
+    return Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots" / "*" / name
+
+
+def find(given: Path | None, usual: Iterable[Path], extractor: str, what: str) -> Path:
+    """The file that was given, or the first of the usual ones that is there; verified where its name tells its hash.
+
+    Args:
+        given: the user's choice.
+        usual: the caches of other programs.
+        extractor: whose weights; its parameter `weights` names another file.
+        what: what to fetch, as its publishers call it.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    places = [Path(given).expanduser()] if given is not None else list(usual)
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise UserError(
+            f"{extractor}: there are no weights at {places[0]}: fetch {what}, and put it there or name the file "
+            f"(weights=FILE, or --extractor {extractor}=FILE)"
+        )
+    told = _NAMED_HASH.search(path.name) or _BLOB.match(path.resolve().name)
+    if told:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if not sha256.startswith(told[1]):
+            raise UserError(
+                f"{extractor}: {path} is damaged or not what its name says (sha256 {sha256[:16]}..., its name says "
+                f"{told[1][:16]}): delete it and fetch {what}"
+            )
+    return path
+
+
+def read(path: Path, extractor: str) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file or of a torch file that holds nothing but tensors.
+
+    Raises:
+        UserError: it is something else. A pickle with code in it is not run.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        if not all(isinstance(value, Tensor) for value in state.values()):
+            raise ValueError("not a plain state dict")
+    except Exception as reason:  # whatever a file of another kind leads the readers to
+        raise misfit(path, extractor, reason) from reason
+    return state
+
+
+def misfit(path: Path, extractor: str, reason: Exception) -> UserError:
+    """A file that is not the extractor's weights, in one line."""
+    text = " ".join(str(reason).split())[:200]
+    return UserError(f"{extractor}: {path} does not hold its weights ({text}); give the right file as weights")
