@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from anime_gen.data.cache import writing
 from anime_gen.data.source import Split
 from anime_gen.metrics import reference
 from anime_gen.metrics.diversity import ConditionDiversity
-from anime_gen.metrics.features import JudgeFeatures
-from anime_gen.metrics.protocol import Record, Role, append, drop_after, quantise
-from anime_gen.metrics.scores import Scored, Scores, judge_scores
+from anime_gen.metrics.features import Extractor, JudgeFeatures
+from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after, quantise
+from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, slice_scores
+from anime_gen.metrics.slices import Sliced
 
 # A family that is told one of these knows where things are in the picture: its sample has a true picture, the one they
 # were read off. Many pictures have the same tags.
@@ -38,12 +40,24 @@ class Scoring(L.Callback):
 
     Args:
         train_images: how many training pictures the search for copies looks at; None: all of them.
+        extractors: networks beside the judge to take distances on, such as `anime_gen.metrics.extractors.Inception`.
+        extra: further scores, such as `anime_gen.metrics.paired.LPIPS`.
+        slices: attribute groups (`gender`) for whose classes distances and failures are told apart.
     """
 
     state_key = "Scoring"
 
-    def __init__(self, train_images: int | None = None) -> None:
+    def __init__(
+        self,
+        train_images: int | None = None,
+        extractors: list[Extractor] | None = None,
+        extra: list[Score] | None = None,
+        slices: list[str] | None = None,
+    ) -> None:
         self.train_images = train_images
+        self.extractors = extractors or []
+        self.extra = extra or []
+        self.slices = slices or []
         self.stopwatch = Stopwatch()
         self._scores: Scores | None = None
         self._diversity: ConditionDiversity | None = None
@@ -70,7 +84,14 @@ class Scoring(L.Callback):
             return
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         judge = JudgeFeatures()
-        self._scores = Scores(judge_scores(data.vocabulary, judge)).to(pl_module.device)
+        self._scores = Scores(
+            [
+                *judge_scores(data.vocabulary, judge),
+                *(score for extractor in self.extractors for score in extractor_scores(extractor)),
+                *self.extra,
+                *(Sliced(partial(slice_scores, judge), data.vocabulary, group, judge) for group in self.slices),
+            ]
+        ).to(pl_module.device)
         self._diversity = ConditionDiversity(judge).to(pl_module.device)
         pictures: dict[str, Any] = {
             "train": data.content("train"),

@@ -92,7 +92,8 @@ def published_kid(real_ND: Tensor, fake_MD: Tensor, subsets: int, size: int, see
     stream = np.random.RandomState(seed)
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (x @ y.T * (1 / x.shape[1]) + 1) ** 3
+        cubed: np.ndarray = (x @ y.T * (1 / x.shape[1]) + 1) ** 3
+        return cubed
 
     def within(x: np.ndarray) -> np.ndarray:
         square = kernel(x, x)

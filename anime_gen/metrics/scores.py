@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from anime_gen.contract import Condition
 from anime_gen.metrics.control import AttributeAccuracy, FaceRate, LandmarkError, TagScore
 from anime_gen.metrics.copies import NearestPixels, NearestTraining
-from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
+from anime_gen.metrics.distribution import PRDC, FrechetDistance, InceptionScore, KernelDistance
 from anime_gen.metrics.diversity import Collapse
-from anime_gen.metrics.features import JudgeFeatures
+from anime_gen.metrics.features import Classifier, Extractor, JudgeFeatures
 from anime_gen.metrics.paired import PSNR, SSIM, LabError
 from anime_gen.metrics.protocol import Record, Role, Score
 from anime_gen.vocabulary import Vocabulary
@@ -96,6 +96,7 @@ def judge_scores(vocabulary: Vocabulary, judge: JudgeFeatures | None = None) -> 
     return [
         FrechetDistance(judge),
         KernelDistance(judge),
+        PRDC(judge),
         Collapse(judge),
         NearestTraining(judge),
         NearestPixels(),
@@ -107,3 +108,19 @@ def judge_scores(vocabulary: Vocabulary, judge: JudgeFeatures | None = None) -> 
         PSNR(),
         LabError(),
     ]
+
+
+def extractor_scores(extractor: Extractor) -> list[Score]:
+    """What a run is scored by on a further extractor."""
+    scores: list[Score] = [
+        FrechetDistance(extractor),
+        KernelDistance(extractor),
+        PRDC(extractor),
+        NearestTraining(extractor),
+    ]
+    return [*scores, InceptionScore(extractor)] if isinstance(extractor, Classifier) else scores
+
+
+def slice_scores(judge: JudgeFeatures) -> list[Score]:
+    """What each group of a fairness slice is scored by."""
+    return [FrechetDistance(judge), KernelDistance(judge), FaceRate(judge), LandmarkError(judge)]

@@ -166,6 +166,10 @@ def test_the_list_looks_once_and_always_names_the_same(judge, vocabulary, pictur
     assert [score.name for score in told] == [
         "fd_judge",
         "kd_judge",
+        "precision_judge",
+        "recall_judge",
+        "density_judge",
+        "coverage_judge",
         "collapse_judge",
         "nearest_ratio_judge",
         "copies_judge",
