@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_info
+from tqdm import tqdm
 
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
@@ -63,25 +64,32 @@ class Scoring(L.Callback):
         self._diversity: ConditionDiversity | None = None
         # Where what the scores keep of real pictures is, or is to be, on disk.
         self._reference = Path()
-        # The split whose real pictures the scores hold: they are counted once, and never mixed with another split's.
-        self._real: str | None = None
-        self._counts_real_diversity = True
+        # The split whose real pictures are compared with: they are counted once, and never mixed with another split's.
+        self._split: Split | None = None
+        self._real_is_counted = False
+        self._real_diversity_is_counted = False
         self._began = 0.0
         self._spent = 0.0
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self.stopwatch.start()
         if trainer.is_global_zero:
             drop_after(self._file(trainer), pl_module.images_shown)
+        # Once for each data set, like painting it: training has not begun.
+        self._meet_real("validation", trainer, pl_module)
+        self.stopwatch.start()
 
     def _file(self, trainer: L.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "metrics.json"
 
     def _begin(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._began = self.stopwatch.seconds()
-        self._counts_real_diversity = self._scores is None or self._real != split
-        if self._scores is not None and self._real == split:
-            return
+        if self._split != split:
+            self._meet_real(split, trainer, pl_module)
+
+    def _meet_real(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        """Fetches what scores keep of real pictures from the disk, or else looks at the training pictures."""
+        self._split = split
+        self._real_is_counted = self._real_diversity_is_counted = False
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         judge = JudgeFeatures()
         self._scores = Scores(
@@ -104,30 +112,33 @@ class Scoring(L.Callback):
         self._reference = data.source.cache / "reference" / f"{reference.key(self._scores, pictures)}.safetensors"
         # The first rank's answer holds for all: they might not see one disk.
         found = trainer.is_global_zero and reference.load(self._scores, self._reference)
-        if trainer.strategy.broadcast(found):
-            self._real = split
+        self._real_is_counted = trainer.strategy.broadcast(found)
+        if self._real_is_counted:
             return
-        self._real = None
-        for batch in data.loader("train", frozenset(), self.train_images):
+        batches = data.loader("train", frozenset(), self.train_images)
+        title = "training pictures, once for scoring"
+        for batch in tqdm(batches, title, unit="batch", disable=not trainer.is_global_zero, leave=False):
             self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
 
     def _batch(self, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
         assert self._diversity is not None
         real = quantise(batch.image_BCHW)
-        if self._counts_real_diversity and pl_module.needs:
+        if pl_module.needs and not self._real_diversity_is_counted:
             self._diversity.update(real)
-        if self._real is None:
+        if not self._real_is_counted:
             self._scores.update(real, Role.HELD_OUT, batch.condition)
-        asked = Condition(**{name: getattr(batch.condition, name) for name in pl_module.needs})
+        # Words that were told are the same words when a text tower has read them.
+        told = pl_module.needs | ({"text_BD"} if "caption_BL" in pl_module.needs else frozenset())
+        asked = Condition(**{name: getattr(batch.condition, name) for name in told})
         self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if pl_module.needs & PINS_DOWN else None)
 
     def _end(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
-        if self._real is None:
+        if not self._real_is_counted:
             with writing(self._reference):
                 reference.save(self._scores, self._reference)
-            self._real = split
+        self._real_is_counted = self._real_diversity_is_counted = True
         images, seconds = pl_module.images_shown, self.stopwatch.seconds()
         shared = circumstances(split, trainer, pl_module)
         scored = [*self._scores.compute(), self._scored_diversity(trainer, pl_module)]

@@ -310,7 +310,8 @@ class AnimeFaces(L.LightningDataModule):
     @property
     def _scored_parts(self) -> frozenset[str]:
         """With labels that the family is not told: they say what the judge makes of real pictures."""
-        return self.needs | (LABELS & self.source.parts)
+        read = frozenset({"text_BD"} if self.text is not None and "caption_BL" in self.source.parts else ())
+        return self.needs | (LABELS & self.source.parts) | read
 
     def _scored(self, split: Split) -> Loader:
         if (count := self.count(split)) < LEAST_SCORED:
