@@ -80,23 +80,24 @@ def build_parser() -> ArgumentParser:
         "--metrics",
         default="fd,kd,prdc",
         help="fd (FID is fd of inception), kd (kernel distance of all pairs), kid (of random subsets, as published), "
-        "prdc (precision, recall, density, coverage), is (Inception score), cmmd (default: fd,kd,prdc)",
+        "prdc (precision, recall, density, coverage), is (Inception score), cmmd",
     )
     parser.add_argument(
         "--extractor",
         action="append",
         default=[],
-        help=f"NAME or NAME=FILE of its weights, any number of times (default: judge): {', '.join(EXTRACTORS)}",
+        help=f"NAME or NAME=FILE of its weights, any number of times; without one, judge: {', '.join(EXTRACTORS)}",
     )
     parser.add_argument(
-        "--image_size", type=int | None, default=None, help="centre squares of this size (default: as they are)"
+        "--image_size",
+        type=int | None,
+        default=None,
+        help="take centre squares, of this size; without it, pictures as they are",
     )
-    parser.add_argument("--kid_subsets", type=int, default=100, help="random subsets of kid (default: 100)")
-    parser.add_argument("--kid_subset_size", type=int, default=1000, help="pictures in each (default: 1000)")
-    parser.add_argument("--is_splits", type=int, default=10, help="splits of is (default: 10)")
-    parser.add_argument(
-        "--seed", type=int, default=2020, help="of subsets and splits (default: 2020, torch-fidelity's)"
-    )
+    parser.add_argument("--kid_subsets", type=int, default=100, help="random subsets of kid")
+    parser.add_argument("--kid_subset_size", type=int, default=1000, help="pictures in each")
+    parser.add_argument("--is_splits", type=int, default=10, help="splits of is")
+    parser.add_argument("--seed", type=int, default=2020, help="of subsets and splits; torch-fidelity's is 2020")
     parser.add_argument("--json", type=Path | None, default=None, help="file for the scores with their protocols")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
     return parser

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Entries of a pairwise matrix held at once (128 MB): memory does not grow with the number of pictures.
-_ENTRIES = 2**24
+# Entries of a pairwise matrix held at once (64 MB): memory does not grow with the number of pictures.
+_ENTRIES = 2**23
 _COLUMNS = 4096
 
 
@@ -92,8 +92,8 @@ def published_kid(real_ND: Tensor, fake_MD: Tensor, subsets: int, size: int, see
     stream = np.random.RandomState(seed)
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        cubed: np.ndarray = (x @ y.T * (1 / x.shape[1]) + 1) ** 3
-        return cubed
+        values: np.ndarray = (x @ y.T * (1 / x.shape[1]) + 1) ** 3
+        return values
 
     def within(x: np.ndarray) -> np.ndarray:
         square = kernel(x, x)

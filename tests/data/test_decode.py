@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anime_gen.data.decode import decode, upright_size
+from anime_gen.data.decode import decode, read, upright_size
 
 
 def gradient(height: int = 40, width: int = 40) -> np.ndarray:
@@ -94,6 +94,7 @@ def test_every_exif_orientation_is_put_upright(tmp_path, orientation, shape, suf
     upright.save(tmp_path / "b.png")
     assert close(decode(tmp_path / f"a.{suffix}", 32), decode(tmp_path / "b.png", 32), 4)
     assert upright_size(tmp_path / f"a.{suffix}") == (shape[1], shape[0])
+    assert close(read(tmp_path / f"a.{suffix}"), gradient(*shape), 4)  # whole, and no pixel resized
 
 
 def test_the_centred_square_is_kept(tmp_path):
