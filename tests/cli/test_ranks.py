@@ -45,7 +45,9 @@ def test_two_ranks(family, anime_gen, tmp_path):
     assert checkpoint["images_shown"] == 40, "images are counted over all ranks"
     records = json.loads((trained / "metrics.json").read_text())
     assert len({record["name"] for record in records}) == len(records), "one rank writes"
-    assert {record["protocol"].get("num_fake", 19) for record in records} == {19}, "every picture counts once"
+    for record in records:
+        drawn = 64 if record["name"].startswith("diversity") else 19  # of the grid
+        assert record["protocol"].get("num_fake", drawn) in (0, drawn), f"{record['name']}: every picture counts once"
 
     again = tmp_path / "again"
     config = ("--config", trained / "config.yaml", "--ckpt_path", trained / "checkpoints" / "last.ckpt")
