@@ -110,9 +110,8 @@ class Scoring(L.Callback):
             "device": pl_module.device.type,
         }
         self._reference = data.source.cache / "reference" / f"{reference.key(self._scores, pictures)}.safetensors"
-        # The first rank's answer holds for all: they might not see one disk.
-        found = trainer.is_global_zero and reference.load(self._scores, self._reference)
-        self._real_is_counted = trainer.strategy.broadcast(found)
+        # Several ranks look anew, each at its share: some scores must know whose share a picture was in.
+        self._real_is_counted = trainer.world_size == 1 and reference.load(self._scores, self._reference)
         if self._real_is_counted:
             return
         batches = data.loader("train", frozenset(), self.train_images)
@@ -135,7 +134,7 @@ class Scoring(L.Callback):
 
     def _end(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
-        if not self._real_is_counted:
+        if not self._real_is_counted and trainer.world_size == 1:
             with writing(self._reference):
                 reference.save(self._scores, self._reference)
         self._real_is_counted = self._real_diversity_is_counted = True

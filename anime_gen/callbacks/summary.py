@@ -54,7 +54,7 @@ class Summary(L.Callback):
         print(f"\n{folder}: {images:,} images{took}, peak memory {peak_memory_gib(pl_module.device):.1f} GiB")
         print(table(records) or "  no scores: the run was ended before the first scoring")
         print(f"\n  grids        {folder}/grids/")
-        print(f"  dashboard    make dashboard   (or: tensorboard --logdir {folder.parent})")
+        print(f"  dashboard    make dashboard   (or: anime-gen dashboard {folder.parent})")
         print(f"  sample       anime-gen sample {folder} --seeds 0-63 --out grid.png")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:

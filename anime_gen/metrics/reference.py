@@ -35,17 +35,14 @@ def key(scores: Scores, pictures: dict[str, Any]) -> str:
 
 
 def save(scores: Scores, path: Path) -> None:
-    """Writes what all ranks keep together, atomically. Every rank must call it; the first one writes.
+    """Writes what they keep, atomically. Of a run with one process only: see `Scoring`.
 
     Raises:
         OSError: the place cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     for number, score in enumerate(every(scores)):
-        with score.sync_context():
-            tensors |= {f"{number}.{name}": state.contiguous() for name, state in kept(score).items()}
-    if torch.distributed.is_initialized() and torch.distributed.get_rank():
-        return
+        tensors |= {f"{number}.{name}": state.contiguous() for name, state in kept(score).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -56,7 +53,7 @@ def save(scores: Scores, path: Path) -> None:
 
 
 def load(scores: Scores, path: Path) -> bool:
-    """Gives the scores back what was saved; on one rank only, the others keep nothing: ranks add up.
+    """Gives the scores back what was saved.
 
     Returns:
         Whether there was such a file.
