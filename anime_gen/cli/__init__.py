@@ -111,6 +111,18 @@ def mistake(error: BaseException) -> BaseException | None:
     return cause
 
 
+def check_device(device: str) -> None:
+    """Raises: UserError: this machine has no such device."""
+    import torch
+
+    from anime_gen.contract import UserError
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as reason:
+        raise UserError(f"--device {device}: this machine has no such device; use --device cpu") from reason
+
+
 def fail(message: str) -> int:
     """Prints one line on stderr, not one for each rank; returns the exit status 2."""
     if rank() == 0:

@@ -13,6 +13,7 @@ import torch
 from jsonargparse import ArgumentParser
 from PIL import Image
 
+from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import Condition, UserError
 from anime_gen.data.captions import caption_tokens
@@ -234,10 +235,7 @@ def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: st
     """
     if columns < 1:
         raise UserError(f"--columns {columns}: at least 1")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as reason:
-        raise UserError(f"--device {device}: this machine has no such device; use --device cpu") from reason
+    check_device(device)
     target = Path(out)
     folder = out.endswith("/") or target.is_dir() or not target.suffix
     if not folder and Image.registered_extensions().get(target.suffix.lower()) not in Image.SAVE:

@@ -16,6 +16,7 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 from tqdm import tqdm
 
+from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser
 from anime_gen.contract import UserError
 from anime_gen.data.decode import decode, read
@@ -139,10 +140,7 @@ def main(verb: str, arguments: list[str]) -> None:
             raise UserError(f"--{name} {options[name]}: at least 1")
     if options.kid_subset_size < 2:
         raise UserError(f"--kid_subset_size {options.kid_subset_size}: at least 2")
-    try:
-        torch.empty(0, device=options.device)
-    except (RuntimeError, AssertionError, NotImplementedError) as reason:
-        raise UserError(f"--device {options.device}: this machine has no such device; use --device cpu") from reason
+    check_device(options.device)
     if options.json is not None and not options.json.absolute().parent.is_dir():
         raise UserError(f"--json {options.json}: there is no folder {options.json.absolute().parent}; make it first")
     makers: dict[str, Callable[[Extractor], Score]] = {
