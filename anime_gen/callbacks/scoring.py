@@ -109,11 +109,15 @@ class Scoring(L.Callback):
             "train_images": self.train_images,
             "device": pl_module.device.type,
         }
-        self._reference = data.source.cache / "reference" / f"{reference.key(self._scores, pictures)}.safetensors"
-        # Several ranks look anew, each at its share: some scores must know whose share a picture was in.
-        self._real_is_counted = trainer.world_size == 1 and reference.load(self._scores, self._reference)
+        # Each rank has looked at its share and keeps that: some scores must know whose share a picture was in.
+        share = f"{trainer.global_rank + 1}of{trainer.world_size}"
+        name = f"{reference.key(self._scores, pictures)}-{share}.safetensors"
+        self._reference = data.source.cache / "reference" / name
+        fetched = reference.load(self._scores, self._reference)
+        self._real_is_counted = trainer.strategy.reduce_boolean_decision(fetched, all=True)
         if self._real_is_counted:
             return
+        self._scores.reset_all()
         batches = data.loader("train", frozenset(), self.train_images)
         title = "training pictures, once for scoring"
         for batch in tqdm(batches, title, unit="batch", disable=not trainer.is_global_zero, leave=False):
@@ -134,7 +138,7 @@ class Scoring(L.Callback):
 
     def _end(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
-        if not self._real_is_counted and trainer.world_size == 1:
+        if not self._real_is_counted:
             with writing(self._reference):
                 reference.save(self._scores, self._reference)
         self._real_is_counted = self._real_diversity_is_counted = True

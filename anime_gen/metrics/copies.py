@@ -19,7 +19,27 @@ from anime_gen.metrics.features import Extractor
 from anime_gen.metrics.protocol import Role, Score
 
 
-class NearestTraining(Score):
+class _Nearest[Found](Score):
+    """Compares what held-out pictures and what samples find among the training pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for role in Role:
+            self.add_state(role.value, [], dist_reduce_fx="cat")
+        # What held-out pictures find is the same at every scoring, and half of the search.
+        self._usual: Found | None = None
+
+    def reset_all(self) -> None:
+        super().reset_all()
+        self._usual = None
+
+    def _keep(self, role: Role, rows: Tensor) -> None:
+        getattr(self, role.value).append(rows)
+        if role is not Role.SAMPLE:
+            self._usual = None
+
+
+class NearestTraining(_Nearest[Tensor]):
     """Do samples copy training pictures? Distance in feature space to the nearest one, against unseen real pictures'.
 
     `nearest_ratio_<extractor>`: median distance of samples over median distance of held-out pictures: about 1 where
@@ -33,8 +53,6 @@ class NearestTraining(Score):
     def __init__(self, extractor: Extractor) -> None:
         super().__init__()
         self.extractor = extractor
-        for role in Role:
-            self.add_state(role.value, [], dist_reduce_fx="cat")
 
     @property
     def better(self) -> Mapping[str, bool | None]:
@@ -43,7 +61,7 @@ class NearestTraining(Score):
     def update(
         self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None
     ) -> None:
-        getattr(self, role.value).append(self.extractor(images).flatten())
+        self._keep(role, self.extractor(images).flatten())
 
     def compute(self) -> dict[str, Tensor]:
         """Both names, or nothing while a role is missing."""
@@ -51,7 +69,9 @@ class NearestTraining(Score):
         self._sizes = {"num_training": len(training), "num_held_out": len(held_out), "num_fake": len(samples)}
         if not all(self._sizes.values()):
             return {}
-        usual, found = distances.nearest(held_out, training), distances.nearest(samples, training)
+        if self._usual is None:
+            self._usual = distances.nearest(held_out, training)
+        usual, found = self._usual, distances.nearest(samples, training)
         # The same picture in another batch has features that differ by rounding, which grows with their spread.
         unseen = usual[usual > 1e-4 * (training - training.mean(0)).double().norm(dim=1).mean()]
         self._observed = {"num_held_out_in_training": len(usual) - len(unseen)}
@@ -145,12 +165,12 @@ def _halved(pictures_NP: Tensor) -> Tensor:
 
 def _brightness(pictures_NP: Tensor) -> Tensor:
     """Luma (ITU-R BT.601) in equal steps, int64."""
-    weights = torch.tensor([299, 587, 114], device=pictures_NP.device)
-    luma = (pictures_NP.view(len(pictures_NP), 3, -1).int() * weights[:, None]).sum(1)
-    return torch.div(luma * _LEVELS, 256_000, rounding_mode="floor")
+    # Whole numbers below 2^24 are exact in float32, and there it is fast.
+    red, green, blue = pictures_NP.view(len(pictures_NP), 3, -1).float().unbind(1)
+    return ((299 * red + 587 * green + 114 * blue) * (_LEVELS / 256_000)).long()
 
 
-class NearestPixels(Score):
+class NearestPixels(_Nearest[Nearest]):
     """Do samples copy training pictures, pixel for pixel? S2's two measures, against unseen real pictures.
 
     S2 names "MSE or an entropy-based similarity between generated and training pictures" and defines neither further:
@@ -165,11 +185,6 @@ class NearestPixels(Score):
     the protocol. No value until all three roles have been seen.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        for role in Role:
-            self.add_state(role.value, [], dist_reduce_fx="cat")
-
     @property
     def better(self) -> Mapping[str, bool | None]:
         return {"nearest_ratio_mse": None, "copies_mse": False, "copies_entropy": False}
@@ -182,7 +197,7 @@ class NearestPixels(Score):
             images = F.interpolate(images.float(), (_SIDE, _SIDE), mode="area").round().to(torch.uint8)
         # Four bytes in each "float": torchmetrics stands in for a rank that saw nothing with an empty float32 vector,
         # and bytes take a quarter of the memory.
-        getattr(self, role.value).append(images.flatten().contiguous().view(torch.float32))
+        self._keep(role, images.flatten().contiguous().view(torch.float32))
 
     def compute(self) -> dict[str, Tensor]:
         """All names, or nothing while a role is missing."""
@@ -190,9 +205,9 @@ class NearestPixels(Score):
         self._sizes = {"num_training": len(training), "num_held_out": len(held_out), "num_fake": len(samples)}
         if not all(self._sizes.values()):
             return {}
-        n = len(held_out)
-        near = nearest_pixels(torch.cat([held_out, samples]), training)
-        usual, found = (Nearest(*(part[rows] for part in near)) for rows in (slice(0, n), slice(n, None)))
+        if self._usual is None:
+            self._usual = nearest_pixels(held_out, training)
+        usual, found = self._usual, nearest_pixels(samples, training)
         unseen = usual.error_N > 0
         self._observed = {"num_held_out_in_training": int((~unseen).sum())}
         if not unseen.any():

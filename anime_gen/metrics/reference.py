@@ -35,7 +35,7 @@ def key(scores: Scores, pictures: dict[str, Any]) -> str:
 
 
 def save(scores: Scores, path: Path) -> None:
-    """Writes what they keep, atomically. Of a run with one process only: see `Scoring`.
+    """Writes what they keep, atomically.
 
     Raises:
         OSError: the place cannot be written.

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from PIL import Image
 
 from anime_gen.grid import beside, cut
 from anime_gen.metrics.protocol import Record, measure, read
+from anime_gen.reports.runs import folders
 
 if TYPE_CHECKING:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -48,12 +48,6 @@ WARNING = """
 These scores were not measured alike in all runs. A chart shows them together, but says nothing:
 
 """
-
-
-def find_runs(root: Path) -> list[Path]:
-    """Every folder below `root` (or itself) that holds a run's config.yaml, by name; links are followed."""
-    paths = glob("**/config.yaml", root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob follows none before 3.13
-    return sorted(root / Path(path).parent for path in paths)
 
 
 class Copy:
@@ -161,7 +155,7 @@ class Dashboard:
 
     def sync(self) -> None:
         """Copies what the runs have gained, and draws the pages about all of them anew where they have changed."""
-        for path in find_runs(self.root):
+        for path in folders(self.root):
             if path not in self.copies:
                 name = path.relative_to(self.root).as_posix() if path != self.root else path.resolve().name
                 self.copies[path] = Copy(path, name, self.target)

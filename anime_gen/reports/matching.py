@@ -12,7 +12,7 @@ from anime_gen.metrics.protocol import Record
 from anime_gen.reports.runs import Run
 
 # Of a whole run, at no moment of it.
-COSTS = ("parameters", "images_per_second", "peak_memory_gib")
+COSTS = ("parameters", "parameters_drawing", "images_per_second", "peak_memory_gib")
 # Counts this close are called equal.
 PARAMETERS_WITHIN = 0.10
 

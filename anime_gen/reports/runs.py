@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -152,10 +153,14 @@ def ablation(runs: Sequence[Run], key: str) -> dict[str, list[Run]]:
     return max(tried, key=lambda values: sum(map(len, values.values())), default={})
 
 
+def folders(root: Path) -> list[Path]:
+    """Every folder below `root` (or itself) that holds a run's config.yaml, by name; links are followed."""
+    paths = glob("**/config.yaml", root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob follows none before 3.13
+    return sorted(root / Path(path).parent for path in paths)
+
+
 def find(root: str | Path = "runs") -> list[Path]:
-    """All run folders with scores, root/<family>/<name>, but those of `make smoke`, whose scores mean nothing."""
-    return [
-        file.parent
-        for file in sorted(Path(root).glob("*/*/metrics.json"))
-        if (file.parent / "config.yaml").exists() and file.parent.parent.name != "smoke"
-    ]
+    """All run folders with scores, those of studies too, but not those of `make smoke`, whose scores mean nothing."""
+    root = Path(root)
+    scored = [path for path in folders(root) if (path / "metrics.json").exists()]
+    return [path for path in scored if path.relative_to(root).parts[:1] != ("smoke",)]

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from anime_gen.metrics.copies import NearestPixels, nearest_pixels, shared_information
+from anime_gen.metrics.copies import NearestPixels, NearestTraining, nearest_pixels, shared_information
 from anime_gen.metrics.protocol import Role
 
 
@@ -71,3 +71,25 @@ def test_finds_copies_and_pale_copies_and_no_others(pictures, size):
     pale = values(score)
     assert 0.02 < pale["nearest_ratio_mse"] < 0.9
     assert pale["copies_mse"] == pale["copies_entropy"] == 1
+
+
+@pytest.mark.parametrize("make", [lambda judge: NearestPixels(), NearestTraining], ids=["pixels", "features"])
+def test_what_held_out_pictures_find_is_kept_no_longer_than_they_are(judge, pictures, make):
+    """The second scoring does not search for them again; other real pictures do."""
+
+    def scored(training, *held_out, score=None):
+        score = make(judge) if score is None else score
+        score.update(pictures(40, seed=training), Role.TRAINING)
+        for seed in held_out:
+            score.update(pictures(40, seed=seed), Role.HELD_OUT)
+        score.update(pictures(40, seed=9), Role.SAMPLE)
+        return score, values(score)
+
+    score, first = scored(1, 2)
+    score.reset()
+    score.update(pictures(40, seed=9), Role.SAMPLE)
+    assert values(score) == first
+    score.update(pictures(40, seed=3), Role.HELD_OUT)
+    assert values(score) == scored(1, 2, 3)[1]
+    score.reset_all()
+    assert scored(4, 5, score=score)[1] == scored(4, 5)[1]

@@ -21,7 +21,8 @@ from torch.utils.tensorboard import SummaryWriter
 from anime_gen.contract import Condition
 from anime_gen.grid import cut, tile
 from anime_gen.metrics.protocol import Record, append
-from anime_gen.reports.dashboard import ALL, Dashboard, disagreements, find_runs, telling, typed
+from anime_gen.reports.dashboard import ALL, Dashboard, disagreements, telling, typed
+from anime_gen.reports.runs import folders
 from anime_gen.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -230,7 +231,7 @@ def test_runs_behind_links_are_found(runs, tmp_path):
     linked = tmp_path / "linked"
     linked.mkdir()
     (linked / "far").symlink_to(runs)
-    assert [path.relative_to(linked).as_posix() for path in find_runs(linked)] == [
+    assert [path.relative_to(linked).as_posix() for path in folders(linked)] == [
         "far/blind/a",
         "far/told/0",
         "far/told/1",

@@ -66,7 +66,8 @@ def test_find_leaves_out_what_means_nothing(make, tmp_path):
     make(tmp_path / "runs", "diffusion", 0).joinpath("config.yaml").unlink()  # what `validate` leaves
     smoke = make(tmp_path, "dcgan", 1, "x")
     smoke.parent.rename(tmp_path / "runs" / "smoke")
-    assert find(tmp_path / "runs") == [kept]
+    of_a_study = make(tmp_path / "runs" / "compare", "dit", 0)
+    assert find(tmp_path / "runs") == [of_a_study, kept]
 
 
 def test_seeds_are_one_system_and_settings_are_not(make, tmp_path):
