@@ -20,7 +20,16 @@ from anime_gen.families.diffusion.loss import (
 )
 from anime_gen.families.diffusion.module import Diffusion, DiffusionSettings
 from anime_gen.families.diffusion.network import UNet
-from anime_gen.families.diffusion.sampler import DDIM, DDPM, DPMSolverPP, Euler, Heun, Sampler, UniPC
+from anime_gen.families.diffusion.sampler import (
+    DDIM,
+    DDPM,
+    DPMSolverPP,
+    Euler,
+    Heun,
+    Sampler,
+    SDEDPMSolverPP,
+    UniPC,
+)
 from anime_gen.families.diffusion.schedule import EDM, Cosine, Flow, Linear, Schedule, ZeroTerminalSNR
 from anime_gen.families.diffusion.thesis import ThesisUNet
 from anime_gen.families.diffusion.transformer import DiT
@@ -48,6 +57,7 @@ __all__ = [
     "Picture",
     "Plain",
     "Preconditioned",
+    "SDEDPMSolverPP",
     "Sampler",
     "Schedule",
     "Target",

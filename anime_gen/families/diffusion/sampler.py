@@ -136,10 +136,24 @@ class DPMSolverPP(Sampler):
             if x_0_before is not None and math.isfinite(h) and math.isfinite(h_before):
                 r = h_before / h
                 d = (1 + 0.5 / r) * x_0 - (0.5 / r) * x_0_before
-            # a' (1 - exp(-h)) = a' - a s' / s, finite at both ends.
-            x = there.sigma / here.sigma * x + (there.alpha - here.alpha * there.sigma / here.sigma) * d
+            x = self._step(x, d, here, there, noise)
             x_0_before, h_before = x_0, h
         return x
+
+    def _step(self, x: Tensor, d: Tensor, here: Level, there: Level, noise: Noise) -> Tensor:
+        # a' (1 - exp(-h)) = a' - a s' / s, finite at both ends.
+        return there.sigma / here.sigma * x + (there.alpha - here.alpha * there.sigma / here.sigma) * d
+
+
+class SDEDPMSolverPP(DPMSolverPP):
+    """SDE-DPM-Solver++(2M) (Lu et al. 2022): fresh noise at every step mends the network's errors."""
+
+    def _step(self, x: Tensor, d: Tensor, here: Level, there: Level, noise: Noise) -> Tensor:
+        shrunk = here.alpha * there.sigma / (there.alpha * here.sigma)  # exp(-h)
+        x = there.sigma / here.sigma * shrunk * x + there.alpha * (1 - shrunk**2) * d
+        if there.sigma == 0:
+            return x
+        return x + there.sigma * math.sqrt(1 - shrunk**2) * noise.normal(*x.shape[1:])
 
 
 class UniPC(Sampler):

@@ -22,6 +22,7 @@ from anime_gen.families.diffusion import (
     Flow,
     Heun,
     Linear,
+    SDEDPMSolverPP,
     UniPC,
     ZeroTerminalSNR,
 )
@@ -31,7 +32,7 @@ from anime_gen.families.diffusion.schedule import Level
 MEAN = torch.tensor([0.3, -0.5, 0.1], dtype=torch.float64)
 COVARIANCE = torch.tensor([[0.10, 0.04, 0.00], [0.04, 0.20, -0.05], [0.00, -0.05, 0.06]], dtype=torch.float64)
 SCHEDULES = [Linear(), Cosine(), ZeroTerminalSNR(), EDM(), Flow()]
-SAMPLERS = [DDPM(), DDIM(), DDIM(0.5), Euler(), Heun(), DPMSolverPP(), UniPC()]
+SAMPLERS = [DDPM(), DDIM(), DDIM(0.5), Euler(), Heun(), DPMSolverPP(), SDEDPMSolverPP(), UniPC()]
 names = lambda things: [str(type(thing).__name__) for thing in things]  # noqa: E731
 
 
@@ -126,13 +127,14 @@ def test_solves_the_ode_at_its_order(sampler, order, kind):
         assert math.log2(coarse / fine) == pytest.approx(order, abs=0.25)
 
 
-def test_ddpm_converges_at_first_order():
+@pytest.mark.parametrize(("sampler", "order"), [(DDPM(), 1), (SDEDPMSolverPP(), 2)], ids=["ddpm", "sde-dpm++"])
+def test_the_variance_of_fresh_noise_converges(sampler, order):
     def error(steps):
         levels = [process("variance preserving", -8 + 11 * i / steps) for i in range(steps + 1)]
-        _, covariance = moments(DDPM(), levels)
+        _, covariance = moments(sampler, levels)
         return float((covariance - marginal(levels[-1])).abs().max())
 
-    assert math.log2(error(200) / error(400)) == pytest.approx(1, abs=0.1)
+    assert math.log2(error(200) / error(400)) == pytest.approx(order, abs=0.1)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=names(SCHEDULES))
