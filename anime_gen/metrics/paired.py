@@ -6,7 +6,6 @@ off). Without one there is no value. Each is the mean over pairs.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -18,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from anime_gen.contract import Condition, UserError
+from anime_gen.contract import Condition
+from anime_gen.metrics import weights as files
 from anime_gen.metrics.judge import hash_weights
 from anime_gen.metrics.lab import delta_e
 from anime_gen.metrics.protocol import Role, Score
@@ -179,17 +179,13 @@ class LPIPS(_Paired):
         super().__init__()
         self.net = net
         self.network = _NoTrainLpips(net=net, pnet_rand=True)
-        path = _backbone(net) if weights is None else Path(weights).expanduser()
-        if not path.is_file():
-            raise UserError(
-                f"LPIPS: there are no weights at {path}: fetch download.pytorch.org/models/{_BACKBONES[net]} and put "
-                "it there, or name the file as `weights`"
-            )
+        name = _BACKBONES[net]
+        path = files.find(weights, [files.torch_hub(name)], "LPIPS", f"download.pytorch.org/models/{name}")
+        tensors = files.read(path, "LPIPS")
         try:
-            _fill(self.network.net, _read(path))
-        except Exception as reason:
-            text = " ".join(str(reason).split())[:200]
-            raise UserError(f"LPIPS: {path} does not hold the weights of {_BACKBONES[net]}: {text}") from reason
+            _fill(self.network.net, tensors)
+        except (KeyError, RuntimeError) as reason:
+            raise files.misfit(path, "LPIPS", reason) from reason
         self.weights_hash = hash_weights(self.network)
 
     @property
@@ -208,26 +204,6 @@ class LPIPS(_Paired):
             "resize": "none",
             "version": "0.1",
         }
-
-
-def _backbone(net: str) -> Path:
-    """Where torch hub keeps the published file; checked, if it is there."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / _BACKBONES[net]
-    if path.is_file():
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if not found.startswith(path.stem.rsplit("-", 1)[1]):
-            raise UserError(f"LPIPS: {path} is damaged (sha256 {found[:8]}): fetch it again")
-    return path
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    # Read as plain tensors: a pickle could run anything.
-    return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
 
 
 def _fill(backbone: torch.nn.Module, weights: Mapping[str, Tensor]) -> None:
