@@ -1,4 +1,4 @@
-"""Network blocks that three families or more share: Radford's stacks of strided convolutions, and what goes with them."""
+"""Radford's stacks of strided convolutions and what goes with them: network blocks that three families share."""
 
 from __future__ import annotations
 
