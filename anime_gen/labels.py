@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from anime_gen.contract import Condition
+from anime_gen.contract import Condition, UserError
 
 
 class Words(NamedTuple):
@@ -19,10 +19,24 @@ class Words(NamedTuple):
     @property
     def needs(self) -> frozenset[str]:
         """The fields of `Condition` that hold them."""
-        return frozenset({"tags_BT"} if self.num_tags else ()) | ({"attributes_BA"} if self.attribute_sizes else set())
+        return frozenset(("tags_BT",) * bool(self.num_tags) + ("attributes_BA",) * bool(self.attribute_sizes))
+
+    @classmethod
+    def of(cls, num_tags: int, attribute_sizes: list[int] | None) -> Words:
+        """As the data says it to a family.
+
+        Raises:
+            UserError: there are none.
+        """
+        if not num_tags and not attribute_sizes:
+            raise UserError(
+                "the data has no tags and no classes, and this family is told labels: give the data some, or train one "
+                "that is told nothing"
+            )
+        return cls(num_tags, tuple(attribute_sizes or ()))
 
     @property
-    def count(self) -> int:
+    def labels(self) -> int:
         """Labels of one picture: its tags, and one class for each group."""
         return self.num_tags + len(self.attribute_sizes)
 
@@ -38,7 +52,7 @@ class Words(NamedTuple):
 
 
 def code(condition: Condition, words: Words) -> Tensor:
-    """One-hot classes of every group, then present and absent of every tag: (B, words.codes) float32.
+    """One-hot classes of every group, then present and absent of every tag: (B, words.codes), torch's default float.
 
     A label that is not given is zero in all its places. To a linear layer with a bias that is a value of its own.
     """
@@ -47,11 +61,11 @@ def code(condition: Condition, words: Words) -> Tensor:
         assert condition.attributes_BA is not None
         for group, size in enumerate(words.attribute_sizes):
             classes = torch.arange(size, device=condition.attributes_BA.device)
-            parts.append((condition.attributes_BA[:, group, None] == classes).float())
+            parts.append(condition.attributes_BA[:, group, None] == classes)
     if words.num_tags:
         assert condition.tags_BT is not None
         parts += [condition.tags_BT.nan_to_num(0.0), (1 - condition.tags_BT).nan_to_num(0.0)]
-    return torch.cat(parts, dim=1)
+    return torch.cat(parts, dim=1).to(torch.get_default_dtype())
 
 
 def redrawn(condition: Condition) -> Condition:

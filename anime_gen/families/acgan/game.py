@@ -106,9 +106,9 @@ class ClassifierHead(Head):
         return logits_B
 
     def _loss(self, features_BF: Tensor, labels: Condition) -> Tensor:
-        logits_BL = self.labels(features_BF).float()
-        *groups, logits_BT = logits_BL.split([*self.words.attribute_sizes, self.words.num_tags], dim=1)
-        loss = logits_BL.new_zeros(())
+        logits_BL: Tensor = self.labels(features_BF).float()
+        *groups, logits_BT = torch.split(logits_BL, [*self.words.attribute_sizes, self.words.num_tags], dim=1)
+        loss: Tensor = logits_BL.new_zeros(())
         if labels.attributes_BA is not None:
             sure_BA = labels.attribute_confidence_BA
             for group, logits_BC in enumerate(groups):
@@ -169,7 +169,7 @@ class DataToDataHead(Head):
         self.real = nn.Linear(width, 1)
         self.tags = nn.Linear(width, words.num_tags)
         self.groups = nn.ModuleList(nn.Linear(width, game.width) for _ in words.attribute_sizes)
-        self.proxies = nn.ModuleList(nn.Embedding(size, game.width) for size in words.attribute_sizes)
+        self.proxies = nn.ParameterList(torch.randn(size, game.width) for size in words.attribute_sizes)
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
         logits_B: Tensor = self.real(features_BF).flatten().float()
@@ -182,7 +182,7 @@ class DataToDataHead(Head):
             for group, (embed, proxies) in enumerate(zip(self.groups, self.proxies, strict=True)):
                 loss = loss + game.attributes * data_to_data_loss(
                     embed(features_BF).float(),
-                    proxies.weight,
+                    proxies,
                     labels.attributes_BA[:, group],
                     None if sure_BA is None else sure_BA[:, group],
                     positive_margin=game.positive_margin,

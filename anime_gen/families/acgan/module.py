@@ -59,9 +59,7 @@ class ACGAN(GenerativeModule):
         betas: tuple[float, float] = (0.5, 0.999),
     ) -> None:
         super().__init__(image_size)
-        self.words = Words(num_tags, tuple(attribute_sizes or ()))
-        if not self.words.count:
-            raise UserError("the data has no tags and no classes to be told: give it labels, or train MODEL=dcgan")
+        self.words = Words.of(num_tags, attribute_sizes)
         if loss.per_picture and networks.mixes_batch:
             # Gulrajani et al. 2017, section 4: with BatchNorm the gradient of one picture's logit is not one picture's.
             raise UserError(
@@ -117,7 +115,9 @@ class ACGAN(GenerativeModule):
         real_told, wish = partly_hidden(told, self.hide), partly_hidden(redrawn(told), self.hide)
         code_BL = code(wish, self.words)
         # Of all ranks: a picture must not depend on whose BatchNorms it goes through.
-        self.generator.remember(self.all_gather(code_BL).flatten(0, -2))
+        everywhere = self.all_gather(code_BL)
+        assert isinstance(everywhere, Tensor)
+        self.generator.remember(everywhere.flatten(0, -2))
         z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
         fake_BCHW = self.generator(z_BZ, code_BL)
         scalars = self._train_discriminator(of_discriminator, batch, real_told, fake_BCHW.detach(), wish)
@@ -145,9 +145,7 @@ class ACGAN(GenerativeModule):
             "gradient_norm_discriminator": norm,
         }
 
-    def _train_generator(
-        self, optimizer: LightningOptimizer, fake_BCHW: Tensor, wish: Condition
-    ) -> dict[str, Tensor]:
+    def _train_generator(self, optimizer: LightningOptimizer, fake_BCHW: Tensor, wish: Condition) -> dict[str, Tensor]:
         # Without this the backward pass would also work out gradients for the discriminator that nobody uses.
         self.discriminator.requires_grad_(False)
         fake_BF = self.discriminator.features(self._seen(fake_BCHW))
@@ -178,7 +176,7 @@ class ACGAN(GenerativeModule):
     def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
         # Whichever weights are in place, trained or averaged, get the statistics that belong to them.
         was_training = self.generator.training
-        codes = iter(self.generator.remembered_NL.split(ROWS))
+        codes = iter(torch.split(self.generator.remembered_NL, ROWS))
         measure_statistics(
             self.generator, lambda noise: self.generator(noise.normal(self.z_dim), next(codes)), self.device
         )

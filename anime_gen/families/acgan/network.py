@@ -202,7 +202,7 @@ class Generator(nn.Module):
     def __init__(self, words: Words, z_dim: int, label_width: int, networks: Networks, image_size: int) -> None:
         super().__init__()
         self.told = nn.Linear(words.codes, label_width)
-        nn.init.normal_(self.told.weight, std=words.count**-0.5)  # as loud as z: one number of each label is 1
+        nn.init.normal_(self.told.weight, std=words.labels**-0.5)  # as loud as z: one number of each label is 1
         self.trunk = networks.generator(z_dim + label_width, image_size)
         self.register_buffer("remembered_NL", torch.zeros(BATCHES * ROWS, words.codes))
 
