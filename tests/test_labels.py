@@ -44,7 +44,7 @@ def test_data_with_one_kind_of_label(words: Words, needs: set[str]) -> None:
 
 
 def test_without_labels_there_is_nothing_to_tell() -> None:
-    with pytest.raises(UserError, match="no tags and no classes.*give the data some") as caught:
+    with pytest.raises(UserError, match=r"no tags and no classes.*give the data some") as caught:
         Words.of(0, [])
     assert "\n" not in str(caught.value)
     assert Words.of(2, [3, 2]) == WORDS

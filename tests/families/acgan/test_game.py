@@ -130,7 +130,12 @@ def test_reacgan_compares_classes_and_names_tags() -> None:
     for group in range(2):
         embedding, proxies = head.groups[group](features()), head.proxies[group]
         expected = expected + 0.5 * data_to_data_loss(
-            embedding, proxies, labels.attributes_BA[:, group], positive_margin=0.7, negative_margin=0.1, temperature=0.3
+            embedding,
+            proxies,
+            labels.attributes_BA[:, group],
+            positive_margin=0.7,
+            negative_margin=0.1,
+            temperature=0.3,
         )
     torch.testing.assert_close(head.of_real(features(), labels), expected)
     torch.testing.assert_close(head.of_generator(features(), labels), expected)

@@ -206,7 +206,9 @@ def test_a_picture_depends_on_its_condition_and_seed_alone(networks: Networks, s
     assert not torch.allclose(module.sample(condition, [seed + 50 for seed in seeds]), together)
     assert condition.tags_BT is not None
     other = condition._replace(tags_BT=1 - condition.tags_BT)
-    mixed = Condition(*(None if a is None else torch.cat([a[:2], b[2:]]) for a, b in zip(other, condition, strict=True)))
+    mixed = Condition(
+        *(None if a is None else torch.cat([a[:2], b[2:]]) for a, b in zip(other, condition, strict=True))
+    )
     changed = (module.sample(mixed, seeds) != together).flatten(1).any(1)
     assert changed.tolist() == [True, True, False, False, False]
 
@@ -282,7 +284,7 @@ def test_impossible_networks_are_refused() -> None:
 
 
 def test_jins_sizes() -> None:
-    """At 128 px: 16 x 16 x 64 to begin with, 16 blocks, three pixel shuffles, 9 x 9; 32 ... 1024 channels, 10 blocks."""
+    """At 128 px: 16 x 16 x 64, 16 blocks, three pixel shuffles, 9 x 9; then 32 ... 1024 channels and 10 blocks."""
     networks = Residual()
     generator = networks.generator(162, 128)
     dense = [layer for layer in generator.modules() if isinstance(layer, nn.Linear)]
