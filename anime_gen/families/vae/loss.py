@@ -11,9 +11,11 @@ from torch import Tensor
 LEAST_VARIANCE = (2 / 255) ** 2 / 12
 
 
-def divergence(mean_BZ: Tensor, log_variance_BZ: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(0, I)). Kingma and Welling 2014, appendix B."""
-    return 0.5 * (mean_BZ.square() + log_variance_BZ.exp() - 1 - log_variance_BZ).sum(1).mean()
+def divergence(mean_BZ: Tensor, log_variance_BZ: Tensor, of_mean_BZ: Tensor, of_log_variance_BZ: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(of_mean, of_variance)), both diagonal. To N(0, I): Kingma and Welling 2014, appendix B."""
+    ratio_BZ = (log_variance_BZ - of_log_variance_BZ).exp()
+    distance_BZ = (mean_BZ - of_mean_BZ).square() / of_log_variance_BZ.exp()
+    return 0.5 * (ratio_BZ + distance_BZ - 1 + of_log_variance_BZ - log_variance_BZ).sum(1).mean()
 
 
 def surprise(made_BCHW: Tensor, image_BCHW: Tensor) -> Tensor:

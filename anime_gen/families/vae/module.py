@@ -14,9 +14,9 @@ from anime_gen.labels import Words, code, partly_hidden
 
 
 class VAE(GenerativeModule):
-    """Kingma and Welling 2014, told labels on both sides (Sohn et al. 2015), with a learned variance.
+    """Kingma and Welling 2014, told labels by all its parts (Sohn et al. 2015), with a learned variance.
 
-    The prior of z is N(0, I) whatever the labels. A sample is the decoder's mean: the noise that the likelihood would
+    A sample is the decoder's mean: the noise that the likelihood would
     add is no part of a picture.
 
     Args:
@@ -83,7 +83,8 @@ class VAE(GenerativeModule):
         mean_BZ, log_variance_BZ = self.encoder(image_BCHW, code_BL)
         z_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * torch.randn_like(mean_BZ)
         made_BCHW = self.decoder(z_BZ, code_BL).float()
-        error, kl = surprise(made_BCHW, image_BCHW), divergence(mean_BZ, log_variance_BZ)
+        error = surprise(made_BCHW, image_BCHW)
+        kl = divergence(mean_BZ, log_variance_BZ, *self.decoder.moments(code_BL))
         deviation = (made_BCHW - image_BCHW).detach().square().mean().sqrt()
         return {
             "loss": (error + kl) / image_BCHW[0].numel(),
@@ -101,5 +102,8 @@ class VAE(GenerativeModule):
         return torch.optim.Adam(self.parameters(), self.lr, self.betas)
 
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
-        image_BCHW: Tensor = self.decoder(noise.normal(self.z_dim), code(condition, self.words))
+        code_BL = code(condition, self.words)
+        mean_BZ, log_variance_BZ = self.decoder.moments(code_BL)
+        z_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * noise.normal(self.z_dim)
+        image_BCHW: Tensor = self.decoder(z_BZ, code_BL)
         return image_BCHW

@@ -1,4 +1,4 @@
-"""Encoder and decoder, leaves first: Radford's strided convolutions, both told the labels.
+"""Encoder, decoder and prior, leaves first: Radford's strided convolutions, all told the labels.
 
 LayerNorm stands for DCGAN's BatchNorm: a picture is encoded and drawn by itself.
 """
@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from anime_gen.labels import Words
 from anime_gen.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
+
+# Units that the prior reads the labels with.
+HIDDEN = 128
 
 
 def told(words: Words, width: int) -> nn.Linear:
@@ -38,14 +41,27 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The mean of p(x | z, y): latent and labels to a picture."""
+    """All that draws: the prior p(z | y) of the labels, and the mean of p(x | z, y).
+
+    With the same N(0, I) for all labels, the encoder tells the colour of the hair by z although the labels tell it, and
+    a z that is drawn blindly contradicts them: after 38,400 pictures at 32 px the judge saw the colour that was asked
+    for in 39 % of the samples.
+    """
 
     def __init__(self, words: Words, z_dim: int, label_width: int, image_size: int, width: int, max_width: int) -> None:
         super().__init__()
+        self.prior = nn.Sequential(nn.Linear(words.codes, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 2 * z_dim))
+        for parameter in self.prior[2].parameters():
+            nn.init.zeros_(parameter)  # begins as N(0, I)
         self.told = told(words, label_width)
         channels = channels_by_side(image_size, width, max_width)
         self.trunk = ConvGenerator(z_dim + label_width, channels[::-1], Norm.layer)
         initialise(self.trunk)
+
+    def moments(self, code_BL: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of p(z | y) for `labels.code`, both (B, Z) and as exact as the code."""
+        mean_BZ, log_variance_BZ = self.prior(code_BL).to(code_BL.dtype).chunk(2, dim=1)
+        return mean_BZ, log_variance_BZ.clamp(-30, 20)
 
     def forward(self, z_BZ: Tensor, code_BL: Tensor) -> Tensor:
         """Latents (B, Z) and `labels.code` -> pictures (B, 3, H, W) in [-1, 1]."""

@@ -12,7 +12,7 @@ import pytest
 @pytest.mark.parametrize(
     ("family", "key", "words"),
     [
-        ("acgan", "--model.game=anime_gen.families.acgan.game.Gess", ["game", "Gess"]),
+        ("acgan", "--model.game=anime_gen.families.acgan.game.Solitaire", ["game", "Solitaire"]),
         ("acgan", "--model.game.tags=many", ["tags", "many"]),
         ("acgan", "--model.game.tags=-1", ["tags -1", "0 or more"]),
         ("acgan", "--model.loss=anime_gen.adversarial.DRAGAN", ["BatchNorm", "--model.networks.norm=none"]),

@@ -29,10 +29,18 @@ def module_of(**options: Any) -> VAE:
 
 
 def test_the_divergence_is_torchs() -> None:
-    mean, log_variance = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(0))
-    exact = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)).sum() / 7
-    torch.testing.assert_close(divergence(mean, log_variance), exact)
-    assert divergence(torch.zeros(2, 3), torch.zeros(2, 3)).item() == 0
+    mean, log_variance, of_mean, of_log_variance = torch.randn(4, 7, 5, generator=torch.Generator().manual_seed(0))
+    posterior = Normal(mean, (0.5 * log_variance).exp())
+    exact = kl_divergence(posterior, Normal(of_mean, (0.5 * of_log_variance).exp())).sum() / 7
+    torch.testing.assert_close(divergence(mean, log_variance, of_mean, of_log_variance), exact)
+
+
+def test_the_divergence_to_the_standard_normal_by_hand() -> None:
+    """-1/2 sum(1 + log s^2 - m^2 - s^2): Kingma and Welling 2014, appendix B."""
+    mean, variance, zero = torch.tensor([[1.0, -2.0]]), torch.tensor([[4.0, 0.5]]), torch.zeros(1, 2)
+    expected = -0.5 * ((1 + math.log(4) - 1 - 4) + (1 + math.log(0.5) - 4 - 0.5))
+    assert divergence(mean, variance.log(), zero, zero).item() == pytest.approx(expected)
+    assert divergence(zero, zero, zero, zero).item() == 0
 
 
 def test_the_surprise_is_that_of_the_best_normal_distribution() -> None:
@@ -78,6 +86,7 @@ def test_both_sides_are_told() -> None:
     assert not torch.allclose(module.encoder(image, one)[0], module.encoder(image, other)[0])
     assert not torch.allclose(module.encoder(image, one)[1], module.encoder(image, other)[1])
     assert not torch.allclose(module.decoder(z, one), module.decoder(z, other))
+    assert not any(part.any() for part in module.decoder.moments(other)), "the prior does not begin as N(0, I)"
     assert module.averaged is module.decoder
     assert module.needs == {"tags_BT", "attributes_BA"}
 
@@ -100,6 +109,22 @@ def test_it_learns_what_it_is_told() -> None:
     made = module.sample(Condition(attributes_BA=torch.tensor([[0], [1]] * 4)), list(range(8)))
     assert made[::2].mean().item() == pytest.approx(-0.5, abs=0.15)
     assert made[1::2].mean().item() == pytest.approx(0.5, abs=0.15)
+
+
+def test_latents_are_drawn_from_the_prior_of_the_labels() -> None:
+    module = module_of(num_tags=0, attribute_sizes=[2])
+    seen: list[torch.Tensor] = []
+    module.decoder.trunk.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, :5]))
+    condition, seeds = Condition(attributes_BA=torch.tensor([[0], [1]])), [7, 8]
+    module.chunk = 2
+    module.sample(condition, seeds)
+    with torch.no_grad():
+        for parameter in module.decoder.prior.parameters():
+            parameter.normal_(std=0.3)
+        mean, log_variance = module.decoder.moments(torch.eye(2))
+    module.sample(condition, seeds)
+    standard, drawn = seen
+    torch.testing.assert_close(drawn, mean + (0.5 * log_variance).exp() * standard)
 
 
 @pytest.mark.parametrize("size", [16, 32])
