@@ -12,7 +12,7 @@ LEAST_VARIANCE = (2 / 255) ** 2 / 12
 
 
 def divergence(mean_BZ: Tensor, log_variance_BZ: Tensor, of_mean_BZ: Tensor, of_log_variance_BZ: Tensor) -> Tensor:
-    """KL(N(mean, variance) || N(of_mean, of_variance)), both diagonal. To N(0, I): Kingma and Welling 2014, appendix B."""
+    """KL(N(mean, variance) || N(of_mean, of_variance)), diagonal. To N(0, I): Kingma and Welling 2014, appendix B."""
     ratio_BZ = (log_variance_BZ - of_log_variance_BZ).exp()
     distance_BZ = (mean_BZ - of_mean_BZ).square() / of_log_variance_BZ.exp()
     return 0.5 * (ratio_BZ + distance_BZ - 1 + of_log_variance_BZ - log_variance_BZ).sum(1).mean()
