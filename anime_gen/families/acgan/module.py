@@ -13,12 +13,15 @@ from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
 from anime_gen.families.acgan.game import Discriminator, Game
 from anime_gen.families.acgan.network import Generator, Networks
+from anime_gen.families.acgan.sampler import completed
 from anime_gen.labels import Words, code, partly_hidden, redrawn
 from anime_gen.layers import ROWS, measure_statistics, normalise_spectrally
 
 
 class ACGAN(GenerativeModule):
     """A GAN that is told exclusive classes and tags. Odena et al. 2017 with the `AuxiliaryClassifier` game.
+
+    What a user leaves open is drawn as in the training data: see sampler.py.
 
     Args:
         image_size, num_tags, attribute_sizes: linked from the data.
@@ -27,7 +30,7 @@ class ACGAN(GenerativeModule):
         loss: what both sides play for beside the labels.
         z_dim: width of the latent z ~ N(0, I).
         label_width: numbers that labels become beside z.
-        hide: share of the faces whose labels are told in part only in training, so that a user may leave some open.
+        hide: share of the faces whose labels are told in part only in training, so that some may stay open.
         weigh_labels: multiply the label losses of real pictures by how sure their labels are. The data has to say.
         spectral_norm: normalise the discriminator's layers spectrally.
         augment: what both sides' pictures go through before the discriminator; null for nothing.
@@ -185,5 +188,7 @@ class ACGAN(GenerativeModule):
         return pictures
 
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
-        image_BCHW: Tensor = self.generator(noise.normal(self.z_dim), code(condition, self.words))
+        z_BZ = noise.normal(self.z_dim)
+        code_BL = completed(code(condition, self.words), self.generator.remembered_NL, self.words, noise)
+        image_BCHW: Tensor = self.generator(z_BZ, code_BL)
         return image_BCHW

@@ -187,7 +187,8 @@ class Residual(Networks):
 class Generator(nn.Module):
     """z and what is told, side by side (Odena et al. 2017, section 3), to a picture.
 
-    It remembers the latest labels of its training: its BatchNorms are measured on faces as they were asked for.
+    It remembers the latest labels of its training: its BatchNorms are measured on faces as they were asked for, and
+    what a user leaves open is taken from them.
 
     Args:
         words: of the data.
