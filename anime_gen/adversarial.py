@@ -63,7 +63,7 @@ def wasserstein_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tenso
 # --------------------------------------------------------------------------------------------------------------------
 # Penalties
 #
-# Both are second-order, so both run in float32 whatever the precision around them: the squares of small gradients
+# All are second-order, so all run in float32 whatever the precision around them: the squares of small gradients
 # vanish in bfloat16. (float64 stays float64.)
 
 
@@ -100,6 +100,28 @@ def r1_penalty(discriminator: Discriminator, real_BCHW: Tensor) -> Tensor:
         A scalar that can be differentiated with respect to the discriminator's parameters.
     """
     return _input_gradient(discriminator, _at_least_float32(real_BCHW)).flatten(1).square().sum(dim=1).mean()
+
+
+def dragan_penalty(discriminator: Discriminator, real_BCHW: Tensor) -> Tensor:
+    """E (||grad D(x + d)|| - 1)^2 around real pictures: no steep walls beside them. Kodali et al. 2017, equation 5.
+
+    The perturbation is that of the authors' code: d = u * 0.5 * std(x) * n with the deviation of the whole batch,
+    n ~ U(0, 1) for every number and u ~ U(0, 1) for every picture. The norm runs over the whole flattened picture. D
+    is the logit; the norm is a property of each picture by itself, so D must not look across the batch.
+
+    Args:
+        discriminator: (B, C, H, W) to logits.
+        real_BCHW: pictures; taken as constants.
+
+    Returns:
+        A scalar that can be differentiated with respect to the discriminator's parameters.
+    """
+    real_BCHW = _at_least_float32(real_BCHW)
+    share_B111 = torch.rand_like(real_BCHW[:, :1, :1, :1])
+    near_BCHW = real_BCHW + share_B111 * 0.5 * real_BCHW.std() * torch.rand_like(real_BCHW)
+    slope_BN = _input_gradient(discriminator, near_BCHW).flatten(1)
+    norm_B: Tensor = torch.linalg.vector_norm(slope_BN, dim=1)
+    return (norm_B - 1).square().mean()
 
 
 def _at_least_float32(image_BCHW: Tensor) -> Tensor:
@@ -183,3 +205,27 @@ class WassersteinGP(AdversarialLoss):
 
     def penalty(self, discriminator: Discriminator, real_BCHW: Tensor, fake_BCHW: Tensor) -> Tensor:
         return self.weight * gradient_penalty(discriminator, real_BCHW, fake_BCHW)
+
+
+class DRAGAN(NonSaturating):
+    """The first GAN's loss and `weight` times `dragan_penalty` (lambda in the paper, 10 there)."""
+
+    per_picture = True
+
+    def __init__(self, weight: float = 10.0) -> None:
+        self.weight = weight
+
+    def penalty(self, discriminator: Discriminator, real_BCHW: Tensor, fake_BCHW: Tensor) -> Tensor:
+        return self.weight * dragan_penalty(discriminator, real_BCHW)
+
+
+class R1(NonSaturating):
+    """The first GAN's loss and gamma / 2 times `r1_penalty` (Mescheder et al. 2018, equation 9; gamma 10 there)."""
+
+    per_picture = True
+
+    def __init__(self, gamma: float = 10.0) -> None:
+        self.gamma = gamma
+
+    def penalty(self, discriminator: Discriminator, real_BCHW: Tensor, fake_BCHW: Tensor) -> Tensor:
+        return self.gamma / 2 * r1_penalty(discriminator, real_BCHW)

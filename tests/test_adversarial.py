@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from anime_gen.adversarial import (
+    DRAGAN,
+    R1,
     AdversarialLoss,
     Hinge,
     LeastSquares,
     NonSaturating,
     WassersteinGP,
+    dragan_penalty,
     gradient_penalty,
     r1_penalty,
 )
@@ -179,6 +182,35 @@ def test_r1_is_a_loops(small: tuple[Small, Tensor, Tensor]) -> None:
     )
 
 
+def test_dragan_is_a_loops(small: tuple[Small, Tensor, Tensor]) -> None:
+    """Value and gradient: between nothing and half a deviation away, on one side, one u for each picture."""
+    network, real, _ = small
+    deviation = float((real - real.mean()).square().sum() / (real.numel() - 1)) ** 0.5
+
+    def by_loop() -> float:
+        torch.manual_seed(3)
+        share, noise = torch.rand(2, 1, 1, 1, dtype=torch.float64), torch.rand(2, 3, 5, 4, dtype=torch.float64)
+        total = 0.0
+        for i in range(2):
+            near = real[i] + share[i, 0, 0, 0] * 0.5 * deviation * noise[i]
+            total += (math.sqrt(squared_norm_by_differences(network, near)) - 1) ** 2
+        return total / 2
+
+    torch.manual_seed(3)
+    penalty = dragan_penalty(network, real)
+    assert penalty.item() == pytest.approx(by_loop(), rel=1e-7)
+    gradients = torch.autograd.grad(penalty, list(network.parameters()), allow_unused=True, materialize_grads=True)
+    expected = gradient_of(network, by_loop)
+    assert [g.flatten()[0].item() for g in gradients] == pytest.approx(expected, rel=1e-4, abs=1e-7)
+
+
+def test_dragan_of_a_linear_critic() -> None:
+    """The norm is of the whole flattened picture: of 12 numbers of 0.5 it is sqrt(3); over channels, half of that."""
+    weight = torch.full((3, 2, 2), 0.5)
+    penalty = dragan_penalty(lambda x: (x * weight).sum((1, 2, 3)), torch.randn(5, 3, 2, 2))
+    assert penalty.item() == pytest.approx((math.sqrt(3) - 1) ** 2, rel=1e-5)
+
+
 def test_gradient_penalty_of_a_linear_critic() -> None:
     """D(x) = w.x has the slope w everywhere, so the penalty is (||w|| - 1)^2: 12 numbers of 0.5 have norm sqrt(3)."""
     weight = torch.full((3, 2, 2), 0.5)
@@ -198,7 +230,7 @@ def test_a_flat_critic_has_a_finite_gradient() -> None:
     assert torch.isfinite(weight.grad).all()
 
 
-@pytest.mark.parametrize("penalise", [lambda d, x: gradient_penalty(d, x, -x), r1_penalty])
+@pytest.mark.parametrize("penalise", [lambda d, x: gradient_penalty(d, x, -x), r1_penalty, dragan_penalty])
 def test_penalties_stay_in_float32_under_autocast(penalise: Callable[[nn.Module, Tensor], Tensor]) -> None:
     torch.manual_seed(0)
     network, real = Small(), torch.randn(4, 3, 5, 4)
@@ -223,11 +255,25 @@ def test_penalty_is_weighted_or_zero() -> None:
     heavy = WassersteinGP(weight=7).penalty(network, real, fake)
     torch.manual_seed(1)
     assert heavy.item() == pytest.approx(7 * gradient_penalty(network, real, fake).item())
+    torch.manual_seed(1)
+    heavy = DRAGAN(weight=7).penalty(network, real, fake)
+    torch.manual_seed(1)
+    assert heavy.item() == pytest.approx(7 * dragan_penalty(network, real).item())
+    assert R1(gamma=6).penalty(network, real, fake).item() == pytest.approx(3 * r1_penalty(network, real).item())
+
+
+def test_penalties_come_with_the_first_gans_loss() -> None:
+    real, fake = torch.randn(2, 5)
+    for game in (DRAGAN(), R1()):
+        assert game.per_picture
+        assert game.generator(fake) == NonSaturating().generator(fake)
+        assert game.discriminator(real, fake) == NonSaturating().discriminator(real, fake)
 
 
 def test_penalties_leave_the_pictures_alone() -> None:
     network, (real, fake) = Small(), torch.randn(2, 4, 3, 5, 4)
     r1_penalty(network, real)
+    dragan_penalty(network, real)
     gradient_penalty(network, real, fake)
     assert not real.requires_grad
     assert not fake.requires_grad

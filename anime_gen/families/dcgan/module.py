@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from anime_gen.adversarial import AdversarialLoss
 from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
-from anime_gen.families.dcgan.network import Networks, normalise_spectrally
-from anime_gen.families.dcgan.sampler import measure_statistics
+from anime_gen.families.dcgan.network import Networks
+from anime_gen.layers import measure_statistics, normalise_spectrally
 
 
 class DCGAN(GenerativeModule):
@@ -153,7 +153,7 @@ class DCGAN(GenerativeModule):
     def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
         # Whichever weights are in place, trained or averaged, get the statistics that belong to them.
         was_training = self.generator.training
-        measure_statistics(self.generator, self.z_dim, self.device)
+        measure_statistics(self.generator, lambda noise: self.generator(noise.normal(self.z_dim)), self.device)
         pictures = super().sample(condition, seeds)
         self.generator.train(was_training)
         return pictures

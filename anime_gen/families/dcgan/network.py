@@ -6,91 +6,29 @@ Generators map z (B, Z) to pictures (B, 3, H, W) in [-1, 1]; discriminators map 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum, member
-from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from anime_gen.contract import UserError
-
-
-class Norm(Enum):
-    """What normalises a discriminator's hidden layers. `Norm.layer(channels)` makes the module."""
-
-    batch = member(nn.BatchNorm2d)
-    instance = member(partial(nn.InstanceNorm2d, affine=True))
-    layer = member(partial(nn.GroupNorm, 1))  # one group over (C, H, W): Gulrajani's replacement for batch
-    none = member(nn.Identity)
-
-    def __call__(self, channels: int) -> nn.Module:
-        """Maps (B, channels, H, W) to the same shape."""
-        module: nn.Module = self.value(channels)
-        return module
-
-    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
-        return getattr, (Norm, self.name)  # Enum pickles by value, and a `partial` equals no other
-
+from anime_gen.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
 
 # --------------------------------------------------------------------------------------------------------------------
 # Convolutional (Radford et al. 2016, figure 1 and section 3)
 
 
-class ConvGenerator(nn.Module):
-    """z -> 4x4 -> twice as large again and again: ConvTranspose-BatchNorm-ReLU, and tanh at the end."""
-
-    def __init__(self, z_dim: int, channels: list[int]) -> None:
-        """`channels` are those at 4x4, 8x8, ... up to half the picture's side."""
-        super().__init__()
-        # No bias where BatchNorm follows: it would be subtracted again.
-        layers: list[nn.Module] = [nn.ConvTranspose2d(z_dim, channels[0], kernel_size=4, bias=False)]
-        for before, after in pairwise(channels):
-            layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
-            layers += [nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1, bias=False)]
-        layers += [nn.BatchNorm2d(channels[-1]), nn.ReLU(inplace=True)]
-        layers += [nn.ConvTranspose2d(channels[-1], 3, kernel_size=4, stride=2, padding=1), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, z_BZ: Tensor) -> Tensor:
-        image_BCHW: Tensor = self.layers(z_BZ[:, :, None, None])
-        return image_BCHW
-
-
 class ConvDiscriminator(nn.Module):
-    """Half as large again and again down to 4x4: Conv-norm-LeakyReLU, without a norm on the first and the last."""
+    """Half as large again and again down to 4x4, without a norm on the first convolution and the last."""
 
     def __init__(self, channels: list[int], norm: Norm) -> None:
         """`channels` are those at half the picture's side, a quarter, ... down to 4x4."""
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, channels[0], kernel_size=4, stride=2, padding=1)]
-        layers += [nn.LeakyReLU(0.2, inplace=True)]
-        for before, after in pairwise(channels):
-            convolution = nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1, bias=norm is Norm.none)
-            layers += [convolution, norm(after), nn.LeakyReLU(0.2, inplace=True)]
-        layers += [nn.Conv2d(channels[-1], 1, kernel_size=4)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*halvings(channels, norm), nn.Conv2d(channels[-1], 1, kernel_size=4))
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         logits_B: Tensor = self.layers(image_BCHW).flatten()
         return logits_B.float()  # a loss adds up what bfloat16 would round away
-
-
-def initialise(module: nn.Module) -> None:
-    """Radford's weights: N(0, 0.02) for convolutions, N(1, 0.02) for a norm's scale, 0 for every bias (section 4).
-
-    The scale of a norm is the DCGAN authors' code rather than their text.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, 0.0, 0.02)
-        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
-            nn.init.normal_(layer.weight, 1.0, 0.02)
-        else:
-            continue
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -173,26 +111,19 @@ class Convolutional(Networks):
     """
 
     def __init__(self, width: int = 64, max_width: int = 512, norm: Norm = Norm.batch) -> None:
-        if not 1 <= width <= max_width:
-            raise UserError(f"networks: width is {width} and max_width {max_width}; give 1 <= width <= max_width")
+        channels_by_side(32, width, max_width)  # refuses what no size allows
         self.width = width
         self.max_width = max_width
         self.norm = norm
         self.mixes_batch = norm is Norm.batch
 
-    def _channels(self, image_size: int) -> list[int]:
-        """Channels at half the side, a quarter, ... , 4x4."""
-        if image_size not in (16, 32, 64, 128, 256):
-            raise UserError(f"image_size is {image_size}; DCGAN's convolutions make 16, 32, 64, 128 or 256 pixels")
-        return [min(self.width << k, self.max_width) for k in range(image_size.bit_length() - 3)]
-
     def generator(self, z_dim: int, image_size: int) -> nn.Module:
-        generator = ConvGenerator(z_dim, self._channels(image_size)[::-1])
+        generator = ConvGenerator(z_dim, channels_by_side(image_size, self.width, self.max_width)[::-1])
         initialise(generator)
         return generator.to(memory_format=torch.channels_last)
 
     def discriminator(self, image_size: int) -> nn.Module:
-        discriminator = ConvDiscriminator(self._channels(image_size), self.norm)
+        discriminator = ConvDiscriminator(channels_by_side(image_size, self.width, self.max_width), self.norm)
         initialise(discriminator)
         return discriminator.to(memory_format=torch.channels_last)
 
@@ -224,15 +155,3 @@ class FullyConnected(Networks):
 
     def discriminator(self, image_size: int) -> nn.Module:
         return DenseDiscriminator(self.hidden, self.layers, image_size, self.batch_norm)
-
-
-def normalise_spectrally(module: nn.Module) -> None:
-    """Divides every convolution's and linear layer's weight by its largest singular value. Miyato et al. 2018.
-
-    The singular value is that of the weight flattened to (out, rest), followed by one power iteration a training
-    forward pass. A BatchNorm in between rescales again: only without one is the network 1-Lipschitz up to the
-    factor by which a convolution differs from its flattened weight.
-    """
-    for layer in list(module.modules()):
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            spectral_norm(layer)

@@ -17,7 +17,8 @@ from anime_gen.adversarial import Hinge, NonSaturating, WassersteinGP
 from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.families.dcgan.module import DCGAN
-from anime_gen.families.dcgan.network import Convolutional, Norm
+from anime_gen.families.dcgan.network import Convolutional
+from anime_gen.layers import Norm
 
 FAMILY = Path(__file__).parents[3] / "experiments" / "family"
 

@@ -14,7 +14,8 @@ from anime_gen.adversarial import Hinge, LeastSquares, NonSaturating, Wasserstei
 from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.dcgan.module import DCGAN
-from anime_gen.families.dcgan.network import Convolutional, FullyConnected, Networks, Norm
+from anime_gen.families.dcgan.network import Convolutional, FullyConnected, Networks
+from anime_gen.layers import Norm
 
 
 def unattached(image_size: int = 16, networks: Networks | None = None, **settings: Any) -> DCGAN:

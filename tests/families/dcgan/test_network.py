@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from anime_gen.contract import UserError
-from anime_gen.families.dcgan.network import Convolutional, FullyConnected, Networks, Norm, normalise_spectrally
+from anime_gen.families.dcgan.network import Convolutional, FullyConnected, Networks
+from anime_gen.layers import Norm, normalise_spectrally
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 128, 256])

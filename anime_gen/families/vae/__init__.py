@@ -1,0 +1,1 @@
+"""A conditional variational autoencoder: what GANs are compared with."""

@@ -1,0 +1,94 @@
+"""Labels as numbers: which are known, how they are told to a network, and how some are hidden from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from anime_gen.contract import Condition, UserError
+
+
+class Words(NamedTuple):
+    """How many labels the data has."""
+
+    num_tags: int
+    attribute_sizes: tuple[int, ...]  # classes in each exclusive group
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The fields of `Condition` that hold them."""
+        return frozenset(("tags_BT",) * bool(self.num_tags) + ("attributes_BA",) * bool(self.attribute_sizes))
+
+    @classmethod
+    def of(cls, num_tags: int, attribute_sizes: list[int] | None) -> Words:
+        """As the data says it to a family.
+
+        Raises:
+            UserError: there are none.
+        """
+        if not num_tags and not attribute_sizes:
+            raise UserError(
+                "the data has no tags and no classes, and this family is told labels: give the data some, or train one "
+                "that is told nothing"
+            )
+        return cls(num_tags, tuple(attribute_sizes or ()))
+
+    @property
+    def labels(self) -> int:
+        """Labels of one picture: its tags, and one class for each group."""
+        return self.num_tags + len(self.attribute_sizes)
+
+    @property
+    def logits(self) -> int:
+        """Numbers that a classifier gives: one for each class and each tag."""
+        return sum(self.attribute_sizes) + self.num_tags
+
+    @property
+    def codes(self) -> int:
+        """Width of `code`."""
+        return sum(self.attribute_sizes) + 2 * self.num_tags
+
+
+def code(condition: Condition, words: Words) -> Tensor:
+    """One-hot classes of every group, then present and absent of every tag: (B, words.codes), torch's default float.
+
+    A label that is not given is zero in all its places. To a linear layer with a bias that is a value of its own.
+    """
+    parts: list[Tensor] = []
+    if words.attribute_sizes:
+        assert condition.attributes_BA is not None
+        for group, size in enumerate(words.attribute_sizes):
+            classes = torch.arange(size, device=condition.attributes_BA.device)
+            parts.append(condition.attributes_BA[:, group, None] == classes)
+    if words.num_tags:
+        assert condition.tags_BT is not None
+        parts += [condition.tags_BT.nan_to_num(0.0), (1 - condition.tags_BT).nan_to_num(0.0)]
+    return torch.cat(parts, dim=1).to(torch.get_default_dtype())
+
+
+def redrawn(condition: Condition) -> Condition:
+    """The same rows in another order: labels as they occur together in the data, never put together one by one."""
+    rows = next(part for part in condition if part is not None)
+    return condition.rows(torch.randperm(len(rows), device=rows.device))
+
+
+def partly_hidden(condition: Condition, share: float) -> Condition:
+    """Labels as a user gives them: all, some or none.
+
+    A row is left whole with probability 1 - share. Of the others, each hides its labels with a probability of its own,
+    u ~ U(0, 1): from nearly all labels to nearly none are given.
+    """
+    rows = next(part for part in condition if part is not None)
+    hidden_B1 = torch.rand(len(rows), 1, device=rows.device) * (torch.rand(len(rows), 1, device=rows.device) < share)
+
+    def some(labels_BN: Tensor) -> Tensor:
+        return torch.rand(labels_BN.shape, device=labels_BN.device) < hidden_B1
+
+    tags_BT, attributes_BA = condition.tags_BT, condition.attributes_BA
+    if tags_BT is not None:
+        tags_BT = tags_BT.masked_fill(some(tags_BT), torch.nan)
+    if attributes_BA is not None:
+        attributes_BA = attributes_BA.masked_fill(some(attributes_BA), -1)
+    return condition._replace(tags_BT=tags_BT, attributes_BA=attributes_BA)
