@@ -12,7 +12,7 @@ from anime_gen.data import AnimeFaces
 ACTIONS = {
     "fit": ("anime_gen.tagging.train:fit_and_report", "train a tagger on labelled pictures, and examine it"),
     "doubts": ("anime_gen.tagging.doubts:list_doubts", "list the labels that are most likely wrong"),
-    "complete": ("anime_gen.tagging.completion:complete_and_report", "fill in training labels that are not given"),
+    "complete": ("anime_gen.tagging.fill:complete_and_report", "fill in training labels that are not given"),
 }
 
 HELP = """usage: anime-gen tagger ACTION [--data.source=anime_gen.data.Folder --data.source.path=DIR] [options]

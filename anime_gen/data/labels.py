@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from anime_gen.data.manifest import Row
-from anime_gen.vocabulary import ATTRIBUTE_TAG, Vocabulary, canonical
+from anime_gen.vocabulary import Vocabulary
 
 
 def tag_columns(rows: Sequence[Row], groups: Sequence[str], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
@@ -24,11 +24,12 @@ def tag_columns(rows: Sequence[Row], groups: Sequence[str], vocabulary: Vocabula
     """
     place = {tag: i for i, tag in enumerate(vocabulary.tags)}
     # Where `hair` stands among a row's classes, and where its tags do: "blue hair" ...
-    colours = []
-    for group, names in vocabulary.attributes.items():
-        if group in ATTRIBUTE_TAG and group in groups:
-            words = [canonical(ATTRIBUTE_TAG[group].format(name)) for name in names]
-            colours.append((groups.index(group), [place[word] for word in words if word in place]))
+    owner = np.array(vocabulary.tag_group, np.int64)
+    colours = [
+        (groups.index(group), np.flatnonzero(owner == number))
+        for number, group in enumerate(vocabulary.attributes)
+        if group in groups
+    ]
     tags = np.full((len(rows), len(place)), -1, np.int8)
     confidence = np.zeros(tags.shape, np.float16)
     for line, sure, row in zip(tags, confidence, rows, strict=True):

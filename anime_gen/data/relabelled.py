@@ -15,7 +15,7 @@ from anime_gen.contract import UserError, mix
 from anime_gen.data.labels import class_columns, tag_columns
 from anime_gen.data.manifest import Manifest, Row, read_manifest
 from anime_gen.data.source import Filled, Kind, Source, Split, content_hash
-from anime_gen.vocabulary import ATTRIBUTE_TAG, Vocabulary, canonical
+from anime_gen.vocabulary import Vocabulary
 
 # What is relabelled.
 LABELS: frozenset[Kind] = frozenset({"tags", "attributes", "tag_confidence", "attribute_confidence"})
@@ -122,15 +122,9 @@ class NoisyLabels(_OtherLabels):
     @cached_property
     def _facts(self) -> tuple[np.ndarray, np.ndarray]:
         """Which fact each tag and each group belongs to: the groups come first, then tags that say no group's class."""
-        groups = self.vocabulary.attributes
-        owner = {
-            canonical(ATTRIBUTE_TAG[group].format(name)): number
-            for number, (group, names) in enumerate(groups.items())
-            if group in ATTRIBUTE_TAG
-            for name in names
-        }
-        tags = [owner.get(tag, len(groups) + i) for i, tag in enumerate(self.vocabulary.tags)]
-        return np.array(tags, np.int64), np.arange(len(groups))
+        groups = len(self.vocabulary.attributes)
+        tags = [groups + i if group < 0 else group for i, group in enumerate(self.vocabulary.tag_group)]
+        return np.array(tags, np.int64), np.arange(groups)
 
 
 class Relabelled(_OtherLabels):
