@@ -34,9 +34,7 @@ def build_parser() -> OneLineParser:
     parser.add_argument("dir", type=Path, help="folder of pictures")
     parser.add_argument("--tagger", type=str, required=True, help="a file of `anime-gen tagger fit`, or wd:FOLDER")
     parser.add_argument("--out", type=Path | None, default=None, help="the manifest (default: DIR/manifest.csv)")
-    parser.add_argument(
-        "--words", type=str | None, default=None, help="of wd only: the tags to use (default: S5's)"
-    )
+    parser.add_argument("--words", type=str | None, default=None, help="of wd only: the tags to use (default: S5's)")
     parser.add_argument("--least", type=float, default=0.5, help="how sure the tagger must be of a label it writes")
     parser.add_argument("--complete", action="store_true", help="by agreement of three classifiers")
     parser.add_argument("--agree", type=float, default=0.8, help="--complete: how sure each of the three must be")
@@ -78,7 +76,7 @@ def look(folder: Path, files: list[str], labeller: Labeller) -> tuple[list[str],
     """
     readable, small, seen = [], [], []
     with tqdm(total=len(files), unit=" pictures", desc=f"looking at {folder}", leave=False, disable=None) as progress:
-        for names in batched(files, BATCH:
+        for names in batched(files, BATCH):
             pictures = []
             for name in names:
                 try:
