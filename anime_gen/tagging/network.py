@@ -103,9 +103,11 @@ class Tagger(nn.Module):
             self.backbone.maxpool = nn.Identity()
         width: int = self.backbone.num_features  # type: ignore[assignment]
         self.dropout = nn.Dropout(0.2)
-        self.tags = nn.Linear(width, len(vocabulary.tags))
-        self.classes = nn.ModuleList(nn.Linear(width, size) for size in vocabulary.attribute_sizes)
-        nn.init.constant_(self.tags.bias, -2.0)  # most tags are rare: no need to unlearn that they are not
+        # Tags first, then each group's classes.
+        self._sizes = [len(vocabulary.tags), *vocabulary.attribute_sizes]
+        self.heads = nn.Linear(width, sum(self._sizes))
+        # Most tags are rare: no need to unlearn that they are not.
+        nn.init.constant_(self.heads.bias[: len(vocabulary.tags)], -2.0)
         self.calibration = calibration or Calibration.none(len(vocabulary.tags), len(vocabulary.attributes))
 
     @property
@@ -125,10 +127,8 @@ class Tagger(nn.Module):
             side = (self.image_size, self.image_size)
             image_BCHW = F.interpolate(image_BCHW, side, mode="bilinear", antialias=True, align_corners=False)
         features_BD = self.backbone(image_BCHW)
-        kept_BD = self.dropout(features_BD)
-        return Seen(
-            features_BD.float(), self.tags(kept_BD).float(), tuple(head(kept_BD).float() for head in self.classes)
-        )
+        tags_BT, *groups = self.heads(self.dropout(features_BD)).float().split(self._sizes, 1)
+        return Seen(features_BD.float(), tags_BT, tuple(groups))
 
     def open(self, path: Path) -> Tensor:
         return torch.from_numpy(decode(path, self.image_size).copy()).permute(2, 0, 1)
