@@ -15,7 +15,7 @@ from anime_gen.contract import UserError
 from anime_gen.data.folder import convert, picture_files
 from anime_gen.data.manifest import Manifest, read_manifest, write_manifest
 from anime_gen.tagging.completion import Pool, by_one, complete
-from anime_gen.tagging.examine import joined
+from anime_gen.tagging.examine import Labels, joined
 from anime_gen.tagging.network import Labeller, Seen, Tagger
 from anime_gen.tagging.patches import SIZE
 from anime_gen.tagging.wd import WDTagger
@@ -108,11 +108,11 @@ def main(verb: str, arguments: list[str]) -> None:
     written = labels_of(options.dir, out)
     files, small, seen = look(options.dir, files, labeller)
     base = prepared(written, files, labeller.vocabulary)
-    place = {file: number for number, file in enumerate(files)}
     # In the order of the files; rows of pictures that are not there, or cannot be read, stay as they are.
     rows = {row.file: row for row in base.rows}
+    line = {row.file: number for number, row in enumerate(base.rows)}
     here = Manifest(base.groups, [rows[file] for file in files])
-    labels = given_labels(here, labeller.vocabulary)
+    labels = Labels(*(part[[line[file] for file in files]] for part in given_labels(base, labeller.vocabulary)))
     if options.complete:
         given_N = (~labels.tags_NT.isnan()).any(1) | (labels.classes_NA >= 0).any(1)
         draw = torch.rand(len(files), generator=torch.Generator().manual_seed(options.seed))
@@ -129,4 +129,4 @@ def main(verb: str, arguments: list[str]) -> None:
     rows |= {row.file: row for row in guessed.rows}
     write_manifest(out, Manifest(base.groups, [rows[row.file] for row in base.rows]))
     filled = int((completed.tag_origin_NT > 0).sum() + (completed.class_origin_NA > 0).sum())
-    print(f"{out}: {filled:,} labels of {len(place):,} pictures filled in; what was written stays")
+    print(f"{out}: {filled:,} labels of {len(files):,} pictures filled in; what was written stays")

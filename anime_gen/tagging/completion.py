@@ -74,7 +74,7 @@ def by_linear(pool: Pool, seed: int) -> Scores:
         torch.nn.init.zeros_(layer.weight)
         optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-3, weight_decay=1.0)
         rows_N = torch.nonzero(learned).flatten()
-        epochs = max(10, 20_000 // max(1, len(rows_N)))
+        epochs = max(10, 5_000 // max(1, len(rows_N)))
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
         for _ in range(epochs):
             for rows in torch.split(rows_N[torch.randperm(len(rows_N))], 128):

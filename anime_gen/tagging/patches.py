@@ -24,7 +24,7 @@ class Patches:
 
     def __init__(self, image_NCHW: Tensor, count: int = 128, seed: int = 0) -> None:
         stream = torch.Generator().manual_seed(seed)
-        some = image_NCHW[torch.randint(len(image_NCHW), (max(count, 500),), generator=stream)]
+        some = image_NCHW[torch.randint(len(image_NCHW), (200,), generator=stream)]
         columns_NDP = F.unfold(_small(some), PATCH)
         drawn_PD = columns_NDP.transpose(1, 2).reshape(-1, columns_NDP.shape[1])
         drawn_PD = _contrast(drawn_PD[torch.randint(len(drawn_PD), (20_000,), generator=stream)])

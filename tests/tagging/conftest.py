@@ -24,35 +24,39 @@ def tiny() -> Tagger:
     return Tagger(WORDS, 16, "resnet10t", SMALL).eval()
 
 
+def painted(folder: Path, count: int, labelled: int, wrong: bool) -> Path:
+    """Pictures: the upper half says the hair, a white lower half smiles, a black left edge is a hat.
+
+    `labelled` of them have labels; every tenth of those is given the next hair colour where `wrong`.
+    """
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    lines = []
+    for number in range(count):
+        colour = list(HAIR)[draw.integers(3)]
+        smile, hat = draw.random() < 0.5, draw.random() < 0.2
+        pixels = np.full((16, 16, 3), 255 if smile else 90, np.int64)
+        pixels[:8] = HAIR[colour]
+        if hat:
+            pixels[:, :4] = 0
+        pixels = (pixels + draw.integers(-25, 25, pixels.shape)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:03}.png")
+        if number < labelled:
+            given = list(HAIR)[(list(HAIR).index(colour) + (wrong and number % 10 == 0)) % 3]
+            tags = [word for word, there in (("smile", smile), ("hat", hat)) if there]
+            # A row needs a tag to be fully tagged.
+            lines.append((f"{number:03}.png", ", ".join([*tags, "1girl"]), given))
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "tags", "hair"), *lines])
+    return folder
+
+
 @pytest.fixture
 def coloured(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a folder of pictures: the upper half says the hair, a white lower half smiles, a black left edge is a hat.
+    """`painted`, in a folder of its own."""
 
-    `labelled` of the pictures have labels; every tenth of those is given the next hair colour where `wrong`.
-    """
-
-    def make(count: int = 200, labelled: int = 200, wrong: bool = False, name: str = "faces") -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        draw = np.random.default_rng(0)
-        lines = []
-        for number in range(count):
-            colour = list(HAIR)[draw.integers(3)]
-            smile, hat = draw.random() < 0.5, draw.random() < 0.2
-            pixels = np.full((16, 16, 3), 255 if smile else 90, np.int64)
-            pixels[:8] = HAIR[colour]
-            if hat:
-                pixels[:, :4] = 0
-            pixels = (pixels + draw.integers(-25, 25, pixels.shape)).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / f"{number:03}.png")
-            if number < labelled:
-                given = list(HAIR)[(list(HAIR).index(colour) + (wrong and number % 10 == 0)) % 3]
-                tags = [word for word, there in (("smile", smile), ("hat", hat)) if there]
-                # A row needs a tag to be fully tagged.
-                lines.append((f"{number:03}.png", ", ".join([*tags, "1girl"]), given))
-        with (folder / "manifest.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("file", "tags", "hair"), *lines])
-        return folder
+    def make(count: int = 200, labelled: int = 200, wrong: bool = False) -> Path:
+        return painted(tmp_path / "faces", count, labelled, wrong)
 
     return make
 
