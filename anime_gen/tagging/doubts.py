@@ -1,14 +1,15 @@
 """Labels that are most likely wrong: confident learning (Northcutt, Jiang & Chuang 2021).
 
 Two taggers each learn from half of the training pictures and look at the others; of pictures that neither has learned
-from both are asked. So every probability is one of a picture that was not seen.
+from both are asked. So every probability is one of a picture that was not seen. What a tagger takes for another class
+is not always that: estimates are too high by its own errors, the more so the less it has learned.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,9 +102,9 @@ def out_of_sample(data: AnimeFaces, minutes: float, images: int | None, seed: in
         for split in SPLITS:
             beliefs[split].append(tagger.beliefs(looked[split].seen))
     first, second = (beliefs["train"][number] for number in (0, 1))
-    both = {split: Beliefs(*_map(lambda a, b: (a + b) / 2, *beliefs[split])) for split in SPLITS}
+    both = {split: _paired(lambda a, b: (a + b) / 2, *beliefs[split]) for split in SPLITS}
     # A picture of fold 0 is looked at by the tagger of fold 1.
-    both["train"] = Beliefs(*_map(lambda a, b: torch.where((fold_N == 1)[:, None], a, b), first, second))
+    both["train"] = _paired(lambda a, b: torch.where((fold_N == 1)[:, None], a, b), first, second)
     names = [name for split in SPLITS for name in data.names(split)]
     labels = Labels(*(torch.cat(columns) for columns in zip(*(looked[split].labels for split in SPLITS), strict=True)))
     tags = torch.cat([both[split].tags_NT for split in SPLITS])
@@ -111,8 +112,8 @@ def out_of_sample(data: AnimeFaces, minutes: float, images: int | None, seed: in
     return names, Beliefs(tags, tuple(torch.cat(columns) for columns in groups)), labels
 
 
-def _map(change, first: Beliefs, second: Beliefs):  # type: ignore[no-untyped-def]
-    return change(first.tags_NT, second.tags_NT), tuple(map(change, first.classes, second.classes))
+def _paired(change: Callable[[Tensor, Tensor], Tensor], first: Beliefs, second: Beliefs) -> Beliefs:
+    return Beliefs(change(first.tags_NT, second.tags_NT), tuple(map(change, first.classes, second.classes)))
 
 
 class Question(NamedTuple):

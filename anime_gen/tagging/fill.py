@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anime_gen.contract import UserError
+from anime_gen.contract import Condition, UserError
 from anime_gen.data import AnimeFaces, NoisyLabels
 from anime_gen.data.cache import write_whole
 from anime_gen.data.manifest import write_manifest
@@ -21,15 +21,24 @@ from anime_gen.tagging.train import ENDLESS, budget, check_labels, fit
 from anime_gen.tagging.writing import as_manifest
 
 
+def written(condition: Condition) -> Condition:
+    """Without labels that are less than certain: an older guess is no label to learn from."""
+    tags, classes = condition.tags_BT, condition.attributes_BA
+    if tags is not None and condition.tag_confidence_BT is not None:
+        tags = tags.where(condition.tag_confidence_BT == 1, torch.nan)
+    if classes is not None and condition.attribute_confidence_BA is not None:
+        classes = classes.where(condition.attribute_confidence_BA == 1, -1)
+    return Condition(tags, classes)
+
+
 def gather(tagger: Tagger, data: AnimeFaces) -> Pool:
     """Training pictures, and after them validation pictures, which are held out."""
-    parts = tagger.needs & {"tags_BT", "attributes_BA"}
     images, seen, labels, held = [], [], [], []
     for split in ("train", "validation"):
-        for batch in data.loader(split, parts, None):
+        for batch in data.loader(split, tagger.needs, None):
             images.append(((batch.image_BCHW + 1) * 127.5).round().to(torch.uint8))
             seen.append(tagger.look(batch.image_BCHW))
-            labels.append(Labels.of(batch.condition, len(batch.index_B)))
+            labels.append(Labels.of(written(batch.condition), len(batch.index_B)))
             held.append(torch.full((len(batch.index_B),), split == "validation"))
     every = Labels(*(torch.cat(columns) for columns in zip(*labels, strict=True)))
     return Pool(torch.cat(images), joined(seen), every, torch.cat(held))
@@ -92,11 +101,13 @@ def complete_and_report(
         print(f"{kind}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))
     if isinstance(data.source, NoisyLabels):
         truth = true_labels(data, data.source)
+        single = by_one(network, pool.seen, pool.labels, 0.0)
         ways = {
             "completed": filled,
             "ensemble only": _only(filled, pool.labels, "ensemble"),
+            "tagger alone, as many": _as_many(single, filled, pool.labels),
             f"tagger alone, {agree:g} sure": by_one(network, pool.seen, pool.labels, agree),
-            "tagger alone, always": by_one(network, pool.seen, pool.labels, 0.0),
+            "tagger alone, always": single,
         }
         report["truth"] = {way: judged(made, pool, truth) for way, made in ways.items()}
         print(table(report["truth"]))
@@ -197,6 +208,24 @@ def _only(completed: Completed, given: Labels, origin: str) -> Completed:
         completed.labels.classes_NA.where(kept_NA, given.classes_NA),
     )
     return completed._replace(labels=labels)
+
+
+def _as_many(alone: Completed, like: Completed, given: Labels) -> Completed:
+    """Of what the tagger alone fills, the surest: as many as another way fills, of tags and of classes."""
+    tags_NT = _surest(alone.tag_confidence_NT, alone.tag_origin_NT > 0, int((like.tag_origin_NT > 0).sum()))
+    classes_NA = _surest(alone.class_confidence_NA, alone.class_origin_NA > 0, int((like.class_origin_NA > 0).sum()))
+    labels = Labels(
+        alone.labels.tags_NT.where(tags_NT, given.tags_NT), alone.labels.classes_NA.where(classes_NA, given.classes_NA)
+    )
+    return alone._replace(labels=labels)
+
+
+def _surest(sure: Tensor, among: Tensor, count: int) -> Tensor:
+    """Bool of the same shape: which `count` of `among` are surest."""
+    order = sure.masked_fill(~among, -1.0).flatten().argsort(descending=True, stable=True)
+    chosen = torch.zeros(sure.numel(), dtype=torch.bool)
+    chosen[order[:count]] = True
+    return chosen.view_as(sure)
 
 
 def _rows(completed: Completed, rows_N: Tensor) -> Completed:
