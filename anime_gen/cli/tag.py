@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import UserError
 from anime_gen.data.folder import convert, picture_files
@@ -39,11 +40,12 @@ def build_parser() -> OneLineParser:
     parser.add_argument("--complete", action="store_true", help="by agreement of three classifiers")
     parser.add_argument("--agree", type=float, default=0.8, help="--complete: how sure each of the three must be")
     parser.add_argument("--alone", type=float, default=0.95, help="--complete: how sure one further source must be")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
     parser.add_argument("--seed", type=int, default=0, help="--complete: of what is held out, and of the classifiers")
     return parser
 
 
-def open_labeller(text: str, words: str | None) -> Labeller:
+def open_labeller(text: str, words: str | None, device: str) -> Labeller:
     """FILE or wd:FOLDER -> the tagger.
 
     Raises:
@@ -51,10 +53,12 @@ def open_labeller(text: str, words: str | None) -> Labeller:
     """
     kind, _, place = text.partition(":")
     if kind == "wd":
-        return WDTagger.load(place, None if words is None else [word for word in words.split(",") if word.strip()])
+        return WDTagger.load(place, None if words is None else [word for word in words.split(",") if word.strip()]).to(
+            device
+        )
     if words is not None:
         raise UserError("--words: this tagger has words of its own; leave the option out")
-    return Tagger.load(Path(text))
+    return Tagger.load(Path(text)).to(device)
 
 
 def labels_of(folder: Path, out: Path) -> Manifest:
@@ -103,7 +107,8 @@ def main(verb: str, arguments: list[str]) -> None:
         if not 0 <= options[name] <= 1:
             raise UserError(f"--{name} {options[name]}: a confidence from 0 to 1")
     out: Path = options.out or options.dir / "manifest.csv"
-    labeller = open_labeller(options.tagger, options.words)
+    check_device(options.device)
+    labeller = open_labeller(options.tagger, options.words, options.device)
     files = list(picture_files(options.dir))
     written = labels_of(options.dir, out)
     files, small, seen = look(options.dir, files, labeller)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import UserError
 from anime_gen.data import AnimeFaces
@@ -40,5 +41,6 @@ def main(verb: str, arguments: list[str]) -> None:
     parser.add_class_arguments(AnimeFaces, "data")
     parser.add_function_arguments(function, as_group=False, skip={"data"})
     settings = parser.instantiate_classes(parser.parse_args(arguments[1:]))
+    check_device(settings.device)
     options = {key: value for key, value in vars(settings).items() if key not in ("data", "config")}
     function(data=settings.data, **options)

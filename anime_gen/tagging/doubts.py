@@ -23,7 +23,7 @@ from anime_gen.data.source import SPLITS, Split
 from anime_gen.tagging.calibration import calibrate
 from anime_gen.tagging.examine import Labels, Looked, look_at
 from anime_gen.tagging.network import Beliefs, Tagger
-from anime_gen.tagging.train import ENDLESS, budget, check_labels, fit
+from anime_gen.tagging.train import ENDLESS, FASTEST, budget, check_labels, fit
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -85,7 +85,9 @@ def half(batches: Iterable[Batch], fold_N: Tensor, number: int) -> Iterator[Batc
         yield Batch(batch.image_BCHW[kept], batch.condition.rows(kept), batch.index_B[kept])
 
 
-def out_of_sample(data: AnimeFaces, minutes: float, images: int | None, seed: int) -> tuple[list[str], Beliefs, Labels]:
+def out_of_sample(
+    data: AnimeFaces, minutes: float, images: int | None, seed: int, device: str
+) -> tuple[list[str], Beliefs, Labels]:
     """Names, probabilities and labels of all pictures of all splits."""
     parts = frozenset({"tags_BT", "attributes_BA"}) & data.source.parts
     torch.manual_seed(seed)
@@ -93,7 +95,7 @@ def out_of_sample(data: AnimeFaces, minutes: float, images: int | None, seed: in
     beliefs: dict[Split, list[Beliefs]] = {split: [] for split in SPLITS}
     looked: dict[Split, Looked] = {}
     for number in range(2):
-        tagger = Tagger(data.vocabulary, data.image_size)
+        tagger = Tagger(data.vocabulary, data.image_size).to(device)
         stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
         fit(tagger, half(stream, fold_N, number), budget(minutes, images))
         looked = {split: look_at(tagger, data.loader(split, parts, None)) for split in SPLITS}
@@ -161,6 +163,7 @@ def list_doubts(
     minutes: float = 5.0,
     images: int | None = None,
     seed: int = 0,
+    device: str = FASTEST,
 ) -> None:
     """Trains two taggers on halves, prints the most doubtful labels and the noise rates.
 
@@ -171,6 +174,7 @@ def list_doubts(
         minutes: how long to train each of the two.
         images: how many pictures to train each on instead.
         seed: of the halves and the weights.
+        device: cpu or cuda.
 
     Raises:
         UserError: no labels, or nothing to list.
@@ -178,7 +182,7 @@ def list_doubts(
     if top < 1:
         raise UserError(f"tagger doubts: --top={top}: at least 1")
     check_labels(data)
-    doubts, noise = find_doubts(data.vocabulary, *out_of_sample(data, minutes, images, seed))
+    doubts, noise = find_doubts(data.vocabulary, *out_of_sample(data, minutes, images, seed, device))
     width = max((len(doubt.file) for doubt in doubts[:top]), default=4) + 2
     print(f"{'file':<{width}}{'label':<20}{'given':<12}{'suggested':<12}{'p(given)':>9}{'p(suggested)':>14}")
     for doubt in doubts[:top]:

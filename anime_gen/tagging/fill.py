@@ -17,7 +17,7 @@ from anime_gen.tagging.calibration import calibrate, calibration_error
 from anime_gen.tagging.completion import ORIGINS, Completed, Pool, by_one, complete
 from anime_gen.tagging.examine import Labels, joined, rounded
 from anime_gen.tagging.network import Tagger
-from anime_gen.tagging.train import ENDLESS, budget, check_labels, fit
+from anime_gen.tagging.train import ENDLESS, FASTEST, budget, check_labels, fit
 from anime_gen.tagging.writing import as_manifest
 
 
@@ -53,6 +53,7 @@ def complete_and_report(
     agree: float = 0.8,
     alone: float = 0.95,
     seed: int = 0,
+    device: str = FASTEST,
 ) -> None:
     """Fills training labels; leaves a manifest for `anime_gen.data.Relabelled` and a report beside it (.json).
 
@@ -66,6 +67,7 @@ def complete_and_report(
         agree: how sure each of three classifiers must be.
         alone: how sure the neighbours or the co-occurrence alone must be.
         seed: of everything.
+        device: cpu or cuda; of the tagger, the rest is on the CPU.
 
     Raises:
         UserError: no labels, or a tagger of other words.
@@ -76,12 +78,12 @@ def complete_and_report(
     check_labels(data)
     if tagger is None:
         torch.manual_seed(seed)
-        network = Tagger(data.vocabulary, data.image_size)
+        network = Tagger(data.vocabulary, data.image_size).to(device)
         stream = data.stream(network.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
         fit(network, stream, budget(minutes, images))
         network.requires_grad_(False)
     else:
-        network = Tagger.load(tagger)
+        network = Tagger.load(tagger).to(device)
         if network.vocabulary != data.vocabulary:
             raise UserError(f"tagger complete: {tagger} knows other words than the data has: train one on this data")
     pool = gather(network, data)

@@ -35,6 +35,11 @@ class Seen(NamedTuple):
     class_logits: tuple[Tensor, ...]  # (B, classes) of each group
 
 
+def on_cpu(seen: Seen) -> Seen:
+    """What is done with it next is little work."""
+    return Seen(seen.features_BD.cpu(), seen.tag_logits_BT.cpu(), tuple(part.cpu() for part in seen.class_logits))
+
+
 class Beliefs(NamedTuple):
     """Probabilities of N pictures' labels."""
 
@@ -63,7 +68,7 @@ class Labeller(Protocol):
         ...
 
     def look(self, image_BCHW: Tensor) -> Seen:
-        """Looks at pictures in [-1, 1]; no gradients."""
+        """Looks at pictures in [-1, 1] on the device that it is on, and answers on the CPU; no gradients."""
         ...
 
     def beliefs(self, seen: Seen) -> Beliefs:
@@ -135,8 +140,8 @@ class Tagger(nn.Module):
 
     @torch.no_grad()
     def look(self, image_BCHW: Tensor) -> Seen:
-        seen: Seen = self(image_BCHW)
-        return seen
+        seen: Seen = self(image_BCHW.to(self.heads.weight.device))
+        return on_cpu(seen)
 
     def beliefs(self, seen: Seen) -> Beliefs:
         return Beliefs(

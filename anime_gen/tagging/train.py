@@ -24,6 +24,7 @@ from anime_gen.tagging.loss import training_loss
 from anime_gen.tagging.network import Tagger
 
 PEAK_RATE = 3e-3
+FASTEST = "cuda" if torch.cuda.is_available() else "cpu"
 # More than any budget shows; the stream makes a batch when it is asked for.
 ENDLESS = 10**9
 
@@ -31,8 +32,8 @@ ENDLESS = 10**9
 def jittered(image_BCHW: Tensor) -> Tensor:
     """Pictures turned, shifted and scaled a little, each in its own way: another crop is the same face."""
     count = len(image_BCHW)
-    angle, zoom = torch.empty(count).uniform_(-0.15, 0.15), torch.empty(count).uniform_(0.85, 1.1)
-    shift_B2 = torch.empty(count, 2).uniform_(-0.1, 0.1)
+    angle, zoom = image_BCHW.new_empty(count).uniform_(-0.15, 0.15), image_BCHW.new_empty(count).uniform_(0.85, 1.1)
+    shift_B2 = image_BCHW.new_empty(count, 2).uniform_(-0.1, 0.1)
     rows = [
         torch.stack([zoom * angle.cos(), -zoom * angle.sin(), shift_B2[:, 0]], 1),
         torch.stack([zoom * angle.sin(), zoom * angle.cos(), shift_B2[:, 1]], 1),
@@ -52,6 +53,7 @@ def fit(tagger: Tagger, batches: Iterable[Batch], spent: Callable[[int], float])
     plain = [parameter for parameter in tagger.parameters() if parameter.ndim <= 1]
     optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}])
     tagger.train().to(memory_format=torch.channels_last)
+    device = next(tagger.parameters()).device
     shown = 0
     watched = sys.stderr.isatty()
     with tqdm(unit=" images", desc="training", mininterval=0.2 if watched else 60.0, leave=False) as progress:
@@ -62,10 +64,10 @@ def fit(tagger: Tagger, batches: Iterable[Batch], spent: Callable[[int], float])
                 continue
             for group in optimizer.param_groups:
                 group["lr"] = PEAK_RATE * min(1.0, part / 0.05 + 0.01) * (0.5 + 0.5 * math.cos(math.pi * part))
-            image = jittered(batch.image_BCHW).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
+            image = jittered(batch.image_BCHW.to(device)).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16):
                 seen = tagger(image)
-            loss = training_loss(seen, batch.condition)
+            loss = training_loss(seen, batch.condition.map(lambda part: part.to(device)))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(tagger.parameters(), 5.0)
@@ -108,6 +110,7 @@ def fit_and_report(
     backbone: str = "resnet10t",
     options: dict[str, Any] | None = None,
     seed: int = 0,
+    device: str = FASTEST,
 ) -> None:
     """Trains, calibrates on validation pictures, examines on test pictures; leaves `out` and a report beside it.
 
@@ -119,13 +122,14 @@ def fit_and_report(
         backbone: a timm model.
         options: its arguments.
         seed: of weights and jitter.
+        device: cpu or cuda.
 
     Raises:
         UserError: no labels, no budget or no such backbone.
     """
     check_labels(data)
     torch.manual_seed(seed)
-    tagger = Tagger(data.vocabulary, data.image_size, backbone, options)
+    tagger = Tagger(data.vocabulary, data.image_size, backbone, options).to(device)
     spent = budget(minutes, images)
     start = time.monotonic()
     stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)

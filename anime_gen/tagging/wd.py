@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from anime_gen.contract import UserError
 from anime_gen.data.decode import read
 from anime_gen.data.painter.parameters import EYE_COLOURS, GENDERS, HAIR_COLOURS
-from anime_gen.tagging.network import Beliefs, Seen
+from anime_gen.tagging.network import Beliefs, Seen, on_cpu
 from anime_gen.vocabulary import ATTRIBUTE_TAG, S5_TAGS, Vocabulary, canonical
 
 FILES = ("config.json", "model.safetensors", "selected_tags.csv")
@@ -109,11 +109,12 @@ class WDTagger(nn.Module):
 
     @torch.no_grad()
     def look(self, image_BCHW: Tensor) -> Seen:
-        x = ((image_BCHW.flip(1) + 1) / 2 - self._mean) / self._std  # type: ignore[operator]
+        x = ((image_BCHW.to(self._mean.device).flip(1) + 1) / 2 - self._mean) / self._std  # type: ignore[operator]
         features = self.model.forward_features(x)  # type: ignore[operator]
         pooled_BD = self.model.forward_head(features, pre_logits=True)  # type: ignore[operator]
         logits = self.model.forward_head(features).float()  # type: ignore[operator]
-        return Seen(pooled_BD.float(), logits[:, self._tags], tuple(logits[:, places] for places in self._classes))
+        seen = Seen(pooled_BD.float(), logits[:, self._tags], tuple(logits[:, places] for places in self._classes))
+        return on_cpu(seen)
 
     def beliefs(self, seen: Seen) -> Beliefs:
         scores = [logits.sigmoid() for logits in seen.class_logits]
