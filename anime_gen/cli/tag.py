@@ -30,6 +30,7 @@ HELD_OUT, FEWEST = 0.2, 20
 def build_parser() -> OneLineParser:
     parser = OneLineParser(
         prog="anime-gen tag",
+        allow_abbrev=False,
         description="Writes DIR/manifest.csv: every label that nobody wrote, with its confidence and origin.",
     )
     parser.add_argument("dir", type=Path, help="folder of pictures")
@@ -53,9 +54,8 @@ def open_labeller(text: str, words: str | None, device: str) -> Labeller:
     """
     kind, _, place = text.partition(":")
     if kind == "wd":
-        return WDTagger.load(place, None if words is None else [word for word in words.split(",") if word.strip()]).to(
-            device
-        )
+        chosen = None if words is None else [word for word in words.split(",") if word.strip()]
+        return WDTagger.load(place, chosen).to(device)
     if words is not None:
         raise UserError("--words: this tagger has words of its own; leave the option out")
     return Tagger.load(Path(text)).to(device)

@@ -36,7 +36,7 @@ def main(verb: str, arguments: list[str]) -> None:
     where, purpose = ACTIONS[action]
     module, name = where.split(":")
     function = getattr(importlib.import_module(module), name)
-    parser = OneLineParser(prog=f"anime-gen tagger {action}", description=purpose)
+    parser = OneLineParser(prog=f"anime-gen tagger {action}", description=purpose, allow_abbrev=False)
     parser.add_argument("-c", "--config", action="config", help="YAML file of settings; later ones win")
     parser.add_class_arguments(AnimeFaces, "data")
     parser.add_function_arguments(function, as_group=False, skip={"data"})

@@ -109,7 +109,8 @@ class WDTagger(nn.Module):
 
     @torch.no_grad()
     def look(self, image_BCHW: Tensor) -> Seen:
-        x = ((image_BCHW.to(self._mean.device).flip(1) + 1) / 2 - self._mean) / self._std  # type: ignore[operator]
+        image_BCHW = image_BCHW.to(next(self.model.parameters()).device)
+        x = ((image_BCHW.flip(1) + 1) / 2 - self._mean) / self._std  # type: ignore[operator]
         features = self.model.forward_features(x)  # type: ignore[operator]
         pooled_BD = self.model.forward_head(features, pre_logits=True)  # type: ignore[operator]
         logits = self.model.forward_head(features).float()  # type: ignore[operator]

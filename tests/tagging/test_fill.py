@@ -18,12 +18,8 @@ NAN = float("nan")
 
 def test_guesses_are_not_learned_from():
     tags, classes = torch.tensor([[1.0, 0, NAN]]), torch.tensor([[2, 1, -1]])
-    told = Condition(
-        tags,
-        classes,
-        tag_confidence_BT=torch.tensor([[1, 0.9, 0]]),
-        attribute_confidence_BA=torch.tensor([[0.5, 1, 0]]),
-    )
+    sure = torch.tensor([[1, 0.9, 0]]), torch.tensor([[0.5, 1, 0]])
+    told = Condition(tags, classes, tag_confidence_BT=sure[0], attribute_confidence_BA=sure[1])
     assert written(told).tags_BT.nan_to_num(-1).tolist() == [[1, -1, -1]]
     assert written(told).attributes_BA.tolist() == [[-1, 1, -1]]
     assert torch.equal(written(Condition(attributes_BA=classes)).attributes_BA, classes)
@@ -66,7 +62,7 @@ def test_hidden_labels_of_painted_faces_are_filled(here, tmp_path, monkeypatch):
     monkeypatch.setattr(network, "SLIM", {"channels": [8, 12, 16, 16], "stem_width": 4})
     out = tmp_path / "labels.csv"
     source = ["--data.source=anime_gen.data.NoisyLabels", "--data.source.source=anime_gen.data.PaintedFaces"]
-    source += ["--data.source.source.faces=200", "--data.source.hidden=0.5", "--data.image_size=16"]
+    source += ["--data.source.source.faces=120", "--data.source.hidden=0.5", "--data.image_size=16"]
     done = here("tagger", "complete", *source, "--images=128", "--out", out)
     assert done.returncode == 0, done.stderr
     report = json.loads(out.with_suffix(".json").read_text())
@@ -76,10 +72,10 @@ def test_hidden_labels_of_painted_faces_are_filled(here, tmp_path, monkeypatch):
     assert report["truth"]["completed"]["tags"]["right"] > 0.8  # most are absent: little skill is needed
     assert report["truth"]["completed"]["tags"]["filled"] == report["truth"]["tagger alone, as many"]["tags"]["filled"]
     # What was not hidden is there as it was, and trains.
-    noisy = NoisyLabels(PaintedFaces(200), hidden=0.5)
+    noisy = NoisyLabels(PaintedFaces(120), hidden=0.5)
     kinds = frozenset({"tags", "attributes", "tag_confidence"})
-    before = noisy.fill("train", range(140), kinds, 8).columns
-    after = Relabelled(PaintedFaces(200), out).fill("train", range(140), kinds, 8).columns
+    before = noisy.fill("train", range(84), kinds, 8).columns
+    after = Relabelled(PaintedFaces(120), out).fill("train", range(84), kinds, 8).columns
     given = before["tags"] >= 0
     assert np.array_equal(after["tags"][given], before["tags"][given])
     assert (after["tag_confidence"][given] == 1).all()
