@@ -79,7 +79,7 @@ def fit(tagger: Tagger, batches: Iterable[Batch], spent: Callable[[int], float])
 
 
 def budget(minutes: float, images: int | None) -> Callable[[int], float]:
-    """What `fit` asks: so many pictures where they are given, else so many minutes from now on.
+    """What `fit` asks: so many pictures where they are given, else so many minutes from its first question on.
 
     Raises:
         UserError: nothing to spend.
@@ -88,8 +88,15 @@ def budget(minutes: float, images: int | None) -> Callable[[int], float]:
         raise UserError("tagger: give it some --minutes, or --images, above 0")
     if images is not None:
         return lambda shown: shown / images
-    start = time.monotonic()
-    return lambda shown: (time.monotonic() - start) / (60 * minutes)
+    start = math.nan
+
+    def spent(shown: int) -> float:
+        nonlocal start
+        if math.isnan(start):
+            start = time.monotonic()
+        return (time.monotonic() - start) / (60 * minutes)
+
+    return spent
 
 
 def check_labels(data: AnimeFaces) -> None:
@@ -131,8 +138,8 @@ def fit_and_report(
     torch.manual_seed(seed)
     tagger = Tagger(data.vocabulary, data.image_size, backbone, options).to(device)
     spent = budget(minutes, images)
-    start = time.monotonic()
     stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
+    start = time.monotonic()
     shown = fit(tagger, stream, spent)
     seconds = time.monotonic() - start
     parts = tagger.needs & {"tags_BT", "attributes_BA"}

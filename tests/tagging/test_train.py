@@ -87,6 +87,8 @@ def test_budgets(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
     spent = budget(2, None)
+    now[0] += 500  # painting, say
+    assert spent(0) == 0
     now[0] += 60
     assert spent(12345) == 0.5
     with pytest.raises(UserError):
