@@ -116,6 +116,18 @@ class Vocabulary:
         return [len(classes) for classes in self.attributes.values()]
 
     @property
+    def tag_group(self) -> list[int]:
+        """For each tag: which group has a class that says the same ("blue hair": `hair`), -1 where none has."""
+        groups = list(self.attributes.items())
+        owner = {
+            canonical(ATTRIBUTE_TAG[group].format(name)): number
+            for number, (group, names) in enumerate(groups)
+            if group in ATTRIBUTE_TAG
+            for name in names
+        }
+        return [owner.get(tag, -1) for tag in self.tags]
+
+    @property
     def tag_mirror(self) -> list[int]:
         """Index of each tag's mirror image (its own where it has no sides); -1 where that is no tag of ours.
 

@@ -1,13 +1,14 @@
 """Anime faces from the painter or from folders, served to every family in one form.
 
-Read in this order: source.py (what a source promises), painted.py and folder.py (the two there are), decode.py and
-manifest.py (files to pixels and labels), pack.py (columns on disk), sampler.py (which picture when), pictures.py (a
-`Batch`), loader.py and datamodule.py (Lightning).
+Read in this order: source.py (what a source promises), painted.py and folder.py (the two there are), decode.py,
+manifest.py and labels.py (files to pixels and labels), relabelled.py (a source under other labels), pack.py (columns
+on disk), sampler.py (which picture when), pictures.py (a `Batch`), loader.py and datamodule.py (Lightning).
 """
 
 from anime_gen.data.datamodule import AnimeFaces
 from anime_gen.data.folder import Folder
 from anime_gen.data.painted import PaintedFaces
+from anime_gen.data.relabelled import NoisyLabels, Relabelled
 from anime_gen.data.source import Source, Split
 
-__all__ = ["AnimeFaces", "Folder", "PaintedFaces", "Source", "Split"]
+__all__ = ["AnimeFaces", "Folder", "NoisyLabels", "PaintedFaces", "Relabelled", "Source", "Split"]

@@ -210,6 +210,10 @@ class AnimeFaces(L.LightningDataModule):
             self._captions_of[split] = [captions[row] for row in self._pictures(split, frozenset()).rows]
         return self._captions_of[split]
 
+    def names(self, split: Split) -> list[str]:
+        """What messages call the picture at each position of a split."""
+        return [self.source.name(split, int(row)) for row in self._pictures(split, frozenset()).rows]
+
     def scored(self, split: Split) -> int:
         """How many pictures of a split are scored: of the validation split `score_images` at most."""
         return min(self.count(split), self.score_images) if split == "validation" else self.count(split)

@@ -53,6 +53,8 @@ class Flattening:
         if tags is not None:
             hidden = torch.from_numpy(draws[:, : len(self._tags)] >= self._tags)
             condition = condition._replace(tags_BT=tags.masked_fill(hidden, torch.nan))
+            if (sure_BT := condition.tag_confidence_BT) is not None:
+                condition = condition._replace(tag_confidence_BT=sure_BT.masked_fill(hidden, 0.0))
         if caption is not None:
             hidden = torch.from_numpy(draws[:, len(self._tags) :] >= self._words[caption.numpy()])
             condition = condition._replace(caption_BL=caption.masked_fill(hidden, 0))

@@ -15,6 +15,7 @@ import numpy as np
 from anime_gen.contract import UserError
 from anime_gen.data.captions import caption_tokens
 from anime_gen.data.decode import SUFFIXES, decode, upright_size
+from anime_gen.data.labels import class_columns, tag_columns
 from anime_gen.data.line_art import LINE_ART_SIZE, line_art
 from anime_gen.data.manifest import (
     CONVERSION,
@@ -27,7 +28,7 @@ from anime_gen.data.manifest import (
     write_manifest,
 )
 from anime_gen.data.source import SPLITS, Filled, Kind, Source, Split, content_hash, some, warn
-from anime_gen.vocabulary import ATTRIBUTE_TAG, NUM_LANDMARKS, Vocabulary, canonical
+from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -117,9 +118,9 @@ class Folder(Source):
     def parts(self) -> frozenset[str]:
         parts = {"sketch_B1HW"}  # drawn from any picture
         if self.vocabulary.tags:
-            parts.add("tags_BT")
+            parts |= {"tags_BT", "tag_confidence_BT"}
         if self.vocabulary.attributes:
-            parts.add("attributes_BA")
+            parts |= {"attributes_BA", "attribute_confidence_BA"}
         if any(row.landmarks_K2 is not None for row in self._labels.rows):
             parts |= {"landmarks_BK2", "visible_BK"}
         if any(_caption(row) for row in self._labels.rows):
@@ -148,6 +149,8 @@ class Folder(Source):
         labels = [
             (row.tags, row.classes, row.caption, None if row.landmarks_K2 is None else row.landmarks_K2.tobytes().hex())
             + ((None,) if row.visible_K is None else (row.visible_K.tobytes().hex(),))
+            # Nothing where nothing is guessed, so that guesses left keys of other rows as they were.
+            + ((row.guessed_tags, row.guessed_classes) if row.guessed_tags or row.guessed_classes else ())
             for row in self._rows[split]
         ]
         return content_hash(LABELLING, self.vocabulary.as_dict(), labels)
@@ -165,10 +168,12 @@ class Folder(Source):
             columns["sketch"] = self._sketch(listed, size)
         if "caption" in kinds:
             columns["caption"] = np.stack([caption_tokens(_caption(row)) for row in listed])
-        if "tags" in kinds:
-            columns["tags"] = self._tags(listed)
-        if "attributes" in kinds:
-            columns["attributes"] = self._attributes(listed)
+        if kinds & {"tags", "tag_confidence"}:
+            columns["tags"], columns["tag_confidence"] = tag_columns(listed, self._labels.groups, self.vocabulary)
+        if kinds & {"attributes", "attribute_confidence"}:
+            columns["attributes"], columns["attribute_confidence"] = class_columns(
+                listed, self._labels.groups, self.vocabulary
+            )
         if kinds & {"landmarks", "visible"}:
             columns["landmarks"], columns["visible"] = self._landmarks(listed)
         return Filled(columns, broken)
@@ -255,37 +260,6 @@ class Folder(Source):
             with suppress(Exception):  # a broken picture is never shown: `_decode` names it
                 paper[place] = line_art(decode(self.path / row.file, max(size, LINE_ART_SIZE)), size)
         return paper
-
-    def _tags(self, rows: list[Row]) -> np.ndarray:
-        place = {tag: i for i, tag in enumerate(self.vocabulary.tags)}
-        # Where `hair` stands among a row's classes, and where its tags do: "blue hair" ...
-        colours = []
-        for group, names in self.vocabulary.attributes.items():
-            if group in ATTRIBUTE_TAG:
-                words = [canonical(ATTRIBUTE_TAG[group].format(name)) for name in names]
-                colours.append((self._labels.groups.index(group), [place[word] for word in words if word in place]))
-        tags = np.full((len(rows), len(place)), -1, np.int8)
-        for line, row in zip(tags, rows, strict=True):
-            if row.tags is not None:
-                line[:] = 0
-                line[[place[tag] for tag in row.tags if tag in place]] = 1
-                for column, places in colours:
-                    # Tagged, but not with this: nobody said that the hair has none of the colours.
-                    if row.classes[column] is None and not line[places].any():
-                        line[places] = -1
-        return tags
-
-    def _attributes(self, rows: list[Row]) -> np.ndarray:
-        groups = self.vocabulary.attributes
-        columns = [self._labels.groups.index(group) for group in groups]
-        places = [{name: i for i, name in enumerate(classes)} for classes in groups.values()]
-        classes = np.full((len(rows), len(groups)), -1, np.int16)
-        for line, row in zip(classes, rows, strict=True):
-            for group, column in enumerate(columns):
-                name = row.classes[column]
-                if name is not None:
-                    line[group] = places[group][name]
-        return classes
 
     def _landmarks(self, rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks as fractions of the centred square that `decode` keeps; outside of it they are not given."""

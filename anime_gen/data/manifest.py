@@ -13,6 +13,11 @@
     <landmark>_visible      optional: 1 visible, 0 hidden. A landmark that is given is visible where this is empty
     any other column        a group of exclusive classes with few different values: hair, eye, gender ...
 
+A label that nobody wrote says how sure it is and where it comes from: `smile@0.71 neighbours` among the tags, or
+`blue@0.93 tagger` under `hair`. The origin is one word of small letters, and may be missing. Such a tag says nothing
+about any other one; `-hat@0.83 tagger` is absent, and `hat@0` not known, in a row that is otherwise fully tagged. So
+`smile@1` is what somebody writes who is sure of the smile and has not looked for the rest.
+
 Words may be spelled as on image boards (`long_hair`, `gray`): `vocabulary.canonical` reads them. Capitals and spaces in
 the header do not matter. A file's name may be any bytes, the rest is UTF-8.
 """
@@ -54,12 +59,29 @@ CONVERSION = 2
 # What `surrogateescape` makes of bytes that are not UTF-8.
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
+# `word@confidence origin`, read from the right: words such as `@_@` or `:d` have no number behind their last @.
+_GUESS = re.compile(r"(?P<word>.*\S)@(?P<confidence>0(?:\.\d+)?|1(?:\.0+)?|\.\d+)(?: (?P<origin>[a-z][a-z_]*))?")
+# What was meant as one.
+_NEARLY_A_GUESS = re.compile(r".*\S\s*@\s*-?[\d.,]+%?(?:\s+\w*)?")
+
 # A column with more classes than this is no group of exclusive classes but a measurement or a name.
 MOST_CLASSES = 64
 
 
+class Guess(NamedTuple):
+    """A label that nobody wrote."""
+
+    word: str
+    confidence: float  # that it is right, in [0, 1]; 0: not known
+    origin: str = ""  # what guessed it: tagger, neighbours ...
+    present: bool = True  # a tag may be guessed to be absent
+
+
 class Row(NamedTuple):
-    """What is known of one picture; None where it is not given."""
+    """What is known of one picture; None where it is not given.
+
+    What was guessed stands apart from what somebody wrote, and a group has at most one of the two.
+    """
 
     file: str
     tags: tuple[str, ...] | None = None
@@ -68,6 +90,8 @@ class Row(NamedTuple):
     classes: tuple[str | None, ...] = ()  # one for each group of the manifest
     landmarks_K2: np.ndarray | None = None  # float32, NaN not given
     visible_K: np.ndarray | None = None  # bool
+    guessed_tags: tuple[Guess, ...] = ()
+    guessed_classes: tuple[Guess | None, ...] = ()  # one for each group, or empty where there are none at all
 
 
 class Manifest(NamedTuple):
@@ -79,12 +103,12 @@ class Manifest(NamedTuple):
     def vocabulary(self, min_tag_count: int) -> Vocabulary:
         """Tags that occur at least `min_tag_count` times, frequent ones first, and every class of every group."""
         counts = Counter(tag for row in self.rows for tag in row.tags or ())
+        counts.update(
+            guess.word for row in self.rows for guess in row.guessed_tags if guess.present and guess.confidence
+        )
         tags = sorted((tag for tag in counts if counts[tag] >= min_tag_count), key=lambda tag: (-counts[tag], tag))
-        classes = {
-            group: sorted({row.classes[place] for row in self.rows} - {None})  # type: ignore[type-var]
-            for place, group in enumerate(self.groups)
-        }
-        return Vocabulary(tags, {group: names for group, names in classes.items() if names})  # type: ignore[misc]
+        classes = {group: sorted(_classes(self.rows, place)) for place, group in enumerate(self.groups)}
+        return Vocabulary(tags, {group: names for group, names in classes.items() if names})
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -110,15 +134,19 @@ def read_manifest(path: Path) -> Manifest:
         file = PurePosixPath(cells["file"]).as_posix() if cells["file"] else ""
         _check_file(where, file, number, seen)
         landmarks, visible = _read_landmarks(where, cells) if not missing else (None, None)
+        tags, guessed_tags = _read_tags(where, cells.get("tags", ""))
+        classes, guessed_classes = _read_classes(where, groups, cells)
         rows.append(
             Row(
                 file,
-                split_tags(cells.get("tags", "")),
+                tags,
                 cells.get("caption") or None,
                 _read_split(where, cells.get("split", "")),
-                tuple(canonical(cells[group]) if cells[group] else None for group in groups),
+                classes,
                 landmarks,
                 visible,
+                guessed_tags,
+                guessed_classes,
             )
         )
     _check_classes(path, groups, rows)
@@ -129,7 +157,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     """Writes what `read_manifest` reads; columns that no row fills are left out."""
     rows = manifest.rows
     has = {
-        "tags": any(row.tags for row in rows),
+        "tags": any(row.tags or row.guessed_tags for row in rows),
         "caption": any(row.caption for row in rows),
         "split": any(row.split for row in rows),
     }
@@ -141,11 +169,13 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     for row in rows:
         cells: dict[str, str] = {
             "file": row.file,
-            "tags": ", ".join(row.tags or ()),
+            "tags": ", ".join([*(row.tags or ()), *map(_spelt, row.guessed_tags)]),
             "caption": row.caption or "",
             "split": row.split or "",
         }
-        line = [cells[name] for name in plain] + [name or "" for name in row.classes]
+        guesses = row.guessed_classes or (None,) * len(row.classes)
+        line = [cells[name] for name in plain]
+        line += [name or (_spelt(guess) if guess else "") for name, guess in zip(row.classes, guesses, strict=True)]
         if marked:
             points = row.landmarks_K2 if row.landmarks_K2 is not None else np.full((NUM_LANDMARKS, 2), np.nan)
             line += ["" if math.isnan(value) else f"{value:.6g}" for value in points.reshape(-1).tolist()]
@@ -224,9 +254,57 @@ def hashed_split(file: str) -> Split:
     return "train" if place < 0.70 else "validation" if place < 0.85 else "test"
 
 
-def split_tags(text: str) -> tuple[str, ...] | None:
-    """Canonical tags of a comma separated cell, each once; None for an empty one."""
-    return _canonical_tags(text.split(","))
+def _read_guess(where: str, text: str) -> Guess | None:
+    """`word@confidence origin`; None where it is a plain word."""
+    found = _GUESS.fullmatch(text.strip())
+    if found is None:
+        if _NEARLY_A_GUESS.fullmatch(text.strip()):
+            raise UserError(
+                f"{where}: {text.strip()!r}: behind @ stands a confidence from 0 to 1 and one word of small letters, "
+                "as in smile@0.71 tagger"
+            )
+        return None
+    word = found["word"]
+    # `-_-` is a word: its minus is none.
+    absent = re.match(r"-[^\s_]", word) is not None
+    return Guess(canonical(word[absent:]), float(found["confidence"]), found["origin"] or "", not absent)
+
+
+def _spelt(guess: Guess) -> str:
+    """As `_read_guess` reads it; three digits are more than any confidence is worth."""
+    number = f"{guess.confidence:.3f}".rstrip("0").rstrip(".")
+    return f"{'' if guess.present else '-'}{guess.word}@{number} {guess.origin}".rstrip()
+
+
+def _read_tags(where: str, text: str) -> tuple[tuple[str, ...] | None, tuple[Guess, ...]]:
+    """Canonical tags of a comma separated cell, each once, None for no plain one; and the guessed ones."""
+    plain, guesses = [], {}
+    for word in text.split(","):
+        guess = _read_guess(where, word)
+        if guess is None:
+            plain.append(word)
+        elif guess.word in guesses:
+            raise UserError(f"{where}: {guess.word!r} is guessed twice: remove one of the two")
+        else:
+            guesses[guess.word] = guess
+    tags = _canonical_tags(plain)
+    if both := [tag for tag in tags or () if tag in guesses]:
+        raise UserError(f"{where}: {both[0]!r} is there plainly and with a confidence: remove one of the two")
+    return tags, tuple(guesses.values())
+
+
+def _read_classes(
+    where: str, groups: Sequence[str], cells: dict[str, str]
+) -> tuple[tuple[str | None, ...], tuple[Guess | None, ...]]:
+    guesses = [_read_guess(where, cells[group]) for group in groups]
+    for group, guess in zip(groups, guesses, strict=True):
+        if guess is not None and not guess.present:
+            raise UserError(f"{where}: {group} is {cells[group]!r}: a class is guessed, or the cell is empty; no minus")
+    classes = tuple(
+        canonical(cells[group]) if cells[group] and guess is None else None
+        for group, guess in zip(groups, guesses, strict=True)
+    )
+    return classes, tuple(guesses) if any(guesses) else ()
 
 
 def _canonical_tags(words: Iterable[str]) -> tuple[str, ...] | None:
@@ -277,9 +355,17 @@ def _check_file(where: str, file: str, number: int, seen: dict[str, int]) -> Non
     seen[file] = number
 
 
+def _classes(rows: Iterable[Row], place: int) -> set[str]:
+    """The classes of a group that any row has, given or guessed."""
+    given = {name for row in rows if (name := row.classes[place])}
+    return given | {
+        guess.word for row in rows if row.guessed_classes and (guess := row.guessed_classes[place]) and guess.confidence
+    }
+
+
 def _check_classes(path: Path, groups: Sequence[str], rows: Sequence[Row]) -> None:
     for place, group in enumerate(groups):
-        classes = {row.classes[place] for row in rows} - {None}
+        classes = _classes(rows, place)
         if len(classes) > MOST_CLASSES:
             raise UserError(
                 f"{path}: column `{group}` has {len(classes)} different values, more than the {MOST_CLASSES} of a "

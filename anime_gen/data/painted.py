@@ -7,7 +7,7 @@ import numpy as np
 from anime_gen.contract import UserError
 from anime_gen.data import painter
 from anime_gen.data.captions import caption_tokens
-from anime_gen.data.source import PART_KIND, Filled, Kind, Source, Split, content_hash
+from anime_gen.data.source import PART_KIND, PIXEL_KINDS, Filled, Kind, Source, Split, content_hash
 from anime_gen.vocabulary import Vocabulary
 
 # Face i belongs to a split by i % 20, so 0.70 / 0.15 / 0.15 at every count, and a face never changes its split.
@@ -87,7 +87,7 @@ class PaintedFaces(Source):
         columns: dict[Kind, np.ndarray] = {
             kind: np.empty((len(rows), *self.layout(kind, size)[0]), self.layout(kind, size)[1]) for kind in kinds
         }
-        wants_labels = kinds & {"tags", "attributes", "landmarks", "visible", "caption"}
+        wants_labels = kinds - PIXEL_KINDS
         for place, index in enumerate(self._indices[split][rows.start : rows.stop]):
             face = self._face(int(index))
             if "image" in kinds:
@@ -102,6 +102,8 @@ class PaintedFaces(Source):
                     "landmarks": labels.landmarks_K2,
                     "visible": labels.visible_K,
                     "caption": caption_tokens(labels.caption),
+                    "tag_confidence": np.ones(len(labels.tags_T)),
+                    "attribute_confidence": labels.attributes_A >= 0,
                 }
                 for kind in wants_labels:
                     columns[kind][place] = known[kind]

@@ -32,6 +32,8 @@ class Pictures:
         self.parts = parts
         self._text = text
         kinds: set[Kind] = {"image", "readable", *(PART_KIND[part] for part in parts - {"text_BD"})}
+        if "attribute_confidence" in kinds:
+            kinds.add("attributes")  # they say which classes are lost in a mirror
         columns = pack.open(kinds)
         readable = np.asarray(columns.pop("readable"))
         report_unreadable(pack.source, pack.split, readable)
@@ -94,6 +96,19 @@ class Pictures:
                         # The entry after the last, which -1 reads, is for classes that are not given.
                         classes[mirrored, column] = np.array([*becomes, -1])[values[mirrored, twin]]
                 told[part] = torch.from_numpy(classes)
+            elif part == "tag_confidence_BT":
+                sure = values.astype(np.float32)
+                if mirrored is not None:
+                    sure[mirrored] = np.pad(sure[mirrored], ((0, 0), (0, 1)))[:, self._tag_mirror]
+                told[part] = torch.from_numpy(sure)
+            elif part == "attribute_confidence_BA":
+                sure = values.astype(np.float32)
+                if mirrored is not None:
+                    named = self._columns["attributes"][rows]
+                    for column, (twin, becomes) in enumerate(self._attribute_mirror):
+                        kept = np.array([*becomes, -1])[named[mirrored, twin]] >= 0
+                        sure[mirrored, column] = np.where(kept, values[mirrored, twin], 0)
+                told[part] = torch.from_numpy(sure)
             elif part == "landmarks_BK2":
                 if mirrored is not None:
                     values[mirrored, :, 0] = 1 - values[mirrored, :, 0]

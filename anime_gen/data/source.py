@@ -21,7 +21,10 @@ type Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 # One column of a pack, named by what it holds; the file's name also says the size or the labels it was made from.
-type Kind = Literal["image", "readable", "sketch", "tags", "attributes", "landmarks", "visible", "caption"]
+type Kind = Literal[
+    "image", "readable", "sketch", "tags", "attributes", "landmarks", "visible", "caption", "tag_confidence",
+    "attribute_confidence",
+]  # fmt: skip
 
 # Kinds made of pixels: their files are named by their size. The others come from labels.
 PIXEL_KINDS: frozenset[Kind] = frozenset({"image", "readable", "sketch"})
@@ -35,6 +38,8 @@ PART_KIND: Mapping[str, Kind] = {
     "visible_BK": "visible",
     "sketch_B1HW": "sketch",
     "caption_BL": "caption",
+    "tag_confidence_BT": "tag_confidence",
+    "attribute_confidence_BA": "attribute_confidence",
 }
 
 
@@ -68,7 +73,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def parts(self) -> frozenset[str]:
-        """The `Condition` fields this source can fill."""
+        """The `Condition` fields this source can fill. With tags (classes) comes how sure they are."""
 
     @abstractmethod
     def count(self, split: Split) -> int:
@@ -103,7 +108,7 @@ class Source(ABC):
 
         `image` is RGB uint8; `readable` is False where a picture could not be read; `sketch` is uint8 with white
         paper; `tags` is 1, 0 or -1 (not given); `attributes` a class or -1; `landmarks` (x, y) or NaN; `caption` is
-        what `caption_tokens` gives.
+        what `caption_tokens` gives. Confidences are in [0, 1], 0 where the label is not given.
         """
         shapes: dict[Kind, tuple[tuple[int, ...], str]] = {
             "image": ((size, size, 3), "u1"),
@@ -114,6 +119,8 @@ class Source(ABC):
             "landmarks": ((NUM_LANDMARKS, 2), "<f4"),
             "visible": ((NUM_LANDMARKS,), "?"),
             "caption": ((CAPTION_TOKENS,), "<u2"),
+            "tag_confidence": ((len(self.vocabulary.tags),), "<f2"),
+            "attribute_confidence": ((len(self.vocabulary.attributes),), "<f2"),
         }
         shape, code = shapes[kind]
         return shape, np.dtype(code)

@@ -60,3 +60,11 @@ def test_a_family_in_training_gets_them_hidden(here, tmp_path):
     done = here("fit", *yamls, *small, "--model.settings.steps=1", "--run", tmp_path / "run")
     assert done.returncode == 0, done.stderr[-1500:]
     assert '"flatten_words": true' in (tmp_path / "run" / "metrics.json").read_text()
+
+
+def test_of_a_hidden_tag_nobody_is_sure(tmp_path):
+    parts = PARTS | {"tag_confidence_BT"}
+    pictures = Pictures(Pack(AnimeFaces(PaintedFaces(600), cache_dir=tmp_path).source, "train", 32), parts)
+    told = TrainingSet(pictures, 0, True, None, Flattening(pictures, 0)).__getitems__(range(420)).condition
+    assert told.tags_BT.isnan().any()
+    assert torch.equal(told.tag_confidence_BT, (~told.tags_BT.isnan()).float())

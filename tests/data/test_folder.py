@@ -89,7 +89,9 @@ def test_words_and_parts_are_those_of_the_pictures_that_are_there(faces):
     )
     folder = Folder(faces, min_tag_count=1)
     assert folder.vocabulary.as_dict() == {"tags": ["hat"], "attributes": {"hair": ["red"]}}
-    assert folder.parts == {"tags_BT", "attributes_BA", "caption_BL", "sketch_B1HW"}
+    assert folder.parts == {
+        "tags_BT", "tag_confidence_BT", "attributes_BA", "attribute_confidence_BA", "caption_BL", "sketch_B1HW",
+    }  # fmt: skip
 
 
 def test_pictures_without_a_row_are_counted(faces, caplog):
@@ -172,7 +174,7 @@ def test_a_manifest_elsewhere_and_its_labels(faces, tmp_path):
     )
     folder = Folder(faces, tmp_path / "mine.csv", min_tag_count=1)
     labels = {"tags_BT", "attributes_BA", "landmarks_BK2", "visible_BK", "caption_BL"}
-    assert folder.parts == labels | {"sketch_B1HW"}
+    assert folder.parts == labels | {"sketch_B1HW", "tag_confidence_BT", "attribute_confidence_BA"}
     assert folder.vocabulary.tags == ("grey hair", "hat", "smile")
     columns = Pack(folder, "train", 8).open({"tags", "attributes", "landmarks", "visible"})
     assert columns["tags"].tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]

@@ -6,6 +6,7 @@ from PIL import Image
 
 from anime_gen.contract import UserError
 from anime_gen.data.manifest import (
+    Guess,
     Manifest,
     Row,
     convert_labels_csv,
@@ -60,6 +61,57 @@ def test_what_is_written_is_read_again(tmp_path):
     assert back.rows[1] == rows[1]
 
 
+def test_guessed_labels_stand_apart_from_written_ones(tmp_path):
+    path = manifest(
+        tmp_path,
+        "file,tags,hair,eye\n"
+        'a.png,"Smile, hat@0, -long_hair@.83 tagger, :d@0.250 co_occurrence",gray@0.93 tagger,blue\n'
+        'b.png,"twintails@1, -tie@1.0",,\n'
+        "c.png,hat,red,\n",
+    )
+    groups, (one, two, three) = read_manifest(path)
+    assert groups == ("hair", "eye")
+    assert one.tags == ("smile",)
+    assert one.guessed_tags == (
+        Guess("hat", 0.0),
+        Guess("long hair", 0.83, "tagger", present=False),
+        Guess(":d", 0.25, "co_occurrence"),
+    )
+    assert one.classes == (None, "blue")
+    assert one.guessed_classes == (Guess("grey", 0.93, "tagger"), None)
+    assert two.tags is None
+    assert two.guessed_tags == (Guess("twin tails", 1.0), Guess("necktie", 1.0, present=False))
+    assert two.guessed_classes == ()
+    assert three == Row("c.png", ("hat",), classes=("red", None))
+    write_manifest(tmp_path / "again.csv", Manifest(groups, [one, two, three]))
+    assert read_manifest(tmp_path / "again.csv").rows == [one, two, three]
+
+
+def test_image_boards_words_are_no_guesses(tmp_path):
+    faces = [":d", "@_@", "-_-", "^_^", ";)", ">_<", "0_0", "+_+", "idolm@ster", "-", "=_=", "@2", "2@"]
+    (row,) = read_manifest(manifest(tmp_path, f'file,tags\na.png,"{", ".join(faces)}"\n')).rows
+    assert row.tags == tuple(face.replace("_", " ") for face in faces)
+    assert row.guessed_tags == ()
+    # And they can be guessed, there or absent.
+    cells = ", ".join(f"{face}@0.5 tagger, {face}x@0.5 tagger, -{face}y@0.7 tagger" for face in faces[:9])
+    (row,) = read_manifest(manifest(tmp_path, f'file,tags\na.png,"{cells}"\n')).rows
+    words = [face.replace("_", " ") for face in faces[:9]]
+    assert [guess.word for guess in row.guessed_tags[::3]] == words
+    assert all(guess.present for guess in row.guessed_tags[::3] + row.guessed_tags[1::3])
+    assert [guess.word for guess in row.guessed_tags[2::3]] == [f"{word}y" for word in words]
+    assert not any(guess.present for guess in row.guessed_tags[2::3])
+    write_manifest(tmp_path / "again.csv", Manifest((), [row]))
+    assert read_manifest(tmp_path / "again.csv").rows == [row]
+
+
+def test_words_are_counted_guessed_or_not(tmp_path):
+    text = 'file,tags,hair\na.png,"smile@0.9 tagger, -hat@0.9 tagger, bow@0",red@0.8 tagger\nb.png,smile,blue@0\n'
+    words = read_manifest(manifest(tmp_path, text)).vocabulary(1)
+    assert words.tags == ("smile",)
+    assert words.attributes == {"hair": ("red",)}
+    assert read_manifest(tmp_path / "manifest.csv").vocabulary(2).tags == ("smile",)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -79,6 +131,13 @@ def test_what_is_written_is_read_again(tmp_path):
         ("file\na.png\nb.png\na.png\n", "line 4: a.png was given already on line 2"),
         ("file,tags\na.png,smile,hat\n", "line 2: 3 cells under 2 columns"),
         ("file,tags\n,smile\n", "line 2: `file` is empty"),
+        ("file,tags\na.png,smile@1.5\n", "line 2: 'smile@1.5': behind @ stands a confidence from 0 to 1"),
+        ("file,tags\na.png,smile@0.5 Tagger\n", "line 2: 'smile@0.5 Tagger': behind @ stands a confidence"),
+        ("file,tags\na.png,smile @ 0.5\n", "line 2: 'smile @ 0.5': behind @ stands a confidence"),
+        ("file,tags\na.png,smile@90% tagger\n", "line 2: 'smile@90% tagger': behind @ stands a confidence"),
+        ('file,tags\na.png,"hat@0.5, -hat@0.5"\n', "line 2: 'hat' is guessed twice"),
+        ('file,tags\na.png,"hat, hat@0.5"\n', "line 2: 'hat' is there plainly and with a confidence"),
+        ("file,hair\na.png,-red@0.5\n", "line 2: hair is '-red@0.5': a class is guessed, or the cell is empty"),
         ("file,score\n" + "".join(f"{i}.png,{i / 7}\n" for i in range(80)), "`score` has 80 different values"),
     ],
 )

@@ -90,6 +90,68 @@ def test_a_mirror_image_swaps_classes_with_sides(tmp_path):
     assert names([False, True, False]) == [cells[0], "left,,right up,,blue", cells[2]]
 
 
+def test_a_mirror_image_swaps_confidences_with_their_labels(tmp_path):
+    for number in range(3):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    (tmp_path / "manifest.csv").write_text(
+        "file,split,tags,left_hand,right_hand,hair\n"
+        '0.png,train,"looking to the left@0.75 x, -looking to the right@0.5 x, left glove@0.25 x, hat@1",'
+        "fist@0.5 x,left up@0.25 x,red\n"
+        '1.png,train,"hat, looking to the left@0",,fist@0.75 x,\n'
+        "2.png,train,looking to the right,left up,fist,red@0\n"
+    )
+    parts = frozenset({"tags_BT", "tag_confidence_BT", "attributes_BA", "attribute_confidence_BA"})
+    source = Folder(tmp_path, min_tag_count=1)
+    assert parts <= source.parts
+    pictures = Pictures(Pack(source, "train", 8), parts)
+    places = [pictures.vocabulary.tags.index(f"looking to the {side}") for side in ("left", "right")]
+    glove, hat = (pictures.vocabulary.tags.index(tag) for tag in ("left glove", "hat"))
+    rows = np.arange(3)
+    plain, mirrored = (pictures.condition(rows, np.array([turned] * 3)) for turned in (False, True))
+    assert plain.tag_confidence_BT.dtype == torch.float32
+    assert plain.tags_BT[:, places].nan_to_num(-1).tolist() == [[1, 0], [-1, 0], [0, 1]]
+    assert plain.tag_confidence_BT[:, places].tolist() == [[0.75, 0.5], [0, 1], [1, 1]]
+    assert mirrored.tag_confidence_BT[:, places].tolist() == [[0.5, 0.75], [1, 0], [1, 1]]
+    # The data knows no "right glove": nobody is sure of anything.
+    assert plain.tag_confidence_BT[:, glove].tolist() == [0.25, 1, 1]
+    assert mirrored.tag_confidence_BT[:, glove].tolist() == [0, 0, 0]
+    assert mirrored.tag_confidence_BT[:, hat].tolist() == plain.tag_confidence_BT[:, hat].tolist() == [1, 1, 1]
+    assert pictures.vocabulary.attributes == {
+        "left_hand": ("fist", "left up"), "right_hand": ("fist", "left up"), "hair": ("red",),
+    }  # fmt: skip
+    assert plain.attributes_BA.tolist() == [[0, 1, 0], [-1, 0, -1], [1, 0, -1]]
+    assert plain.attribute_confidence_BA.tolist() == [[0.5, 0.25, 1], [0, 0.75, 0], [1, 1, 0]]
+    # No hand is "right up": the mirror image of "left up" is none of ours.
+    assert mirrored.attributes_BA.tolist() == [[-1, 0, 0], [0, -1, -1], [0, -1, -1]]
+    assert mirrored.attribute_confidence_BA.tolist() == [[0, 0.5, 1], [0.75, 0, 0], [1, 0, 0]]
+    for told in (plain, mirrored):
+        assert torch.equal(told.tag_confidence_BT == 0, told.tags_BT.isnan())
+        assert torch.equal(told.attribute_confidence_BA == 0, told.attributes_BA == -1)
+    alone = Pictures(Pack(source, "train", 8), frozenset({"attribute_confidence_BA"})).condition(
+        rows, np.array([True] * 3)
+    )
+    assert torch.equal(alone.attribute_confidence_BA, mirrored.attribute_confidence_BA)
+    assert alone.attributes_BA is None
+
+
+def test_a_guess_is_another_label(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "0.png")
+    keys = set()
+    for cell in ("hat", "hat@1", "hat@0.5", "hat@0.5 tagger", "-hat@0.5", "hat@0"):
+        (tmp_path / "manifest.csv").write_text(f"file,split,tags,hair\n0.png,train,{cell},red\n")
+        keys.add(Folder(tmp_path, min_tag_count=1).label_key("train"))
+    (tmp_path / "manifest.csv").write_text("file,split,tags,hair\n0.png,train,hat,red@0.5\n")
+    keys.add(Folder(tmp_path, min_tag_count=1).label_key("train"))
+    assert len(keys) == 7
+
+
+def test_painted_labels_are_sure():
+    parts = frozenset({"tags_BT", "tag_confidence_BT", "attributes_BA", "attribute_confidence_BA"})
+    told = Pictures(Pack(PaintedFaces(200), "train", 8), parts).condition(np.arange(140))
+    assert (told.tag_confidence_BT == 1).all()
+    assert torch.equal(told.attribute_confidence_BA, (told.attributes_BA >= 0).float())
+
+
 def test_mirroring_twice_changes_nothing(labelled):
     some = np.array([True, False, True, False])
     plain, mirrored = labelled.condition(ROWS), labelled.condition(ROWS, some)
