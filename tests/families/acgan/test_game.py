@@ -105,7 +105,7 @@ def test_doubtful_labels_pull_less() -> None:
 
 
 def test_projection_by_hand() -> None:
-    """psi(f) + f . (v_hair + v_gender + a v for each given tag's presence or absence) / sqrt(5); unknown add nothing."""
+    """psi(f) + f . (v_hair + v_gender + a v for each given tag) / sqrt(5); unknown ones add nothing."""
     torch.manual_seed(0)
     head = Projection().head(WORDS, WIDTH)
     assert isinstance(head, ProjectionHead)
