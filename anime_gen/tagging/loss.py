@@ -14,7 +14,7 @@ TAG_WEIGHT = 16.0
 
 
 def asymmetric(
-    logits: Tensor, present: Tensor, gamma_present: float = 0.0, gamma_absent: float = 2.0, margin: float = 0.05
+    logits: Tensor, present: Tensor, gamma_present: float = 0.0, gamma_absent: float = 0.0, margin: float = 0.0
 ) -> Tensor:
     """The asymmetric loss (Ben-Baruch et al. 2021, equations 5 to 7), of each entry.
 
@@ -22,7 +22,9 @@ def asymmetric(
 
     Args:
         logits, present: of one shape; 1 present, 0 absent.
-        gamma_present, gamma_absent: focusing; 0 with margin 0 is plain binary cross entropy.
+        gamma_present, gamma_absent: focusing; 0 with margin 0 is plain binary cross entropy. That is the default: in
+            the few minutes that a tagger has on one core, none of the focused ones tried had a better mean average
+            precision, nor a better one of rare tags by more than chance.
         margin: taken off an absent tag's probability.
     """
     p = logits.sigmoid()
@@ -54,13 +56,17 @@ def class_loss(logits_BC: Tensor, class_B: Tensor, confidence_B: Tensor) -> Tens
     return (loss_B * weight_B).sum() / weight_B.sum().clamp(min=1e-6)
 
 
-def training_loss(seen: Seen, condition: Condition) -> Tensor:
-    """Tags and groups together; labels without a confidence are sure. Scalar."""
+def training_loss(seen: Seen, condition: Condition, **focus: float) -> Tensor:
+    """Tags and groups together; labels without a confidence are sure. Scalar.
+
+    Args:
+        focus: of `asymmetric`.
+    """
     total = seen.features_BD.sum() * 0.0
     if condition.tags_BT is not None:
         sure = condition.tag_confidence_BT
         sure_BT = torch.ones_like(condition.tags_BT) if sure is None else sure
-        total = total + TAG_WEIGHT * tag_loss(seen.tag_logits_BT, condition.tags_BT, sure_BT)
+        total = total + TAG_WEIGHT * tag_loss(seen.tag_logits_BT, condition.tags_BT, sure_BT, **focus)
     if condition.attributes_BA is not None:
         sure = condition.attribute_confidence_BA
         sure_BA = torch.ones_like(condition.attributes_BA, dtype=torch.float32) if sure is None else sure

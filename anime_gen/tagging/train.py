@@ -42,12 +42,13 @@ def jittered(image_BCHW: Tensor) -> Tensor:
     return F.grid_sample(image_BCHW, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def fit(tagger: Tagger, batches: Iterable[Batch], spent: Callable[[int], float]) -> int:
+def fit(tagger: Tagger, batches: Iterable[Batch], spent: Callable[[int], float], **focus: float) -> int:
     """Trains in place until the budget is spent; returns the pictures shown.
 
     Args:
         batches: of training pictures, enough of them. A batch may be empty.
         spent: pictures shown so far -> share of the budget that is spent; training ends at 1.
+        focus: of the tags' loss, see `anime_gen.tagging.loss.asymmetric`.
     """
     decayed = [parameter for parameter in tagger.parameters() if parameter.ndim > 1]
     plain = [parameter for parameter in tagger.parameters() if parameter.ndim <= 1]
@@ -67,7 +68,7 @@ def fit(tagger: Tagger, batches: Iterable[Batch], spent: Callable[[int], float])
             image = jittered(batch.image_BCHW.to(device)).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16):
                 seen = tagger(image)
-            loss = training_loss(seen, batch.condition.map(lambda part: part.to(device)))
+            loss = training_loss(seen, batch.condition.map(lambda part: part.to(device)), **focus)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(tagger.parameters(), 5.0)
@@ -116,6 +117,8 @@ def fit_and_report(
     images: int | None = None,
     backbone: str = "resnet10t",
     options: dict[str, Any] | None = None,
+    gamma_absent: float = 0.0,
+    margin: float = 0.0,
     seed: int = 0,
     device: str = FASTEST,
 ) -> None:
@@ -128,6 +131,8 @@ def fit_and_report(
         images: how many pictures to train on instead, the same on every machine.
         backbone: a timm model.
         options: its arguments.
+        gamma_absent: how little tags count that are easily seen to be absent (asymmetric loss; 0: cross entropy).
+        margin: the probability below which an absent tag does not count at all.
         seed: of weights and jitter.
         device: cpu or cuda.
 
@@ -140,7 +145,8 @@ def fit_and_report(
     spent = budget(minutes, images)
     stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
     start = time.monotonic()
-    shown = fit(tagger, stream, spent)
+    focus = {"gamma_absent": gamma_absent, "margin": margin}
+    shown = fit(tagger, stream, spent, **focus)
     seconds = time.monotonic() - start
     parts = tagger.needs & {"tags_BT", "attributes_BA"}
     seen, labels = look_at(tagger, data.loader("validation", parts, None))
@@ -154,7 +160,13 @@ def fit_and_report(
             "options": tagger.options,
             "parameters": sum(p.numel() for p in tagger.parameters()),
         },
-        "training": {"images": shown, "seconds": round(seconds, 1), "batch_size": data.batch_size, "seed": seed},
+        "training": {
+            "images": shown,
+            "seconds": round(seconds, 1),
+            "batch_size": data.batch_size,
+            "seed": seed,
+            **focus,
+        },
         "calibration": numbers(tagger.calibration),
     }
     tagger.save(out)

@@ -42,8 +42,11 @@ def test_what_is_not_given_teaches_nothing():
 
 def test_a_label_weighs_as_much_as_it_is_sure():
     logits, tags = torch.tensor([[0.3], [-1.2]]), torch.tensor([[1.0], [0.0]])
-    one, two = (float(asymmetric(logits[i], tags[i])) for i in (0, 1))
-    assert float(tag_loss(logits, tags, torch.tensor([[1.0], [0.25]]))) == pytest.approx((one + 0.25 * two) / 1.25)
+    focus = {"gamma_absent": 2.0, "margin": 0.05}
+    one, two = (float(asymmetric(logits[i], tags[i], **focus)) for i in (0, 1))
+    found = float(tag_loss(logits, tags, torch.tensor([[1.0], [0.25]]), **focus))
+    assert found == pytest.approx((one + 0.25 * two) / 1.25)
+    assert found < float(tag_loss(logits, tags, torch.tensor([[1.0], [0.25]])))
     logits, classes = torch.randn(2, 3), torch.tensor([0, 2])
     one, two = (float(class_loss(logits[i : i + 1], classes[i : i + 1], torch.ones(1))) for i in (0, 1))
     assert float(class_loss(logits, classes, torch.tensor([0.5, 1.0]))) == pytest.approx((0.5 * one + two) / 1.5)
