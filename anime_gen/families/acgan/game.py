@@ -205,8 +205,7 @@ class Projection(Game):
     """The logit is psi(f) + f . V y: how real, and how well the features f fit the labels y (equation 3 of the paper).
 
     Here y has a place for each class of each group and for the presence and the absence of each tag: 1 / sqrt(n) where
-    one of the n labels is given, so that y is as long as the paper's. (With ones, 65 labels drown psi: after 600 steps
-    the discriminator had won and there were no faces.)
+    one of the n labels is given, so that y is as long as the paper's and many labels do not drown psi.
     """
 
     def head(self, words: Words, width: int) -> Head:
@@ -221,6 +220,7 @@ class ProjectionHead(Head):
         self.words = words
         self.real = nn.Linear(width, 1)
         self.embed = nn.Linear(words.codes, width, bias=False)
+        nn.init.normal_(self.embed.weight, std=0.002)  # begins as the game without labels
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
         fits_B = (features_BF * self.embed(code(told, self.words))).sum(1) / self.words.labels**0.5

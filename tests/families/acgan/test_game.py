@@ -105,10 +105,11 @@ def test_doubtful_labels_pull_less() -> None:
 
 
 def test_projection_by_hand() -> None:
-    """psi(f) + f . (v_hair + v_gender + a v for each given tag) / sqrt(5); unknown ones add nothing."""
+    """psi(f) + f . (v_hair + v_gender + a v for each known tag, by its presence or absence) / sqrt(5)."""
     torch.manual_seed(0)
     head = Projection().head(WORDS, WIDTH)
     assert isinstance(head, ProjectionHead)
+    torch.nn.init.normal_(head.embed.weight)
     table = head.embed.weight.T  # classes of both groups, tags present, tags absent
     condition = Condition(
         tags_BT=torch.tensor([[1.0, 0.0, torch.nan], [torch.nan] * 3]), attributes_BA=torch.tensor([[2, 1], [-1, 0]])
