@@ -2,6 +2,7 @@
 
     title: does the transformer beat the U-Net?
     seeds: [0, 1, 2]
+    at: images                                                # what is equal in the comparison, as in `compare --at`
     overlay: {data.epoch_images: 32000}                       # keys of every run
     runs:
       unet: {family: diffusion}
@@ -34,6 +35,7 @@ from anime_gen.cli import main as anime_gen
 from anime_gen.cli import mistake
 from anime_gen.cli.train import OneLineParser, quiet, suite
 from anime_gen.contract import UserError
+from anime_gen.reports.matching import At
 
 EXPERIMENTS = Path("experiments")
 
@@ -60,6 +62,7 @@ class Study:
     title: str
     runs: dict[str, Variant]
     seeds: list[int] = field(default_factory=lambda: [0])
+    at: At = At.images
     overlay: dict[str, Any] = field(default_factory=dict)
 
 
@@ -103,7 +106,7 @@ def read_study(path: Path) -> Study:
         raise UserError(f"{path}: {reason}") from reason
     # Keys are taken as they are written: what a key may be is for `fit` to say.
     runs = {name: Variant(own["family"], own.get("set", {})) for name, own in written["runs"].items()}
-    study = Study(checked.title, runs, checked.seeds, written.get("overlay", {}))
+    study = Study(checked.title, runs, checked.seeds, checked.at, written.get("overlay", {}))
     for name, variant in study.runs.items():
         if not variant.yaml.exists():
             there = ", ".join(sorted(yaml.stem for yaml in variant.yaml.parent.glob("*.yaml")))
@@ -289,7 +292,7 @@ def main(verb: str, arguments: list[str]) -> None:
             failed.append(str(job))
             print(f"== {job} has failed after {clock(entry.seconds)}", file=sys.stderr, flush=True)
     done = [str(job.folder) for job in jobs if entries[job.folder].done]
-    if done and anime_gen(["compare", *done, "--out", str(out / "comparison")]):
+    if done and anime_gen(["compare", *done, "--at", study.at.value, "--out", str(out / "comparison")]):
         failed.append("the comparison")
     if failed:
         raise UserError(f"study: failed: {'; '.join(failed)} (said above); the same command tries again")

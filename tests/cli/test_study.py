@@ -222,14 +222,14 @@ def test_a_study(write, here, tmp_path, monkeypatch):
         "whole": {"family": "mlpgan", "set": {"model.networks.hidden": 8}},
     }
     out = tmp_path / "out"
-    words = ("study", write(overlay=small, runs=runs), "--out", out, "--data.image_size=16")
+    words = ("study", write(overlay=small, runs=runs, at="final"), "--out", out, "--data.image_size=16")
     killed, whole = (out / name / "0" for name in runs)
 
     first = here(*words)
     assert first.returncode == 2
     assert first.stderr.strip().splitlines()[-1].startswith("anime-gen: study: failed: killed, seed 0 ")
     assert [json.loads((run / "study.json").read_text())["done"] for run in (killed, whole)] == [False, True]
-    assert calls.pop() == ["compare", str(whole), "--out", str(out / "comparison")]
+    assert calls.pop() == ["compare", str(whole), "--at", "final", "--out", str(out / "comparison")]
 
     config = yaml.safe_load((killed / "config.yaml").read_text())
     config["trainer"]["callbacks"].pop()  # the killer
@@ -240,7 +240,7 @@ def test_a_study(write, here, tmp_path, monkeypatch):
     assert "1 of 1: killed, seed 0" in second.stdout
     sittings = json.loads((killed / "provenance.json").read_text())
     assert [sitting["images_shown"] for sitting in sittings] == [0, 32]
-    assert calls.pop() == ["compare", str(killed), str(whole), "--out", str(out / "comparison")]
+    assert calls.pop() == ["compare", str(killed), str(whole), "--at", "final", "--out", str(out / "comparison")]
 
     began = time.monotonic()
     monkeypatch.setattr(subprocess, "Popen", None)
