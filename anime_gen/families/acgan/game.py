@@ -204,8 +204,9 @@ class DataToDataHead(Head):
 class Projection(Game):
     """The logit is psi(f) + f . V y: how real, and how well the features f fit the labels y (equation 3 of the paper).
 
-    Here y has a place for each class of each group and for the presence and the absence of each tag: 1 / sqrt(n) where
-    one of the n labels is given, so that y is as long as the paper's and many labels do not drown psi.
+    Here y has a place for each class of each group and for the presence and the absence of each tag: 1 / n where one of
+    the n labels is given. Adam moves all given rows of V at once, as far as the one row of psi: with ones the labels'
+    part of the logit would move n times as fast as psi.
     """
 
     def head(self, words: Words, width: int) -> Head:
@@ -220,10 +221,9 @@ class ProjectionHead(Head):
         self.words = words
         self.real = nn.Linear(width, 1)
         self.embed = nn.Linear(words.codes, width, bias=False)
-        nn.init.normal_(self.embed.weight, std=0.002)  # begins as the game without labels
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
-        fits_B = (features_BF * self.embed(code(told, self.words))).sum(1) / self.words.labels**0.5
+        fits_B = (features_BF * self.embed(code(told, self.words))).sum(1) / self.words.labels
         logits_B: Tensor = self.real(features_BF).flatten() + fits_B
         return logits_B.float()
 

@@ -99,8 +99,8 @@ def residual_features(image_size: int, width: int) -> Features:
         layers += [nn.Conv2d(width, 2 * width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         width *= 2
     network = nn.Sequential(*layers, nn.Flatten())
-    # Without BatchNorm nothing mends the scale: torch's own weights, a third as loud in each of so many layers, say
-    # next to nothing of the picture, and after 600 steps the discriminator knew no label yet.
+    # Without BatchNorm nothing mends the scale: torch's own weights, quieter in each of so many layers, would pass on
+    # next to nothing of the picture.
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, a=0.2)

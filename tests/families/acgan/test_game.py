@@ -105,7 +105,7 @@ def test_doubtful_labels_pull_less() -> None:
 
 
 def test_projection_by_hand() -> None:
-    """psi(f) + f . (v_hair + v_gender + a v for each known tag, by its presence or absence) / sqrt(5)."""
+    """psi(f) + f . (v_hair + v_gender + a v for each known tag, by its presence or absence) / 5."""
     torch.manual_seed(0)
     head = Projection().head(WORDS, WIDTH)
     assert isinstance(head, ProjectionHead)
@@ -115,8 +115,8 @@ def test_projection_by_hand() -> None:
         tags_BT=torch.tensor([[1.0, 0.0, torch.nan], [torch.nan] * 3]), attributes_BA=torch.tensor([[2, 1], [-1, 0]])
     )
     f = features(2)
-    first = head.real(f[0]) + f[0] @ (table[2] + table[4 + 1] + table[6 + 0] + table[9 + 1]) / 5**0.5
-    second = head.real(f[1]) + f[1] @ table[4 + 0] / 5**0.5
+    first = head.real(f[0]) + f[0] @ (table[2] + table[4 + 1] + table[6 + 0] + table[9 + 1]) / 5
+    second = head.real(f[1]) + f[1] @ table[4 + 0] / 5
     torch.testing.assert_close(head(f, condition), torch.cat([first, second]))
 
 
