@@ -38,9 +38,7 @@ class Condition(NamedTuple):
     caption_BL: Tensor | None = None  # int64: the caption's words as numbers, 0 after the last
     text_BD: Tensor | None = None  # float32: the caption's features by a trained text tower, NaN not given
     source_BCHW: Tensor | None = None  # float32 in [-1, 1]: a picture of the other domain
-    tag_confidence_BT: Tensor | None = (
-        None  # float32 in [0, 1]: 1 where somebody wrote the tag, 0 where it is not given
-    )
+    tag_confidence_BT: Tensor | None = None  # float32 in [0, 1]: 1 where somebody wrote the tag, 0 where not given
     attribute_confidence_BA: Tensor | None = None  # likewise of the classes
 
     def map(self, change: Any) -> Condition:
