@@ -143,13 +143,19 @@ def find(place: str) -> Path:
         UserError: it does not; the line says what to fetch.
     """
     folder = Path(place).expanduser()
-    if not folder.is_dir() and place.count("/") == 1:
+    named = not folder.is_dir() and place.count("/") == 1
+    if named:
         from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
 
-        if isinstance(found := try_to_load_from_cache(place, FILES[1]), str):
-            folder = Path(found).parent
+        try:
+            found = try_to_load_from_cache(place, FILES[1])
+        except HFValidationError:  # a path, such as /taggers
+            named = False
+        else:
+            folder = Path(found).parent if isinstance(found, str) else folder
     if missing := [name for name in FILES if not (folder / name).exists()]:
-        repository = place if not folder.is_dir() and place.count("/") == 1 else "SmilingWolf/wd-vit-tagger-v3"
+        repository = place if named else "SmilingWolf/wd-vit-tagger-v3"
         raise UserError(
             f"wd: there is no {missing[0]} in {folder}: fetch {', '.join(FILES)} of "
             f"https://huggingface.co/{repository} into a folder, and give it as --tagger wd:FOLDER"

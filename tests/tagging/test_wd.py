@@ -105,6 +105,12 @@ def test_a_name_on_the_hub_says_what_to_fetch(monkeypatch, tmp_path):
         WDTagger.load("SmilingWolf/wd-x-tagger")
 
 
+@pytest.mark.parametrize("place", ["/nowhere", "nowhere/", "no--where/at_all"])
+def test_a_path_that_is_no_folder_says_what_to_fetch(place):
+    with pytest.raises(UserError, match=r"there is no config.json in .*huggingface.co/SmilingWolf/wd-vit-tagger-v3"):
+        WDTagger.load(place)
+
+
 def test_files_of_two_models_are_refused(folder):
     rows = (folder / "selected_tags.csv").read_text().splitlines()
     (folder / "selected_tags.csv").write_text("\n".join(rows[:-1]) + "\n")
