@@ -18,6 +18,12 @@ WORDS = Vocabulary(["smile", "hat"], {"hair": ["blue", "green", "red"]})
 SMALL = {"channels": [8, 12, 16, 16], "stem_width": 4}
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a verb writes by default is written here."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def tiny() -> Tagger:
     """Random weights, in eval mode."""
