@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anime_gen.contract import Condition, UserError
 
@@ -66,6 +66,13 @@ def code(condition: Condition, words: Words) -> Tensor:
         assert condition.tags_BT is not None
         parts += [condition.tags_BT.nan_to_num(0.0), (1 - condition.tags_BT).nan_to_num(0.0)]
     return torch.cat(parts, dim=1).to(torch.get_default_dtype())
+
+
+def told(words: Words, width: int) -> nn.Linear:
+    """From `code` to `width` numbers of about unit variance, as loud as a latent: one number of each label is 1."""
+    layer = nn.Linear(words.codes, width)
+    nn.init.normal_(layer.weight, std=words.labels**-0.5)
+    return layer
 
 
 def redrawn(condition: Condition) -> Condition:

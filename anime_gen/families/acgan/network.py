@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.labels import Words
+from anime_gen.labels import Words, told
 from anime_gen.layers import BATCHES, ROWS, ConvGenerator, Norm, channels_by_side, halvings, initialise
 
 
@@ -209,8 +209,7 @@ class Generator(nn.Module):
 
     def __init__(self, words: Words, z_dim: int, label_width: int, networks: Networks, image_size: int) -> None:
         super().__init__()
-        self.told = nn.Linear(words.codes, label_width)
-        nn.init.normal_(self.told.weight, std=words.labels**-0.5)  # as loud as z: one number of each label is 1
+        self.told = told(words, label_width)
         self.trunk = networks.generator(z_dim + label_width, image_size)
         self.register_buffer("remembered_NL", torch.zeros(BATCHES * ROWS, words.codes))
 

@@ -8,18 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from anime_gen.labels import Words
+from anime_gen.labels import Words, told
 from anime_gen.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
 
 # Units that the prior reads the labels with.
 HIDDEN = 128
-
-
-def told(words: Words, width: int) -> nn.Linear:
-    """From `labels.code` to `width` numbers of about unit variance: one number of each label is 1."""
-    layer = nn.Linear(words.codes, width)
-    nn.init.normal_(layer.weight, std=words.labels**-0.5)
-    return layer
 
 
 class Encoder(nn.Module):
