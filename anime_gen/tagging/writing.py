@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -56,6 +56,12 @@ def given_labels(manifest: Manifest, vocabulary: Vocabulary) -> Labels:
     return Labels(tags.where(tags >= 0, torch.nan), torch.from_numpy(classes_NA.astype(np.int64)))
 
 
+def _tags_of(number: int, vocabulary: Vocabulary, completed: Completed) -> Iterator[tuple[str, float, float, int]]:
+    """Of one picture: each tag with its value (NaN: open), its confidence and the place of its origin."""
+    columns = completed.labels.tags_NT, completed.tag_confidence_NT, completed.tag_origin_NT
+    return zip(vocabulary.tags, *(column[number].tolist() for column in columns), strict=True)
+
+
 def with_guesses(manifest: Manifest, vocabulary: Vocabulary, completed: Completed) -> Manifest:
     """The rows with what was filled in; `completed` has a line for each row, in order.
 
@@ -66,13 +72,7 @@ def with_guesses(manifest: Manifest, vocabulary: Vocabulary, completed: Complete
         kept = {guess.word for guess in row.guessed_tags}
         tags = [
             Guess(tag, sure, ORIGINS[origin], value > 0.5) if origin else Guess(tag, 0.0)
-            for tag, value, sure, origin in zip(
-                vocabulary.tags,
-                completed.labels.tags_NT[number].tolist(),
-                completed.tag_confidence_NT[number].tolist(),
-                completed.tag_origin_NT[number].tolist(),
-                strict=True,
-            )
+            for tag, value, sure, origin in _tags_of(number, vocabulary, completed)
             if tag not in kept and (origin or (row.tags is not None and np.isnan(value)))
         ]
         classes = list(row.guessed_classes or (None,) * len(manifest.groups))
@@ -97,13 +97,7 @@ def as_manifest(names: Sequence[str], vocabulary: Vocabulary, completed: Complet
     for number, name in enumerate(names):
         tags = tuple(
             Guess(tag, sure, ORIGINS[origin], value > 0.5)
-            for tag, value, sure, origin in zip(
-                vocabulary.tags,
-                completed.labels.tags_NT[number].tolist(),
-                completed.tag_confidence_NT[number].tolist(),
-                completed.tag_origin_NT[number].tolist(),
-                strict=True,
-            )
+            for tag, value, sure, origin in _tags_of(number, vocabulary, completed)
             if not np.isnan(value)
         )
         classes = tuple(

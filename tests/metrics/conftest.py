@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from anime_gen.metrics.features import JudgeFeatures
+from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.judge import Judge
 from anime_gen.vocabulary import Vocabulary
 
@@ -57,3 +57,20 @@ def judge() -> JudgeFeatures:
 @pytest.fixture
 def pictures() -> Callable[..., Tensor]:
     return draw
+
+
+class FirstBytes(Extractor):
+    """Two features that a test can write into a picture."""
+
+    name = "bytes"
+    num_features = 2
+    resize = "none"
+    weights_hash = "none"
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, :2].float()
+
+
+@pytest.fixture
+def first_bytes() -> FirstBytes:
+    return FirstBytes()

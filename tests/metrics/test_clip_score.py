@@ -5,22 +5,11 @@ import torch
 
 from anime_gen.contract import Condition, UserError
 from anime_gen.metrics.clip_score import ClipScore
-from anime_gen.metrics.features import Extractor
 from anime_gen.metrics.protocol import Role
 
 
-class FirstBytes(Extractor):
-    name = "bytes"
-    num_features = 2
-    resize = "none"
-    weights_hash = "none"
-
-    def forward(self, images):
-        return images.flatten(1)[:, :2].float()
-
-
-def test_is_the_mean_cosine_of_pairs_that_have_a_caption():
-    score = ClipScore(FirstBytes())
+def test_is_the_mean_cosine_of_pairs_that_have_a_caption(first_bytes):
+    score = ClipScore(first_bytes)
     images = torch.zeros(4, 3, 2, 2, dtype=torch.uint8)
     images[:, 0, 0] = torch.tensor([[3, 4], [1, 0], [1, 0], [9, 9]], dtype=torch.uint8)
     text = torch.tensor([[6.0, 8.0], [5.0, 5.0], [-1.0, 0.0], [torch.nan, torch.nan]])
@@ -37,13 +26,13 @@ def test_is_the_mean_cosine_of_pairs_that_have_a_caption():
     assert list(score.compute()) == ["bytes_score_real"]  # real pictures stay
 
 
-def test_other_towers_features_are_refused():
+def test_other_towers_features_are_refused(first_bytes):
     images = torch.zeros(2, 3, 2, 2, dtype=torch.uint8)
     with pytest.raises(UserError, match=r"captions' features are \(2, 3\), pictures' \(2, 2\)"):
-        ClipScore(FirstBytes()).update(images, Role.SAMPLE, Condition(text_BD=torch.zeros(2, 3)))
+        ClipScore(first_bytes).update(images, Role.SAMPLE, Condition(text_BD=torch.zeros(2, 3)))
 
 
-def test_nobody_asked():
-    score = ClipScore(FirstBytes())
+def test_nobody_asked(first_bytes):
+    score = ClipScore(first_bytes)
     score.update(torch.zeros(2, 3, 2, 2, dtype=torch.uint8), Role.SAMPLE, Condition())
     assert score.compute() == {}

@@ -12,18 +12,7 @@ from anime_gen.metrics.diversity import (
     nearest_other,
     thinned,
 )
-from anime_gen.metrics.features import Extractor
 from anime_gen.metrics.protocol import Role
-
-
-class FirstBytes(Extractor):
-    name = "bytes"
-    num_features = 2
-    resize = "none"
-    weights_hash = "none"
-
-    def forward(self, images):
-        return images.flatten(1)[:, :2].float()
 
 
 def show(*points):
@@ -64,8 +53,8 @@ def test_rows_are_thinned_whatever_their_order():
     assert kept.square().sum(1).mean().item() == pytest.approx(spread.item(), rel=0.1)  # like the rest
 
 
-def test_score_of_a_collapse():
-    score = Collapse(FirstBytes())
+def test_score_of_a_collapse(first_bytes):
+    score = Collapse(first_bytes)
     score.update(show((0, 0), (0, 10), (0, 20)), Role.HELD_OUT)
     score.update(show((0, 0), (0, 5), (0, 10)), Role.SAMPLE)
     score.update(show((7, 7), (9, 9), (8, 7)), Role.TRAINING)
@@ -80,8 +69,8 @@ def test_score_of_a_collapse():
         score.compute()
 
 
-def test_diversity_within_one_condition_by_hand():
-    metric = ConditionDiversity(FirstBytes())
+def test_diversity_within_one_condition_by_hand(first_bytes):
+    metric = ConditionDiversity(first_bytes)
     metric.update(show((0, 0), (0, 20)))
     assert metric.compute() == {}
     metric.update(show((0, 0), (0, 10), (0, 50)), torch.tensor([3, 3, 7]))
