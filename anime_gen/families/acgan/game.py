@@ -73,31 +73,35 @@ def check_weights(attributes: float, tags: float) -> None:
 
 
 class AuxiliaryClassifier(Game):
-    """The discriminator names the labels of real and of made pictures; both sides want them named right.
+    """The discriminator names the labels of pictures, and the generator wants its own named as it was asked.
 
     Args:
         attributes: weight of the sum over groups of their cross entropies. 1 is the paper's, which has one group.
         tags: weight of the *mean* over tags of their binary cross entropies, beside an adversarial loss of weight 1.
             (Jin et al. 2017 sum over 34 tags and give the adversarial loss a weight of 34: 1 here.)
+        made: does the discriminator learn to name made pictures, too (equation 3 of the paper)? Then the two sides may
+            agree on signs of their own for a label, which no other eye knows. (Kang et al. 2021 leave them out.)
     """
 
-    def __init__(self, attributes: float = 1.0, tags: float = 1.0) -> None:
+    def __init__(self, attributes: float = 1.0, tags: float = 1.0, made: bool = True) -> None:
         check_weights(attributes, tags)
         self.attributes = attributes
         self.tags = tags
+        self.made = made
 
     def head(self, words: Words, width: int) -> Head:
-        return ClassifierHead(words, width, self.attributes, self.tags)
+        return ClassifierHead(words, width, self.attributes, self.tags, self.made)
 
 
 class ClassifierHead(Head):
     """One logit for "real", one for each class and each tag."""
 
-    def __init__(self, words: Words, width: int, attributes: float, tags: float) -> None:
+    def __init__(self, words: Words, width: int, attributes: float, tags: float, made: bool) -> None:
         super().__init__()
         self.words = words
         self.attributes = attributes
         self.tags = tags
+        self.made = made
         self.real = nn.Linear(width, 1)
         self.labels = nn.Linear(width, words.logits)
 
@@ -105,7 +109,7 @@ class ClassifierHead(Head):
         logits_B: Tensor = self.real(features_BF).flatten().float()
         return logits_B
 
-    def _loss(self, features_BF: Tensor, labels: Condition) -> Tensor:
+    def of_real(self, features_BF: Tensor, labels: Condition) -> Tensor:
         logits_BL: Tensor = self.labels(features_BF).float()
         *groups, logits_BT = torch.split(logits_BL, [*self.words.attribute_sizes, self.words.num_tags], dim=1)
         loss: Tensor = logits_BL.new_zeros(())
@@ -118,7 +122,10 @@ class ClassifierHead(Head):
             loss = loss + self.tags * tag_loss(logits_BT, labels.tags_BT, labels.tag_confidence_BT)
         return loss
 
-    of_real = of_fake = of_generator = _loss
+    def of_fake(self, features_BF: Tensor, labels: Condition) -> Tensor:
+        return self.of_real(features_BF, labels) if self.made else super().of_fake(features_BF, labels)
+
+    of_generator = of_real
 
 
 # --------------------------------------------------------------------------------------------------------------------

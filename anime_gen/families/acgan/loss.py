@@ -1,4 +1,4 @@
-"""What labels are played for, as functions of what a discriminator says. All give float32 scalars.
+"""What labels and latents are played for, as functions of what a discriminator says. All give float32 scalars.
 
 A label that is not given has no loss and no gradient. A confidence in [0, 1] multiplies the loss of its label; the mean
 is still over the given ones, so that doubtful labels pull less.
@@ -66,3 +66,18 @@ def data_to_data_loss(
     push_BB = push_BB.masked_fill(~negative_BB, -torch.inf)
     each_B = torch.cat([pull_B[:, None], push_BB], dim=1).logsumexp(1) - pull_B
     return mean_of_given(each_B, class_B >= 0, confidence_B)
+
+
+def mode_seeking_loss(image_BCHW: Tensor, other_BCHW: Tensor, z_BZ: Tensor, other_BZ: Tensor) -> Tensor:
+    """How little a picture changes with its latent: the inverse of d(I1, I2) / d(z1, z2), d the mean absolute distance.
+
+    Mao et al. 2019 ("Mode Seeking GANs"), equation 4, maximise the ratio; this is its inverse, as in the authors'
+    program, which a generator minimises beside its other losses.
+
+    Args:
+        image_BCHW: pictures of z_BZ.
+        other_BCHW: pictures of other_BZ under the same conditions, row by row.
+    """
+    pictures = (image_BCHW.float() - other_BCHW.float()).abs().mean()
+    latents = (z_BZ.float() - other_BZ.float()).abs().mean()
+    return latents / (pictures + 1e-5)

@@ -12,6 +12,7 @@ from anime_gen.adversarial import AdversarialLoss
 from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
 from anime_gen.families.acgan.game import Discriminator, Game
+from anime_gen.families.acgan.loss import mode_seeking_loss
 from anime_gen.families.acgan.network import Generator, Networks
 from anime_gen.families.acgan.sampler import completed
 from anime_gen.labels import Words, code, partly_hidden, redrawn
@@ -31,6 +32,8 @@ class ACGAN(GenerativeModule):
         z_dim: width of the latent z ~ N(0, I).
         label_width: numbers that labels become beside z.
         hide: share of the faces whose labels are told in part only in training, so that some may stay open.
+        mode_seeking: weight of `mode_seeking_loss`: without it, labels that say much leave next to nothing to z. It
+            costs another pass of the generator.
         weigh_labels: multiply the label losses of real pictures by how sure their labels are. The data has to say.
         spectral_norm: normalise the discriminator's layers spectrally.
         augment: what both sides' pictures go through before the discriminator; null for nothing.
@@ -54,6 +57,7 @@ class ACGAN(GenerativeModule):
         z_dim: int = 100,
         label_width: int = 64,
         hide: float = 0.2,
+        mode_seeking: float = 0.0,
         weigh_labels: bool = False,
         spectral_norm: bool = False,
         augment: DiffAugment | None = None,
@@ -72,11 +76,14 @@ class ACGAN(GenerativeModule):
             raise UserError(f"model.hide={hide}: give a share from 0 to 1")
         if z_dim < 1 or label_width < 1:
             raise UserError(f"model.z_dim={z_dim}, model.label_width={label_width}: both must be at least 1")
+        if mode_seeking < 0:
+            raise UserError(f"model.mode_seeking={mode_seeking}: give a weight of 0 or more")
         self.save_hyperparameters()
         self.automatic_optimization = False
         self.loss = loss
         self.z_dim = z_dim
         self.hide = hide
+        self.mode_seeking = mode_seeking
         self.weigh_labels = weigh_labels
         self.augment = augment
         self.lr_generator = lr_generator
@@ -124,7 +131,12 @@ class ACGAN(GenerativeModule):
         z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
         fake_BCHW = self.generator(z_BZ, code_BL)
         scalars = self._train_discriminator(of_discriminator, batch, real_told, fake_BCHW.detach(), wish)
-        return scalars | self._train_generator(of_generator, fake_BCHW, wish)
+        alike = fake_BCHW.new_zeros((), dtype=torch.float32)
+        if self.mode_seeking:
+            other_BZ = torch.randn_like(z_BZ)
+            other_BCHW = self.generator(other_BZ, code_BL)
+            alike = self.mode_seeking * mode_seeking_loss(fake_BCHW, other_BCHW, z_BZ, other_BZ)
+        return scalars | self._train_generator(of_generator, fake_BCHW, wish, alike)
 
     def _train_discriminator(
         self, optimizer: LightningOptimizer, batch: Batch, real_told: Condition, fake_BCHW: Tensor, wish: Condition
@@ -148,17 +160,20 @@ class ACGAN(GenerativeModule):
             "gradient_norm_discriminator": norm,
         }
 
-    def _train_generator(self, optimizer: LightningOptimizer, fake_BCHW: Tensor, wish: Condition) -> dict[str, Tensor]:
+    def _train_generator(
+        self, optimizer: LightningOptimizer, fake_BCHW: Tensor, wish: Condition, alike: Tensor
+    ) -> dict[str, Tensor]:
         # Without this the backward pass would also work out gradients for the discriminator that nobody uses.
         self.discriminator.requires_grad_(False)
         fake_BF = self.discriminator.features(self._seen(fake_BCHW))
         loss = self.loss.generator(self.discriminator.head(fake_BF, wish))
         labels = self.discriminator.head.of_generator(fake_BF, wish)
-        norm = self._descend(optimizer, loss + labels, self.generator)
+        norm = self._descend(optimizer, loss + labels + alike, self.generator)
         self.discriminator.requires_grad_(True)
         return {
             "loss_generator": loss.detach(),
             "labels_generator": labels.detach(),
+            "alike_generator": alike.detach(),
             "gradient_norm_generator": norm,
         }
 

@@ -83,6 +83,14 @@ def test_the_auxiliary_classifier_is_torchs() -> None:
         torch.testing.assert_close(loss(features(), labels), expected)
 
 
+def test_made_pictures_can_be_left_unnamed() -> None:
+    """Then the discriminator learns its labels from real pictures alone; the generator's loss stays."""
+    torch.manual_seed(0)
+    head = AuxiliaryClassifier(made=False).head(WORDS, WIDTH)
+    assert head.of_fake(features(), told()) == 0
+    assert head.of_real(features(), told()) == head.of_generator(features(), told()) > 0
+
+
 def test_doubtful_labels_pull_less() -> None:
     torch.manual_seed(0)
     for game in (AuxiliaryClassifier(), DataToData(width=6)):

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anime_gen.families.acgan.loss import class_loss, data_to_data_loss, tag_loss
+from anime_gen.families.acgan.loss import class_loss, data_to_data_loss, mode_seeking_loss, tag_loss
 
 
 def softplus(x: float) -> float:
@@ -115,3 +115,17 @@ def test_data_to_data_is_not_rounded_by_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert d2d(embedding, proxies, classes).item() == plain.item()
         assert F.linear(embedding, proxies).dtype == torch.bfloat16
+
+
+def test_mode_seeking_by_hand() -> None:
+    """Latents 2 apart on average and pictures 0.5: 4. Pictures that do not change at all: large, and no NaN."""
+    z, other_z = torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 2.0]])
+    image = torch.zeros(1, 3, 2, 2)
+    other = torch.full((1, 3, 2, 2), 0.5)
+    assert mode_seeking_loss(image, other, z, other_z).item() == pytest.approx(4, rel=1e-3)
+    still = image.clone().requires_grad_()
+    loss = mode_seeking_loss(still, image, z, other_z)
+    loss.backward()
+    assert loss.item() == pytest.approx(2e5)
+    assert still.grad is not None
+    assert still.grad.isfinite().all()

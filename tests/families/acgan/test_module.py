@@ -215,6 +215,20 @@ def test_a_picture_depends_on_its_condition_and_seed_alone(networks: Networks, s
     assert changed.tolist() == [True, True, False, False, False]
 
 
+def test_mode_seeking_pulls_the_generator_alone() -> None:
+    """One step with and without: the discriminator's weights agree, the generator's do not."""
+    with_it, without = unattached(mode_seeking=1.0), unattached()
+    without.load_state_dict(with_it.state_dict())
+    for module in (with_it, without):
+        torch.manual_seed(1)
+        scalars = module.training_step(batch_of(), 0)
+        assert (scalars["alike_generator"] > 0) == bool(module.mode_seeking)
+    same = [torch.equal(a, b) for a, b in zip(with_it.parameters(), without.parameters(), strict=True)]
+    names = [name for name, _ in with_it.named_parameters()]
+    changed = {name.split(".")[0] for name, equal in zip(names, same, strict=True) if not equal}
+    assert changed == {"generator"}
+
+
 def test_a_picture_does_not_depend_on_leftover_statistics() -> None:
     module = unattached()
     module.training_step(batch_of(), 0)
@@ -257,6 +271,7 @@ def test_sampling_leaves_the_global_stream() -> None:
         ({"loss": R1(), "networks": Strided(4, norm=Norm.batch)}, "penalty cannot go with BatchNorm"),
         ({"num_tags": 0, "attribute_sizes": []}, "no tags and no classes"),
         ({"hide": 1.5}, "model.hide=1.5: give a share"),
+        ({"mode_seeking": -1.0}, "model.mode_seeking=-1.0: give a weight"),
         ({"label_width": 0}, "model.label_width=0"),
         ({"image_size": 48}, "image_size is 48"),
         ({"image_size": 48, "networks": Residual()}, "image_size is 48"),
