@@ -24,6 +24,13 @@ class Features(NamedTuple):
     width: int
 
 
+class SumOverPlaces(nn.Module):
+    """(B, C, H, W) -> (B, C)."""
+
+    def forward(self, map_BCHW: Tensor) -> Tensor:
+        return map_BCHW.sum((2, 3))
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Residual (Jin et al. 2017, figures 3 and 4, after SRResNet). With the default widths and 128 px these are their sizes;
 # smaller pictures begin smaller and end sooner.
@@ -136,15 +143,17 @@ class Strided(Networks):
         width: channels next to the picture; they double with every halving of its side.
         max_width: channels at most.
         norm: of the discriminator's hidden layers. A gradient penalty goes with all but BatchNorm.
+        pool: sum the features over the 4x4 places, as Miyato and Koyama 2018 do, instead of keeping each place apart.
 
     Raises:
         UserError: the picture's side is not 16, 32, 64, 128 or 256, or a width is not positive.
     """
 
-    def __init__(self, width: int = 64, max_width: int = 512, norm: Norm = Norm.none) -> None:
+    def __init__(self, width: int = 64, max_width: int = 512, norm: Norm = Norm.none, pool: bool = False) -> None:
         self.width = width
         self.max_width = max_width
         self.norm = norm
+        self.pool = pool
         self.mixes_batch = norm is Norm.batch
 
     def generator(self, inputs: int, image_size: int) -> nn.Module:
@@ -154,9 +163,9 @@ class Strided(Networks):
 
     def features(self, image_size: int) -> Features:
         channels = channels_by_side(image_size, self.width, self.max_width)
-        network = nn.Sequential(*halvings(channels, self.norm), nn.Flatten())
+        network = nn.Sequential(*halvings(channels, self.norm), SumOverPlaces() if self.pool else nn.Flatten())
         initialise(network)
-        return Features(network.to(memory_format=torch.channels_last), 16 * channels[-1])
+        return Features(network.to(memory_format=torch.channels_last), channels[-1] * (1 if self.pool else 16))
 
 
 class Residual(Networks):

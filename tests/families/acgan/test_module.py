@@ -283,7 +283,9 @@ def test_refusals_are_one_line(settings: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("networks", [Strided(4), Residual(4, 1, 2)], ids=["strided", "residual"])
+@pytest.mark.parametrize(
+    "networks", [Strided(4), Strided(4, pool=True), Residual(4, 1, 2)], ids=["strided", "pooled", "residual"]
+)
 @pytest.mark.parametrize("size", [16, 32, 64, 128, 256])
 def test_every_size(networks: Networks, size: int) -> None:
     pictures = networks.generator(10, size)(torch.randn(2, 10))
@@ -291,6 +293,16 @@ def test_every_size(networks: Networks, size: int) -> None:
     assert pictures.abs().max() <= 1
     looks = networks.features(size)
     assert looks.network(pictures).shape == (2, looks.width)
+
+
+def test_pooled_features_do_not_say_where() -> None:
+    """The sum over the places of what the same network would keep apart."""
+    torch.manual_seed(0)
+    apart, pooled = Strided(4).features(32), Strided(4, pool=True).features(32)
+    pooled.network.load_state_dict(apart.network.state_dict())
+    picture = torch.randn(2, 3, 32, 32)
+    expected = apart.network(picture).view(2, pooled.width, 16).sum(2)
+    torch.testing.assert_close(pooled.network(picture), expected)
 
 
 def test_residual_features_are_as_loud_as_the_picture() -> None:
