@@ -17,6 +17,7 @@ from anime_gen.families.acgan.network import Generator, Networks
 from anime_gen.families.acgan.sampler import completed
 from anime_gen.labels import Words, code, partly_hidden, redrawn
 from anime_gen.layers import ROWS, measure_statistics, normalise_spectrally
+from anime_gen.steps import descend, frozen
 
 
 class ACGAN(GenerativeModule):
@@ -149,7 +150,7 @@ class ACGAN(GenerativeModule):
         loss = self.loss.discriminator(real_logits_B, fake_logits_B)
         penalty = self.loss.penalty(lambda seen: self.discriminator(seen, real_told), real_BCHW, fake_BCHW)
         labels_real, labels_fake = head.of_real(real_BF, batch.condition), head.of_fake(fake_BF, wish)
-        norm = self._descend(optimizer, loss + penalty + labels_real + labels_fake, self.discriminator)
+        norm = descend(self, optimizer, loss + penalty + labels_real + labels_fake, self.discriminator)
         return {
             "loss_discriminator": loss.detach(),
             "penalty": penalty.detach(),
@@ -163,13 +164,11 @@ class ACGAN(GenerativeModule):
     def _train_generator(
         self, optimizer: LightningOptimizer, fake_BCHW: Tensor, wish: Condition, alike: Tensor
     ) -> dict[str, Tensor]:
-        # Without this the backward pass would also work out gradients for the discriminator that nobody uses.
-        self.discriminator.requires_grad_(False)
-        fake_BF = self.discriminator.features(self._seen(fake_BCHW))
-        loss = self.loss.generator(self.discriminator.head(fake_BF, wish))
-        labels = self.discriminator.head.of_generator(fake_BF, wish)
-        norm = self._descend(optimizer, loss + labels + alike, self.generator)
-        self.discriminator.requires_grad_(True)
+        with frozen(self.discriminator):
+            fake_BF = self.discriminator.features(self._seen(fake_BCHW))
+            loss = self.loss.generator(self.discriminator.head(fake_BF, wish))
+            labels = self.discriminator.head.of_generator(fake_BF, wish)
+            norm = descend(self, optimizer, loss + labels + alike, self.generator)
         return {
             "loss_generator": loss.detach(),
             "labels_generator": labels.detach(),
@@ -180,16 +179,6 @@ class ACGAN(GenerativeModule):
     def _seen(self, image_BCHW: Tensor) -> Tensor:
         """Pictures as the discriminator sees them."""
         return image_BCHW if self.augment is None else self.augment(image_BCHW)
-
-    def _descend(self, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> Tensor:
-        """One step down `loss`; returns the L2 norm of the gradient over all of the network's parameters."""
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        norm = nn.utils.get_total_norm(
-            [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        )
-        optimizer.step()
-        return norm
 
     def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
         # Whichever weights are in place, trained or averaged, get the statistics that belong to them.

@@ -14,6 +14,7 @@ from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
 from anime_gen.families.dcgan.network import Networks
 from anime_gen.layers import measure_statistics, normalise_spectrally
+from anime_gen.steps import descend, frozen
 
 
 class DCGAN(GenerativeModule):
@@ -119,7 +120,7 @@ class DCGAN(GenerativeModule):
         real_logits_B, fake_logits_B = self.discriminator(real_BCHW), self.discriminator(fake_BCHW)
         loss = self.loss.discriminator(real_logits_B, fake_logits_B)
         penalty = self.loss.penalty(self.discriminator, real_BCHW, fake_BCHW)
-        norm = self._descend(optimizer, loss + penalty, self.discriminator)
+        norm = descend(self, optimizer, loss + penalty, self.discriminator)
         return {
             "loss_discriminator": loss.detach(),
             "penalty": penalty.detach(),
@@ -129,26 +130,14 @@ class DCGAN(GenerativeModule):
         }
 
     def _train_generator(self, optimizer: LightningOptimizer, fake_BCHW: Tensor) -> dict[str, Tensor]:
-        # Without this the backward pass would also work out gradients for the discriminator that nobody uses.
-        self.discriminator.requires_grad_(False)
-        loss = self.loss.generator(self.discriminator(self._seen(fake_BCHW)))
-        norm = self._descend(optimizer, loss, self.generator)
-        self.discriminator.requires_grad_(True)
+        with frozen(self.discriminator):
+            loss = self.loss.generator(self.discriminator(self._seen(fake_BCHW)))
+            norm = descend(self, optimizer, loss, self.generator)
         return {"loss_generator": loss.detach(), "gradient_norm_generator": norm}
 
     def _seen(self, image_BCHW: Tensor) -> Tensor:
         """Pictures as the discriminator sees them."""
         return image_BCHW if self.augment is None else self.augment(image_BCHW)
-
-    def _descend(self, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> Tensor:
-        """One step down `loss`; returns the L2 norm of the gradient over all of the network's parameters."""
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        norm = nn.utils.get_total_norm(
-            [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        )
-        optimizer.step()
-        return norm
 
     def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
         # Whichever weights are in place, trained or averaged, get the statistics that belong to them.
