@@ -146,6 +146,9 @@ class AdversarialLoss(ABC):
     # Does the penalty ask for a gradient per picture? A discriminator that mixes its batch has none.
     per_picture: bool = False
 
+    # Above this logit a discriminator takes a picture for a real one.
+    boundary: float = 0.0
+
     @abstractmethod
     def generator(self, fake_logits: Tensor) -> Tensor:
         """What the generator minimises, a scalar."""
@@ -181,6 +184,8 @@ class Hinge(AdversarialLoss):
 
 class LeastSquares(AdversarialLoss):
     """LSGAN: `least_squares_generator` and `least_squares_discriminator`."""
+
+    boundary = 0.5
 
     def generator(self, fake_logits: Tensor) -> Tensor:
         return least_squares_generator(fake_logits)

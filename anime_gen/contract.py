@@ -7,7 +7,7 @@ Imports nothing else of ours.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,14 +135,21 @@ class GenerativeModule(L.LightningModule, ABC):
         """
         told = Condition(**{name: getattr(condition, name) for name in self.needs})
         told = told.map(lambda part: part.to(self.device))
+
+        def draw(rows_B: Tensor) -> Tensor:
+            noise = Noise([seeds[row] for row in rows_B.tolist()], self.device)
+            return self.generate(told.rows(rows_B.to(self.device)), noise)
+
+        return self._in_chunks(draw, len(seeds))
+
+    def _in_chunks(self, draw: Callable[[Tensor], Tensor], count: int) -> Tensor:
+        """Joins what `draw` makes of rows 0 to `count` - 1, `chunk` row numbers at a time; the last one is repeated."""
         was_training = self.averaged.training
         self.averaged.eval()
         pictures = []
-        for start in range(0, len(seeds), self.chunk):
-            rows = torch.arange(start, start + self.chunk).clamp(max=len(seeds) - 1)
-            noise = Noise([seeds[row] for row in rows.tolist()], self.device)
-            made = self.generate(told.rows(rows.to(self.device)), noise)
-            pictures.append(made[: len(seeds) - start].float().clamp(-1, 1))
+        for start in range(0, count, self.chunk):
+            made = draw(torch.arange(start, start + self.chunk).clamp(max=count - 1))
+            pictures.append(made[: count - start].float().clamp(-1, 1))
         self.averaged.train(was_training)
         return torch.cat(pictures)
 
@@ -171,6 +178,40 @@ class GenerativeModule(L.LightningModule, ABC):
 
     test_step = validation_step
     predict_step = validation_step
+
+
+class Translator(GenerativeModule):
+    """A family that makes this domain's picture of another domain's (a face of a photo), and one of that of this."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset({"source_BCHW"})
+
+    @abstractmethod
+    def generate_back(self, image_BCHW: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) of the other domain; `averaged` is in eval mode, no gradients. As `generate`."""
+
+    @torch.no_grad()
+    def back(self, image_BCHW: Tensor) -> Tensor:
+        """The other domain's picture of each of these; it depends only on the weights and on that one.
+
+        Args:
+            image_BCHW: (N, 3, H, W) in [-1, 1].
+
+        Returns:
+            (N, 3, H, W) float32 in [-1, 1].
+        """
+        image_BCHW = image_BCHW.to(self.device)
+        return self._in_chunks(lambda rows_B: self.generate_back(image_BCHW[rows_B.to(self.device)]), len(image_BCHW))
+
+    @abstractmethod
+    def believed(self, image_BCHW: Tensor, photo_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """How much of each picture the discriminators take for real: shares of the logits in [0, 1], (N,) each.
+
+        Args:
+            image_BCHW: pictures of this domain, (N, 3, H, W).
+            photo_BCHW: pictures of the other, (N, 3, H, W).
+        """
 
 
 class LatentSpace(GenerativeModule):

@@ -70,17 +70,18 @@ class ConvGenerator(nn.Module):
         return image_BCHW
 
 
-def halvings(channels: list[int], norm: Norm) -> list[nn.Module]:
+def halvings(channels: list[int], norm: Norm, inputs: int = 3) -> list[nn.Module]:
     """Half as large again and again down to 4x4: Conv-norm-LeakyReLU, no norm on the first. Radford et al. 2016.
 
     Args:
         channels: at half the picture's side, a quarter, ... down to 4x4.
         norm: of all layers but the first.
+        inputs: channels of what comes in.
 
     Returns:
-        Layers that map pictures (B, 3, H, W) to (B, channels[-1], 4, 4).
+        Layers that map pictures (B, inputs, H, W) to (B, channels[-1], 4, 4).
     """
-    layers: list[nn.Module] = [nn.Conv2d(3, channels[0], kernel_size=4, stride=2, padding=1)]
+    layers: list[nn.Module] = [nn.Conv2d(inputs, channels[0], kernel_size=4, stride=2, padding=1)]
     layers += [nn.LeakyReLU(0.2, inplace=True)]
     for before, after in pairwise(channels):
         convolution = nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1, bias=norm is Norm.none)

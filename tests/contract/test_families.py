@@ -166,7 +166,17 @@ def test_imports_go_one_way():
         "metrics": ("contract", "vocabulary", "data", "metrics"),
         # What labels pictures is never what scores them.
         "tagging": ("contract", "vocabulary", "data", "tagging"),
-        "families": ("contract", "vocabulary", "run", "adversarial", "augment", "labels", "layers", "steps", "families"),
+        "families": (
+            "contract",
+            "vocabulary",
+            "run",
+            "adversarial",
+            "augment",
+            "labels",
+            "layers",
+            "steps",
+            "families",
+        ),
         "grid.py": ("contract", "vocabulary"),
         "run.py": ("contract", "vocabulary"),
         "callbacks": ("contract", "vocabulary", "data", "grid", "metrics", "callbacks"),

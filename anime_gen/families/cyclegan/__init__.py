@@ -1,0 +1,1 @@
+"""CycleGAN, with and without landmarks. Read network, loss, pool, landmarks, assistance, module, in this order."""

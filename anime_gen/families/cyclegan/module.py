@@ -1,0 +1,333 @@
+"""CycleGAN: two generators, two discriminators, and a way there and back. The Lightning side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+
+from anime_gen.adversarial import AdversarialLoss
+from anime_gen.contract import Batch, Condition, Noise, Translator, UserError
+from anime_gen.families.cyclegan.assistance import Landmarks
+from anime_gen.families.cyclegan.landmarks import NUM_POINTS, PARTS, Finder, heat_maps, parts, train
+from anime_gen.families.cyclegan.loss import cycle_loss, identity_loss, landmark_loss, linear_decay
+from anime_gen.families.cyclegan.network import Discriminators, Generators, part_judge
+from anime_gen.families.cyclegan.pool import ImagePool
+from anime_gen.layers import BATCHES, measure_statistics
+from anime_gen.steps import descend, frozen
+
+# Pictures whose like BatchNorm's statistics are measured on, in each of BATCHES batches.
+REMEMBERED = 16
+
+
+class Data(Protocol):
+    """What is asked of the suite's DataModule, which families do not import."""
+
+    def stream(self, parts: frozenset[str], images: int, batch_size: int) -> Iterable[Batch]: ...
+
+    def other_stream(self, parts: frozenset[str], images: int, batch_size: int) -> Iterable[Batch]: ...
+
+
+class Pair(nn.Module):
+    """The generators of both directions."""
+
+    def __init__(self, to_anime: nn.Module, to_photo: nn.Module) -> None:
+        super().__init__()
+        self.to_anime = to_anime
+        self.to_photo = to_photo
+
+
+class CycleGAN(Translator):
+    """Unpaired translation between photos and anime faces. Zhu et al. 2017.
+
+    Args:
+        image_size: linked from the data.
+        generators: which networks translate.
+        discriminators: which networks judge.
+        loss: which game it is. With `LeastSquares`, whose two sides are both halved, the weights below are half of
+            Zhu et al.'s (10 and 5), who halve the discriminators' only.
+        cycle: weight of the way there and back; 0 leaves it out.
+        identity: weight of leaving pictures of the target domain alone; 0 leaves it out.
+        noise: deviation of the Gaussian noise that is added to every photo before it is translated, [-1, 1] being black
+            to white (S3, which states no level). A seed chooses it.
+        pool: pictures in each discriminator's pool.
+        landmarks: landmark-assisted training; null for none.
+        lr: Adam's learning rate, for all.
+        betas: Adam's, for all.
+        constant: share of the run after which the learning rates fall down a line to 0.
+
+    Raises:
+        UserError: a weight, a share or a size that cannot be.
+    """
+
+    finds_in_photo: Finder
+    finds_in_anime: Finder
+    finders_are_trained: Tensor
+    remembered_2NCHW: Tensor
+
+    def __init__(
+        self,
+        image_size: int,
+        generators: Generators,
+        discriminators: Discriminators,
+        loss: AdversarialLoss,
+        cycle: float = 5.0,
+        identity: float = 2.5,
+        noise: float = 0.0,
+        pool: int = 50,
+        landmarks: Landmarks | None = None,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        constant: float = 0.5,
+    ) -> None:
+        super().__init__(image_size)
+        if min(cycle, identity, noise, pool) < 0:
+            raise UserError(
+                f"model: cycle is {cycle}, identity {identity}, noise {noise} and pool {pool}; none may be negative"
+            )
+        if not 0 <= constant < 1:
+            raise UserError(f"model.constant={constant}: give a share of the run, from 0 to below 1")
+        if loss.per_picture:
+            raise UserError("model.loss: a gradient penalty is not made for patches; use LeastSquares or NonSaturating")
+        self.save_hyperparameters()
+        self.automatic_optimization = False
+        self.loss = loss
+        self.cycle = cycle
+        self.identity = identity
+        self.noise = noise
+        self.landmarks = landmarks
+        self.lr = lr
+        self.betas = betas
+        self.constant = constant
+        maps = NUM_POINTS if landmarks else 0
+        self.generators = Pair(generators.generator(image_size, 3 + maps), generators.generator(image_size, 3))
+        judges = {"anime": discriminators.discriminator(image_size, 3)}
+        judges["photo"] = discriminators.discriminator(image_size, 3)
+        if landmarks:
+            judges["anime_with_landmarks"] = discriminators.discriminator(image_size, 3 + maps)
+            judges |= {f"anime_part_{number}": part_judge() for number in range(len(PARTS))}
+        self.discriminators = nn.ModuleDict(judges)
+        self.pools = {name: ImagePool(pool) for name in judges}
+        self._saved_pools: list[dict[str, Tensor]] = []
+        if landmarks:
+            self.finds_in_photo, self.finds_in_anime = Finder(), Finder()
+            for finder in (self.finds_in_photo, self.finds_in_anime):
+                finder.requires_grad_(False).eval()
+            self.register_buffer("finders_are_trained", torch.zeros((), dtype=torch.bool))
+        if mixes_batch(self.generators):
+            # Of both domains, the latest: where the averaged weights' BatchNorms are measured.
+            shape = (2, BATCHES * REMEMBERED, 3, image_size, image_size)
+            self.register_buffer("remembered_2NCHW", torch.zeros(shape))
+
+    @property
+    def averaged(self) -> nn.Module:
+        return self.generators
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [
+            torch.optim.Adam(network.parameters(), self.lr, self.betas)
+            for network in (self.generators, self.discriminators)
+        ]
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # What a checkpoint keeps beside weights
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        own = {name: pool.pictures.cpu() for name, pool in self.pools.items()}
+        every: list[Any] = [own]
+        if torch.distributed.is_initialized():
+            every = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(every, own)
+        checkpoint["pools"] = every
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self._saved_pools = checkpoint["pools"]
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if self._saved_pools:
+            for name, pictures in self._saved_pools[self.global_rank % len(self._saved_pools)].items():
+                self.pools[name].pictures = pictures
+        if self.landmarks and not self.finders_are_trained:
+            self._train_finders(self.landmarks)
+
+    def _train_finders(self, landmarks: Landmarks) -> None:
+        data: Data = self.trainer.datamodule  # type: ignore[attr-defined]
+        batch_size, told = 64, frozenset({"landmarks_BK2"})
+        images = landmarks.finder_images // batch_size * batch_size
+        for finder, stream, title in (
+            (self.finds_in_anime, data.stream, "landmarks of anime faces"),
+            (self.finds_in_photo, data.other_stream, "landmarks of photos"),
+        ):
+            finder.requires_grad_(True)
+            error = train(finder, stream(told, images, batch_size), images // batch_size, self.device, title)
+            for tensor in finder.state_dict().values():
+                tensor.copy_(self.trainer.strategy.broadcast(tensor))
+            self.print(f"{title}: found with a mean error of {error:.3f} picture sides")
+        self.finders_are_trained.fill_(True)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Training
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One step of both generators, then one of all discriminators (Zhu et al. 2017, equation 3).
+
+        Returns:
+            Detached scalars.
+        """
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        photo_BCHW = batch.condition.source_BCHW
+        assert photo_BCHW is not None
+        planned = self._planned(batch)
+        rate = self.lr * linear_decay(self.images_shown, planned, self.constant)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        if mixes_batch(self.generators):
+            both = torch.stack([photo_BCHW, batch.image_BCHW])
+            self.remembered_2NCHW.copy_(
+                torch.cat([both, self.remembered_2NCHW], dim=1)[:, : self.remembered_2NCHW.shape[1]]
+            )
+        scalars, shown = self._train_generators(optimizers[0], photo_BCHW, batch.image_BCHW, planned)
+        return {**scalars, **self._train_discriminators(optimizers[1], shown), "lr": torch.tensor(rate)}
+
+    def _planned(self, batch: Batch) -> int:
+        """Pictures of the whole run."""
+        steps = self.trainer.estimated_stepping_batches
+        return int(steps * len(batch.image_BCHW) * self.trainer.world_size) if steps < float("inf") else 2**62
+
+    def _train_generators(
+        self, optimizer: LightningOptimizer, photo_BCHW: Tensor, anime_BCHW: Tensor, planned: int
+    ) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
+        """Returns the scalars, and for each discriminator what of its domain is real and what was made."""
+        photo_points, anime_points = self._points(photo_BCHW, anime_BCHW)
+        noisy_BCHW = photo_BCHW + self.noise * torch.randn_like(photo_BCHW) if self.noise else photo_BCHW
+        noisy_photo, told_anime = self._with_maps(noisy_BCHW, photo_points), self._with_maps(anime_BCHW, anime_points)
+        to_anime, to_photo = self.generators.to_anime, self.generators.to_photo
+        losses: dict[str, Tensor] = {}
+        if self.identity:
+            made_anime, same_anime = passes(to_anime, [noisy_photo, told_anime])
+            made_photo, same_photo = passes(to_photo, [anime_BCHW, photo_BCHW])
+            losses["identity"] = self.identity * (
+                identity_loss(anime_BCHW, same_anime) + identity_loss(photo_BCHW, same_photo)
+            )
+        else:
+            made_anime, made_photo = to_anime(noisy_photo), to_photo(anime_BCHW)
+        if self.cycle:
+            losses["cycle_photo"] = self.cycle * cycle_loss(photo_BCHW, to_photo(made_anime))
+            again_anime = to_anime(self._with_maps(made_photo, anime_points))
+            losses["cycle_anime"] = self.cycle * cycle_loss(anime_BCHW, again_anime)
+        shown = {"anime": (anime_BCHW, made_anime), "photo": (photo_BCHW, made_photo)}
+        weights = {"anime": 1.0, "photo": 1.0}
+        if self.landmarks:
+            assert photo_points is not None
+            assert anime_points is not None
+            losses["landmarks"] = self.landmarks.consistency * landmark_loss(
+                self.finds_in_anime.points(made_anime), photo_points
+            )
+            shown["anime_with_landmarks"] = told_anime, self._with_maps(made_anime, photo_points)
+            weights["anime_with_landmarks"] = self.landmarks.conditional
+            if self.images_shown > self.landmarks.fine_from * planned:
+                real_parts, made_parts = parts(anime_BCHW, anime_points), parts(made_anime, photo_points)
+                for number, pair in enumerate(zip(real_parts, made_parts, strict=True)):
+                    shown[f"anime_part_{number}"] = pair
+                    weights[f"anime_part_{number}"] = self.landmarks.local
+        with frozen(self.discriminators):
+            for name, (_, made) in shown.items():
+                losses[f"generator_{name}"] = weights[name] * self.loss.generator(self.discriminators[name](made))
+            norm = descend(self, optimizer, torch.stack(list(losses.values())).sum(), self.generators)
+        scalars = {f"loss_{name}": loss.detach() for name, loss in losses.items()}
+        return scalars | {"gradient_norm_generators": norm}, shown
+
+    def _train_discriminators(
+        self, optimizer: LightningOptimizer, shown: dict[str, tuple[Tensor, Tensor]]
+    ) -> dict[str, Tensor]:
+        scalars: dict[str, Tensor] = {}
+        losses = []
+        for name, (real, made) in shown.items():
+            pair = [real, self.pools[name](made)]
+            real_logits, made_logits = passes(self.discriminators[name], pair)
+            losses.append(self.loss.discriminator(real_logits.float(), made_logits.float()))
+            scalars[f"loss_discriminator_{name}"] = losses[-1].detach()
+        norm = descend(self, optimizer, torch.stack(losses).sum(), self.discriminators)
+        return scalars | {"gradient_norm_discriminators": norm}
+
+    def _points(self, photo_BCHW: Tensor, anime_BCHW: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Where the frozen finders see the points of both, (B, 5, 2) each; None without landmarks."""
+        if not self.landmarks:
+            return None, None
+        with torch.no_grad():
+            return self.finds_in_photo.points(photo_BCHW), self.finds_in_anime.points(anime_BCHW)
+
+    def _with_maps(self, image_BCHW: Tensor, points_BK2: Tensor | None) -> Tensor:
+        """The pictures, and behind their channels the heat maps of the points, where there are any."""
+        if points_BK2 is None:
+            return image_BCHW
+        return torch.cat([image_BCHW, heat_maps(points_BK2, self.image_size).to(image_BCHW.dtype)], dim=1)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Sampling
+
+    def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
+        self._measure()
+        return super().sample(condition, seeds)
+
+    def back(self, image_BCHW: Tensor) -> Tensor:
+        self._measure()
+        return super().back(image_BCHW)
+
+    def _measure(self) -> None:
+        """Gives BatchNorms the statistics of the weights that are in place. Generators without any: no effect."""
+        if not mixes_batch(self.generators):
+            return
+        was_training = self.generators.training
+        networks = self.generators.to_anime, self.generators.to_photo
+        batches = iter(torch.split(self.remembered_2NCHW, REMEMBERED, dim=1))
+        measure_statistics(
+            self.generators,
+            lambda _: [network(part) for network, part in zip(networks, next(batches), strict=True)],
+            self.device,
+        )
+        self.generators.train(was_training)
+
+    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+        photo_BCHW = condition.source_BCHW
+        assert photo_BCHW is not None
+        points_BK2 = self.finds_in_photo.points(photo_BCHW) if self.landmarks else None
+        if self.noise:
+            photo_BCHW = photo_BCHW + self.noise * noise.normal(*photo_BCHW.shape[1:])
+        image_BCHW: Tensor = self.generators.to_anime(self._with_maps(photo_BCHW, points_BK2))
+        return image_BCHW
+
+    def generate_back(self, image_BCHW: Tensor) -> Tensor:
+        photo_BCHW: Tensor = self.generators.to_photo(image_BCHW)
+        return photo_BCHW
+
+    def believed(self, image_BCHW: Tensor, photo_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        was_training = self.discriminators.training
+        self.discriminators.eval()
+        half = self.loss.boundary
+        anime, photo = (
+            (self.discriminators[name](pictures) > half).float().flatten(1).mean(1)
+            for name, pictures in (("anime", image_BCHW), ("photo", photo_BCHW))
+        )
+        self.discriminators.train(was_training)
+        return anime, photo
+
+
+def mixes_batch(network: nn.Module) -> bool:
+    """Does one picture's result depend on the other pictures of its batch?"""
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+def passes(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
+    """The network's output for each of the inputs: in one pass where pictures do not mix. The same numbers, sooner."""
+    if mixes_batch(network):
+        return [network(part) for part in inputs]
+    return list(torch.split(network(torch.cat(inputs)), [len(part) for part in inputs]))

@@ -1,0 +1,41 @@
+"""The image pool: a discriminator also sees what its generator made earlier, or the two chase each other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class ImagePool:
+    """Shrivastava et al. 2017, section 2.3, in the form of Zhu et al. 2017, section 4: the last 50 made pictures.
+
+    Each picture that comes either goes straight on, or changes places with a random one of the pool: an even chance.
+    While the pool is filling, pictures go straight on and stay in it. Draws come from torch's global stream.
+
+    Args:
+        size: pictures it holds; 0: it keeps nothing, and all go straight on.
+    """
+
+    def __init__(self, size: int = 50) -> None:
+        self.size = size
+        self.pictures = torch.zeros(0)
+
+    def __call__(self, made_BCHW: Tensor) -> Tensor:
+        """As many pictures of the same shape; the pool has changed."""
+        made_BCHW = made_BCHW.detach()
+        if not self.size:
+            return made_BCHW
+        if not len(self.pictures):
+            self.pictures = made_BCHW[:0].float()
+        self.pictures = self.pictures.to(made_BCHW.device)
+        room = self.size - len(self.pictures)
+        self.pictures = torch.cat([self.pictures, made_BCHW[:room].float()])
+        if room >= len(made_BCHW):
+            return made_BCHW
+        late_BCHW = made_BCHW[room:]
+        # Distinct places: two pictures of one batch cannot change places with the same one.
+        places = torch.randperm(self.size)[: len(late_BCHW)].to(late_BCHW.device)
+        swaps = torch.rand(len(places)).to(late_BCHW.device) < 0.5
+        shown = torch.where(swaps[:, None, None, None], self.pictures[places].to(late_BCHW.dtype), late_BCHW)
+        self.pictures[places[swaps]] = late_BCHW[swaps].float()
+        return torch.cat([made_BCHW[:room], shown, made_BCHW[room + len(places) :]])
