@@ -11,6 +11,7 @@ from anime_gen.callbacks.provenance import Provenance
 from anime_gen.callbacks.resume import Resume
 from anime_gen.callbacks.scoring import Scoring
 from anime_gen.callbacks.summary import Summary
+from anime_gen.callbacks.translation import Translation
 
 __all__ = [
     "EMA",
@@ -24,4 +25,5 @@ __all__ = [
     "Resume",
     "Scoring",
     "Summary",
+    "Translation",
 ]

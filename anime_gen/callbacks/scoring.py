@@ -29,7 +29,7 @@ from anime_gen.metrics.slices import Sliced
 
 # A family that is told one of these knows where things are in the picture: its sample has a true picture, the one they
 # were read off. Many pictures have the same tags.
-PINS_DOWN = frozenset({"landmarks_BK2", "sketch_B1HW", "source_BCHW"})
+PINS_DOWN = frozenset({"landmarks_BK2", "sketch_B1HW"})
 
 
 class Scoring(L.Callback):
@@ -123,7 +123,7 @@ class Scoring(L.Callback):
         for batch in tqdm(batches, title, unit="batch", disable=not trainer.is_global_zero, leave=False):
             self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
 
-    def _batch(self, outputs: torch.Tensor, batch: Batch, pl_module: GenerativeModule) -> None:
+    def _batch(self, outputs: torch.Tensor, batch: Batch, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
         assert self._diversity is not None
         real = quantise(batch.image_BCHW)
@@ -134,7 +134,9 @@ class Scoring(L.Callback):
         # Words that were told are the same words when a text tower has read them.
         told = pl_module.needs | ({"text_BD"} if "caption_BL" in pl_module.needs else frozenset())
         asked = Condition(**{name: getattr(batch.condition, name) for name in told})
-        self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if pl_module.needs & PINS_DOWN else None)
+        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+        pinned = pl_module.needs & PINS_DOWN or ("source_BCHW" in pl_module.needs and data.paired)
+        self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if pinned else None)
 
     def _end(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
@@ -181,7 +183,7 @@ class Scoring(L.Callback):
     def on_validation_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
-        self._batch(outputs, batch, pl_module)
+        self._batch(outputs, batch, trainer, pl_module)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._end("validation", trainer, pl_module)
@@ -201,7 +203,7 @@ class Scoring(L.Callback):
     def on_test_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
-        self._batch(outputs, batch, pl_module)
+        self._batch(outputs, batch, trainer, pl_module)
 
     def on_test_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._end("test", trainer, pl_module)

@@ -115,6 +115,11 @@ class AnimeFaces(L.LightningDataModule):
         return NUM_LANDMARKS if "landmarks_BK2" in self.source.parts else 0
 
     @property
+    def paired(self) -> bool:
+        """Is the scored picture i the true translation of picture i of the other domain?"""
+        return self.other_domain is not None and self.other_domain.is_twin_of(self.source)
+
+    @property
     def text_width(self) -> int:
         """Width of `text_BD`; 0 where no tower reads the captions."""
         return 0 if self.text is None else self.text.width
@@ -177,7 +182,7 @@ class AnimeFaces(L.LightningDataModule):
         Over all ranks each picture comes exactly once; `index_B` is its position in the split.
         """
         dataset = self._evaluation(split, parts)
-        count = len(dataset.pictures) if limit is None else min(limit, len(dataset.pictures))
+        count = len(dataset) if limit is None else min(limit, len(dataset))
         rank, world = self._place()
         # Without workers: sampling takes far longer than reading, and every evaluation would start them anew.
         return Loader(dataset, Shard(count, self._evaluation_batch(), rank, world), workers=0)
@@ -190,13 +195,29 @@ class AnimeFaces(L.LightningDataModule):
         Raises:
             UserError: not whole batches.
         """
-        dataset = TrainingSet(self._pictures("train", parts), self.seed, self.mirror, None)
+        return self._one_process(self._pictures("train", parts), images, batch_size)
+
+    def other_stream(self, parts: frozenset[str], images: int, batch_size: int) -> Loader:
+        """As `stream`, of the other domain's training pictures.
+
+        Raises:
+            UserError: not whole batches, or that domain has not these parts.
+        """
+        return self._one_process(self._other("train", parts), images, batch_size)
+
+    def _one_process(self, pictures: Pictures, images: int, batch_size: int) -> Loader:
+        dataset = TrainingSet(pictures, self.seed, self.mirror, None)
         return Loader(dataset, GlobalBatches(images, batch_size, 0, 1, lambda: 0), self.num_workers)
+
+    def other_condition(self, split: Split, positions: np.ndarray) -> Condition:
+        """What is known of the other domain's pictures at some positions of a split: labels and landmarks, if any."""
+        assert self.other_domain is not None
+        return self._other(split, LABELS & self.other_domain.parts).condition(positions)
 
     def showcase(self, n: int) -> Condition:
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
         dataset = self._evaluation("validation", self._scored_parts)
-        shown = dataset.condition(np.arange(min(n, len(dataset.pictures))))
+        shown = dataset.condition(np.arange(min(n, len(dataset))))
         return Condition(**{name: getattr(shown, name) for name in self.needs})
 
     def count(self, split: Split) -> int:
@@ -215,8 +236,14 @@ class AnimeFaces(L.LightningDataModule):
         return [self.source.name(split, int(row)) for row in self._pictures(split, frozenset()).rows]
 
     def scored(self, split: Split) -> int:
-        """How many pictures of a split are scored: of the validation split `score_images` at most."""
-        return min(self.count(split), self.score_images) if split == "validation" else self.count(split)
+        """How many pictures of a split are scored: of the validation split `score_images` at most.
+
+        A family that translates is scored on as many as there are pictures to translate, each once.
+        """
+        count = self.count(split)
+        if self._other_needed(self.needs):
+            count = min(count, len(self._other(split)))
+        return min(count, self.score_images) if split == "validation" else count
 
     def content(self, split: Split) -> str:
         """A key of a split's names, pixels and labels, the same for a copy elsewhere."""
@@ -285,10 +312,15 @@ class AnimeFaces(L.LightningDataModule):
     def _other_needed(self, parts: frozenset[str]) -> bool:
         return "source_BCHW" in parts
 
-    def _other(self, split: Split) -> Pictures:
+    def _other(self, split: Split, parts: frozenset[str] = frozenset()) -> Pictures:
         if self.other_domain is None:
             raise UserError("this family translates pictures of another domain: give their folder as data.other_domain")
-        pictures = self._open(self.other_domain, "other", split, frozenset())
+        if lacking := parts - self.other_domain.parts:
+            raise UserError(
+                f"this family needs {', '.join(sorted(lacking))} of data.other_domain, which "
+                f"{self.other_domain.describe()['class']} has not: use PaintedPhotos, or a manifest that gives them"
+            )
+        pictures = self._open(self.other_domain, "other", split, parts)
         if not len(pictures):
             raise UserError(f"data.other_domain has no {split} pictures: add some, or name their split in a manifest")
         return pictures

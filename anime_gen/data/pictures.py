@@ -187,12 +187,15 @@ class EvaluationSet(Dataset[Batch]):
         self.pictures = pictures
         self.other = other
 
+    def __len__(self) -> int:
+        return len(self.pictures) if self.other is None else min(len(self.pictures), len(self.other))
+
     def condition(self, positions: np.ndarray) -> Condition:
         """What is known of some pictures, int64 (B,)."""
         told = self.pictures.condition(positions)
         if self.other is None:
             return told
-        return told._replace(source_BCHW=self.other.image(positions % len(self.other)))
+        return told._replace(source_BCHW=self.other.image(positions))
 
     def __getitems__(self, positions: Sequence[int]) -> Batch:
         rows = np.asarray(positions, dtype=np.int64)

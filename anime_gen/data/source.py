@@ -103,6 +103,10 @@ class Source(ABC):
     def captions(self, split: Split) -> list[str | None]:
         """One caption a row, None where there is none."""
 
+    def is_twin_of(self, other: Source) -> bool:
+        """Does row i of the validation (and test) split show whom row i of the other source's shows?"""
+        return False
+
     def layout(self, kind: Kind, size: int) -> tuple[tuple[int, ...], np.dtype]:
         """Shape of one row and type of a column.
 

@@ -32,7 +32,7 @@ PSNR_AT_MOST = 58.92
 _PAIRS = 8  # at once: SSIM holds some twenty float64 copies of each, 1 GB at 512 pixels
 
 
-class _Paired(Score):
+class Paired(Score):
     """The mean of a number that each pair of sample and true picture has."""
 
     total: Tensor
@@ -98,7 +98,7 @@ def _gaussian(size: int) -> Tensor:
     return matrix.index_put((rows, read.unfold(0, 11, 1)), (weights / weights.sum()).expand(size, 11), accumulate=True)
 
 
-class SSIM(_Paired):
+class SSIM(Paired):
     """Structural similarity (Wang et al. 2004) with S1's constants: C1 = 0.01^2, C2 = 0.03^2 for data in [0, 1].
 
     S1 is silent on the window; ours is the paper's: 11 x 11 Gaussian, sigma 1.5, here on each channel and with mirrored
@@ -117,7 +117,7 @@ class SSIM(_Paired):
         return {**super().protocol(), "data_range": 1.0, "c1": C1, "c2": C2, "window": window}
 
 
-class PSNR(_Paired):
+class PSNR(Paired):
     """Peak signal-to-noise ratio 10 log10(255^2 / MSE) in dB for data in 0..255 (S1): the mean of the pairs' values.
 
     A pair's value is at most `PSNR_AT_MOST`.
@@ -137,7 +137,7 @@ class PSNR(_Paired):
         return {**super().protocol(), "data_range": 255.0, "at_most": PSNR_AT_MOST, "estimator": "mean over pairs"}
 
 
-class LabError(_Paired):
+class LabError(Paired):
     """`delta_e`: mean colour difference over pixels, CIE 1976 L*a*b* under D65; about 2.3 is just noticeable."""
 
     @property
@@ -159,7 +159,7 @@ _BACKBONES = {
 }
 
 
-class LPIPS(_Paired):
+class LPIPS(Paired):
     """Learned perceptual distance (Zhang et al. 2018, version 0.1), name `lpips_<net>`.
 
     The linear weights on top come with torchmetrics. The backbone's are a local file and are never downloaded.

@@ -1,0 +1,184 @@
+"""Scores what only translations have: the way back, what returns by it, and how they treat different people."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from anime_gen.callbacks.scoring import Scoring, circumstances
+from anime_gen.contract import Batch, Condition, Translator
+from anime_gen.data import AnimeFaces
+from anime_gen.data.source import Split
+from anime_gen.grid import tile
+from anime_gen.metrics.control import FaceRate, LandmarkError
+from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
+from anime_gen.metrics.features import JudgeFeatures
+from anime_gen.metrics.paired import LabError
+from anime_gen.metrics.protocol import Record, Role, Score, append, quantise
+from anime_gen.metrics.scores import Scored, Scores
+from anime_gen.metrics.slices import Sliced
+from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, NearDuplicates
+
+
+class Translation(L.Callback):
+    """For families that translate, beside `Scoring` and at the same times, into the same `metrics.json`.
+
+    `<score>_back` is of the other domain: pictures made of anime faces against real photos. `landmark_nme_photo` is
+    the distance between the output's landmarks and the photo's own. Where photos and pictures are twins, scores are
+    also told apart by the photo's own attributes (`fd_judge@skin=dark`). A grid `<images>_translated.png` shows photo,
+    translation and way back, and the same from anime faces.
+
+    Args:
+        slices: attribute groups of the other domain to tell apart; those that it has not are passed over.
+        rows: of the grid.
+    """
+
+    def __init__(self, slices: tuple[str, ...] = ("skin", "age", "gender", "beard", "glasses"), rows: int = 8) -> None:
+        self.slices = slices
+        self.rows = rows
+        self._split: Split | None = None
+        self._real_is_counted = False
+        # Of translations: against their twins, and against the photos. Then the way back, and both round trips.
+        self._there = self._likeness = self._back = self._photos = self._anime = Scores([])
+        self._believed: dict[str, MeanMetric] = {}
+        self._shown = torch.zeros(0)
+
+    @property
+    def _all(self) -> tuple[Scores, ...]:
+        return self._there, self._likeness, self._back, self._photos, self._anime
+
+    def _begin(self, split: Split, trainer: L.Trainer, pl_module: Translator) -> None:
+        self._shown = torch.zeros(0)
+        if self._split == split:
+            return
+        self._split, self._real_is_counted = split, False
+        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+        assert data.other_domain is not None
+        judge, vocabulary = JudgeFeatures(), data.other_domain.vocabulary
+        slices = [
+            Sliced(partial(slice_scores, judge), vocabulary, group, judge)
+            for group in self.slices
+            if data.paired and group in vocabulary.attributes
+        ]
+        self._there = Scores([Holes(), NearDuplicates(judge), Named(LandmarkError(judge), "photo"), *slices])
+        self._likeness = Scores([Inverted()])
+        self._back = Scores([Named(score, "back") for score in (FrechetDistance(judge), KernelDistance(judge))])
+        self._photos, self._anime = (Scores([Named(CycleError(), name)]) for name in ("photo", "anime"))
+        names = [f"{which}_{domain}" for which in ("real", "made") for domain in ("anime", "photo")]
+        self._believed = {name: MeanMetric() for name in names}
+        for part in (*self._all, *self._believed.values()):
+            part.to(pl_module.device)
+
+    @torch.no_grad()
+    def _batch(self, made_BCHW: Tensor, batch: Batch, trainer: L.Trainer, pl_module: Translator) -> None:
+        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+        assert self._split is not None
+        photo_BCHW, anime_BCHW = batch.condition.source_BCHW, batch.image_BCHW
+        assert photo_BCHW is not None
+        known = data.other_condition(self._split, batch.index_B.cpu().numpy())
+        known = known.map(lambda part: part.to(pl_module.device))
+        with trainer.precision_plugin.forward_context():
+            back_BCHW = pl_module.back(anime_BCHW)
+            photo_again_BCHW = pl_module.back(made_BCHW)
+            anime_again_BCHW = pl_module.sample(Condition(source_BCHW=back_BCHW), batch.index_B.tolist())
+            real = pl_module.believed(anime_BCHW, photo_BCHW)
+            made = pl_module.believed(made_BCHW, back_BCHW)
+        for metric, share_B in zip(self._believed.values(), (*real, *made), strict=True):
+            metric.update(share_B)
+        photo, anime, translated, back, photo_again, anime_again = map(
+            quantise, (photo_BCHW, anime_BCHW, made_BCHW, back_BCHW, photo_again_BCHW, anime_again_BCHW)
+        )
+        if not self._real_is_counted:
+            self._there.update(anime, Role.HELD_OUT, known)
+            self._back.update(photo, Role.HELD_OUT)
+        self._there.update(translated, Role.SAMPLE, known, anime if data.paired else None)
+        self._likeness.update(translated, Role.SAMPLE, truth=photo)
+        self._back.update(back, Role.SAMPLE)
+        self._photos.update(photo_again, Role.SAMPLE, truth=photo)
+        self._anime.update(anime_again, Role.SAMPLE, truth=anime)
+        if not len(self._shown):
+            columns = photo, translated, photo_again, anime, back, anime_again
+            self._shown = [
+                torch.stack([column[row] for column in columns]) for row in range(min(self.rows, len(photo)))
+            ]
+
+    def _end(self, trainer: L.Trainer, pl_module: Translator) -> None:
+        self._real_is_counted = True
+        assert self._split is not None
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        seconds = next(callback.stopwatch.seconds() for callback in callbacks if isinstance(callback, Scoring))
+        images, shared = pl_module.images_shown, circumstances(self._split, trainer, pl_module)
+        scored = [*self._accuracies()]
+        for scores in self._all:
+            scored += scores.compute()
+        for part in (*self._all, *self._believed.values()):
+            part.reset()
+        records = [
+            Record(name, value, images, round(seconds, 1), {**protocol, **shared}) for name, value, protocol in scored
+        ]
+        values = {record.name: record.value for record in records if record.value is not None}
+        for name, value in values.items():
+            pl_module.log(name, value, logger=False, rank_zero_only=False)
+        if trainer.state.fn == "fit":
+            for logger in trainer.loggers:
+                logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir)
+            append(folder / "metrics.json", records)
+            self._draw(folder / "grids" / f"{images:09d}_translated.png", trainer, images)
+
+    def _accuracies(self) -> list[Scored]:
+        """Of the discriminators: the mean of the share of real logits above the boundary and of made ones below it."""
+        believed = {name: float(metric.compute()) for name, metric in self._believed.items()}
+        return [
+            Scored(
+                f"discriminator_accuracy_{domain}",
+                (believed[f"real_{domain}"] + 1 - believed[f"made_{domain}"]) / 2,
+                {"better": None, "observed": {name: share for name, share in believed.items() if domain in name}},
+            )
+            for domain in ("anime", "photo")
+        ]
+
+    def _draw(self, path: Path, trainer: L.Trainer, images: int) -> None:
+        headings = ["photo", "to anime", "and back", "anime", "to photo", "and back"]
+        sheet = tile(self._shown, len(headings), headings=headings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path)
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger) and trainer.state.fn == "fit":
+                logger.experiment.add_image("translations", np.asarray(sheet), images, dataformats="HWC")
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: Translator) -> None:
+        self._begin("validation", trainer, pl_module)
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: Translator, outputs: Any, batch: Any, *rest: Any
+    ) -> None:
+        self._batch(outputs, batch, trainer, pl_module)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: Translator) -> None:
+        self._end(trainer, pl_module)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: Translator) -> None:
+        self._begin("test", trainer, pl_module)
+
+    def on_test_batch_end(
+        self, trainer: L.Trainer, pl_module: Translator, outputs: Any, batch: Any, *rest: Any
+    ) -> None:
+        self._batch(outputs, batch, trainer, pl_module)
+
+    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: Translator) -> None:
+        self._end(trainer, pl_module)
+
+
+def slice_scores(judge: JudgeFeatures) -> list[Score]:
+    """What each group of people is scored by."""
+    return [FrechetDistance(judge), FaceRate(judge), Named(LandmarkError(judge), "photo"), LabError()]
