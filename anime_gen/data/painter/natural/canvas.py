@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import skia
 
 from anime_gen.data.painter.curves import Point
-from anime_gen.data.painter.natural.surface import COLUMNS, ROWS, Floats, Surface, lattice
+from anime_gen.data.painter.natural.surface import COLUMNS, ROWS, Surface, lattice
 from anime_gen.data.painter.palette import Colour
 from anime_gen.data.painter.scene import argb
 
@@ -59,19 +60,19 @@ def layered(canvas: skia.Canvas, size: int, draw: Callable[[], None], blur: floa
 
 
 # The mesh that is drawn takes every other row and column of a surface, fewer where it is nearly flat.
-_ROW = sorted({*range(0, 40, 4), *range(40, ROWS, 2), ROWS - 1})
-_COLUMN = sorted({*range(0, 30, 4), *range(30, 58, 2), *range(58, COLUMNS, 4), COLUMNS - 1})
+_ROW = sorted({*range(0, 32, 4), *range(32, ROWS, 2), ROWS - 1})
+_COLUMN = sorted({*range(0, 22, 3), *range(22, 46, 2), *range(46, COLUMNS, 3), COLUMNS - 1})
 _TRIANGLES = lattice(len(_ROW), len(_COLUMN))
 _PLACES = [skia.Point(c + 0.5, r + 0.5) for r in _ROW for c in _COLUMN]
 
 
-def draw_surface(canvas: skia.Canvas, head: Surface, colour_VU3: Floats) -> None:
-    """A head in its colours (0..1): triangles from far to near, so that the nose hides what is behind it."""
+def draw_surface(canvas: skia.Canvas, head: Surface, colour_VU3: npt.NDArray[np.uint8]) -> None:
+    """A head in its colours: triangles from far to near, so that the nose hides what is behind it."""
     points = head.points_VU3[np.ix_(_ROW, _COLUMN)].reshape(-1, 3)
     order = np.argsort(head.view.nearness(points)[_TRIANGLES].sum(1), kind="stable")
     corners = [skia.Point(x, y) for x, y in head.view.places(points).tolist()]
     pixels = np.full((ROWS, COLUMNS, 4), 255, np.uint8)
-    pixels[..., :3] = np.clip(colour_VU3 * 255 + 0.5, 0, 255)
+    pixels[..., :3] = colour_VU3
     image = skia.Image.fromarray(pixels, skia.kRGBA_8888_ColorType)
     shader = image.makeShader(skia.TileMode.kClamp, skia.TileMode.kClamp, skia.SamplingOptions(skia.FilterMode.kLinear))
     mesh = skia.Vertices(

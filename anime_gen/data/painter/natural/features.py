@@ -77,7 +77,7 @@ def _iris(canvas: skia.Canvas, person: Person, eye: HumanEye, colours: Natural) 
 def draw_brows(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Brows of single hairs over a soft ground."""
     scale = body.head.view.scale
-    thick = (0.050 if person.male else 0.036) * (0.85 + 0.15 * person.face.expression.brow_weight) * scale
+    thick = (0.068 if person.male else 0.05) * (0.85 + 0.15 * person.face.expression.brow_weight) * scale
     for number, curve in enumerate(body.brows):
         canvas.drawPath(_line(curve), stroke(colours.brow, 0.55, 0.8 * thick, 0.3 * thick))
         hairs = skia.Path()
@@ -176,7 +176,7 @@ def draw_lines(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
             wave = 0.02 * person.grain[112 + i]
             lines.append(spline([head.at(x, y + wave + 0.03 * abs(x) + 0.012 * (i % 2) * x) for x in (-0.42, -0.15, 0.15, 0.42)]))
         lines += [spline([head.at(d * 0.05, s.brow + 0.03), head.at(d * 0.045, s.brow - 0.09)]) for d in (-1, 1)]
-        canvas.drawPath(_line(*lines), stroke(dark, 0.5 * wear, 0.016 * scale, 0.006 * scale))
+        canvas.drawPath(_line(*lines), stroke(dark, 0.34 * wear, 0.02 * scale, 0.010 * scale))
     folds = []
     for d in (-1, 1):
         folds.append(

@@ -57,7 +57,7 @@ class Strands:
         """Everything, ground first."""
         self.ground.setFillType(skia.PathFillType.kWinding)
         canvas.drawPath(self.ground, soft(times(colour, (206, 200, 198)), 1.0, 0.3 * width))
-        shades = (times(colour, (140, 134, 132)), shift(colour, 0.0, 0.015), mix(colour, (255, 246, 232), 0.24))
+        shades = (times(colour, (112, 104, 102)), shift(colour, 0.0, 0.03, 1.08), shift(mix(colour, (255, 244, 226), 0.22), 0.0, 0.03, 1.1))
         for path, shade, alpha in zip(self.tones, shades, (0.6, 0.7, 0.5), strict=True):
             canvas.drawPath(path, stroke(shade, alpha, width))
 
@@ -143,10 +143,10 @@ def draw_shadow(canvas: skia.Canvas, person: Person, body: Human, over_face: ski
     """What the hair keeps from the face's light; the canvas is clipped to the face."""
     scale = body.head.view.scale
     shadow = skia.Path(over_face)
-    shadow.offset(-0.07 * person.face.style.light * scale, 0.08 * scale)
-    paint = soft((150, 112, 104), 1.0, 0.05 * scale)
+    shadow.offset(-0.05 * person.face.style.light * scale, 0.05 * scale)
+    paint = soft((150, 112, 104), 1.0, 0.04 * scale)
     paint.setBlendMode(skia.BlendMode.kMultiply)
-    paint.setAlphaf(0.62)
+    paint.setAlphaf(0.45)
     canvas.drawPath(shadow, paint)
 
 
@@ -203,13 +203,13 @@ def _crown(cap: tuple[Curve, Curve]) -> tuple[Curve, Curve]:
 def _sheen(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Light along the crown, across the strands."""
     scale, view, side = body.head.view.scale, body.body.view, person.face.style.light
-    gloss = mix(mix(colours.hair, (255, 250, 240), 0.62), (255, 255, 255), 0.1)
+    gloss = shift(mix(colours.hair, (255, 250, 240), 0.5), 0.0, 0.06, 1.1)
     arc = spline([view(x, -1.0 + 0.34 * x * x - 0.06 * side * x, 0.62) for x in (-0.8, -0.4, 0.0, 0.4, 0.8)])
     path = skia.Path()
     trace(path, arc)
-    paint = stroke(gloss, 0.34, 0.11 * scale, 0.06 * scale)
+    paint = stroke(gloss, 0.5, 0.09 * scale, 0.05 * scale)
     paint.setBlendMode(skia.BlendMode.kSrcATop)
     canvas.drawPath(path, paint)
     x, y = view(0.42 * side, -1.02, 0.6)
-    glow = [argb(gloss, 0.42), argb(gloss, 0.0)]
+    glow = [argb(gloss, 0.34), argb(gloss, 0.0)]
     canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, glow)))

@@ -8,22 +8,50 @@ from __future__ import annotations
 from math import cos, sin
 
 import numpy as np
+import numpy.typing as npt
 
 from anime_gen.data.painter.natural.person import Person
-from anime_gen.data.painter.natural.surface import Floats, Surface, bump, smooth
-from anime_gen.data.painter.natural.tones import Natural, linear_light
+from anime_gen.data.painter.natural.surface import COLUMNS, ROWS, Floats, Surface, bump, smooth
+from anime_gen.data.painter.natural.tones import Natural, exposure, linear_light
 from anime_gen.data.painter.parameters import Pose
 
-_BLOOD = np.array((1.0, 0.78, 0.76), np.float32)  # what blood near the skin does to its colour
-_SHADE = np.array((0.92, 0.80, 0.74), np.float32)  # light that has bounced between folds of skin
+_BLOOD = np.array((0.0, 0.82, 0.86), np.float32)  # what blood near the skin takes from its colour
+_BOUNCED = np.array((0.28, 0.22, 0.20), np.float32)  # light that reaches hollows, bounced between folds of skin
 # Light wanders under the skin: red furthest (subsurface scattering, here as wrapped diffuse light).
 _WRAP = np.array((0.42, 0.27, 0.22), np.float32)
+_KEY = np.array((1.05, 1.0, 0.93), np.float32)
+_SKY = np.array((0.95, 1.0, 1.07), np.float32)
+
+
+# Linear light 0 .. 2 in 4096 steps, as a picture keeps it: highlights roll off instead of clipping.
+_LIGHT = np.linspace(0, 2, 4096)
+_FILM = (
+    255 * np.where(_LIGHT > 0.6, 0.6 + 0.4 * (1 - np.exp(-(_LIGHT - 0.6) / 0.4)), _LIGHT) ** (1 / 2.2) + 0.5
+).astype(np.uint8)
+
+
+def _means(count: int, reach: int) -> Floats:
+    """The matrix of a running mean over 2 reach + 1 neighbours, applied twice."""
+    far = np.abs(np.arange(count)[:, None] - np.arange(count))
+    once = (far <= reach).astype(np.float64)
+    once /= once.sum(1, keepdims=True)
+    return (once @ once).astype(np.float32)
+
+
+def _stretch(count: int, few: int) -> Floats:
+    """The matrix of linear interpolation from few values to many."""
+    place = np.linspace(0, few - 1, count)
+    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(few))).astype(np.float32)
+
+
+_MEAN_V, _MEAN_U = _means(ROWS, 4), _means(COLUMNS, 4).T
+_MORE_V, _MORE_U = _stretch(ROWS, 7), _stretch(COLUMNS, 8).T
 
 
 def light_direction(person: Person) -> tuple[float, float, float]:
     """Towards the main light in the picture: right, down, near. Soft boxes stand to one side and above."""
-    side = 0.62 + 0.12 * person.grain[0]
-    return person.face.style.light * side, -0.5 + 0.1 * person.grain[1], 0.72
+    side = 0.5 + 0.14 * person.grain[0]
+    return person.face.style.light * side, -0.45 + 0.1 * person.grain[1], 0.85
 
 
 def to_head(pose: Pose, direction: tuple[float, float, float]) -> Floats:
@@ -40,38 +68,33 @@ def to_head(pose: Pose, direction: tuple[float, float, float]) -> Floats:
     return (found / np.sqrt((found * found).sum())).astype(np.float32)
 
 
-def shade(person: Person, head: Surface, colours: Natural) -> Floats:
-    """Colours of the surface (V, U, 3) in 0..1, as a picture shows them."""
-    pose = person.face.pose
+def shade(person: Person, head: Surface, colours: Natural) -> npt.NDArray[np.uint8]:
+    """Colours of the surface (V, U, 3), as a picture keeps them."""
+    pose, s = person.face.pose, head.sizes
     x, y = head.points_VU3[..., 0], head.points_VU3[..., 1]
     normal = _normals(head.points_VU3)
     key = to_head(pose, light_direction(person))
     sky, eye = to_head(pose, (0.0, -1.0, 0.25)), to_head(pose, (0.0, 0.0, 1.0))
     fill = to_head(pose, (-0.8 * person.face.style.light, 0.1, 0.6))
-    facing = normal @ key
-    open_to_light = _open(head) * _cast(person, head, x, y)
-    direct = np.clip((facing[..., None] + _WRAP) / (1 + _WRAP), 0, 1) ** np.float32(1.35)
-    around = (0.20 + 0.14 * np.clip(0.5 + 0.5 * (normal @ sky), 0, 1) + 0.12 * np.clip(normal @ fill, 0, 1))[..., None]
+    half = (key + eye) / np.sqrt(((key + eye) ** 2).sum())
+    facing, up, back, glance = np.moveaxis(normal @ np.stack([key, sky, fill, half], -1), -1, 0)
+    free = _open(head) * _cast(person, head, x, y)
+    direct = np.clip((facing[..., None] + _WRAP) / (1 + _WRAP), 0, 1)
+    direct *= 0.55 + 0.45 * direct
+    around = 0.22 + 0.07 * (1 + up) + 0.14 * np.maximum(back, 0)
     # Folds and hollows get less light, and redder.
-    hollow = open_to_light[..., None] + (1 - open_to_light[..., None]) * _SHADE * 0.28
-    light = (direct * np.array((1.06, 1.0, 0.92), np.float32) + around * np.array((0.94, 1.0, 1.08), np.float32)) * hollow
+    hollow = _BOUNCED + free[..., None] * (1 - _BOUNCED)
+    light = (direct * _KEY + around[..., None] * _SKY) * hollow
     colour = _albedo(person, head, colours, x, y) * light
-    half = key + eye
-    half /= np.sqrt((half * half).sum())
-    glance = np.clip(normal @ half, 0, 1)
-    oil = 0.35 + 0.65 * np.clip(
-        bump(x, y, 0, head.sizes.nose - 0.09, 0.07, 0.06)
-        + 0.8 * bump(x, y, 0, -0.55, 0.35, 0.18)
-        + 0.7 * bump(np.abs(x), y, 0.55 * head.sizes.cheek, head.sizes.eye + 0.24, 0.13, 0.1)
-        + 0.5 * bump(x, y, 0, head.sizes.chin - 0.13, 0.1, 0.06),
-        0, 1,
-    )  # fmt: skip
-    shine = (0.16 * glance**18 + 0.10 * glance**60) * oil * open_to_light * np.clip(facing * 2, 0, 1)
-    colour = colour + (shine * (1.0 - 0.35 * person.childhood))[..., None] * np.array((1.0, 0.98, 0.95), np.float32)
-    exposed = 1.08 * colour
-    # A shoulder: highlights roll off instead of clipping.
-    exposed = np.where(exposed > 0.6, 0.6 + 0.4 * (1 - np.exp(-(exposed - 0.6) / 0.4)), exposed)
-    return (np.clip(exposed, 0, 1) ** np.float32(1 / 2.2)).astype(np.float32)
+    beside = np.abs(x)
+    oil = bump(x, y, 0, s.nose - 0.09, 0.07, 0.06) + 0.8 * bump(x, y, 0, -0.55, 0.35, 0.18)
+    oil += 0.7 * bump(beside, y, 0.55 * s.cheek, s.eye + 0.24, 0.13, 0.1) + 0.5 * bump(x, y, 0, s.chin - 0.13, 0.1, 0.06)
+    glance = np.maximum(glance, 0)
+    for _ in range(4):
+        glance = glance * glance
+    shine = glance * (0.13 + 0.09 * glance * glance) * (0.3 + 0.7 * np.minimum(oil, 1)) * free * np.clip(2 * facing, 0, 1)
+    colour += (shine * (1.0 - 0.35 * person.childhood))[..., None]
+    return _FILM[np.minimum(colour * np.float32(2047 * exposure(person)), 4095).astype(np.int32)]
 
 
 def _normals(points_VU3: Floats) -> Floats:
@@ -89,21 +112,9 @@ def _normals(points_VU3: Floats) -> Floats:
     return (normal / np.maximum(length, 1e-9)).astype(np.float32)
 
 
-def _blurred(a: Floats, reach: int) -> Floats:
-    """The mean over squares of 2 reach + 1, twice."""
-    for axis in (0, 1, 0, 1):
-        pad = [(0, 0), (0, 0)]
-        pad[axis] = (reach + 1, reach)
-        total = np.cumsum(np.pad(a, pad, mode="edge"), axis=axis, dtype=np.float32)
-        span = 2 * reach + 1
-        high, low = (total[span:], total[:-span]) if axis == 0 else (total[:, span:], total[:, :-span])
-        a = (high - low) / np.float32(span)
-    return a
-
-
 def _open(head: Surface) -> Floats:
     """Ambient occlusion: 1 in the open, less where the surroundings stand out further."""
-    sunk = np.maximum(_blurred(head.relief_VU, 5) - head.relief_VU, 0)
+    sunk = np.maximum(_MEAN_V @ head.relief_VU @ _MEAN_U - head.relief_VU, 0)
     return np.exp(-9.0 * sunk).astype(np.float32)
 
 
@@ -131,10 +142,10 @@ def _albedo(person: Person, head: Surface, colours: Natural, x: Floats, y: Float
     tired = (0.16 + 0.2 * wear) * bump(beside, y, s.gap - 0.03, s.eye + 0.1, 0.13, 0.04)
     tired += 0.16 * bump(beside, y, s.gap, s.eye - 0.06, 0.15, 0.05)
     coarse = np.array(person.grain[20:76], np.float32).reshape(7, 8)
-    blotch = _enlarged(coarse, x.shape) * (0.018 + 0.05 * wear)
+    blotch = _MORE_V @ coarse @ _MORE_U * np.float32(0.018 + 0.05 * wear)
     skin = linear_light(colours.skin)
-    albedo = skin * _BLOOD ** np.clip(red, 0, 2.4)[..., None] * (1 - np.clip(tired, 0, 0.6))[..., None]
-    albedo *= (1 + blotch)[..., None]
+    flush = 1 - np.exp(-0.28 * red)
+    albedo = skin * (1 - flush[..., None] * _BLOOD) * ((1 - np.minimum(tired, 0.6)) * (1 + blotch))[..., None]
     shaven = shaven_area(person, head, x, y)
     if shaven is not None:
         strength = {"none": 0.16, "moustache": 0.18, "goatee": 0.2, "full": 0.3, "stubble": 0.5}[person.beard]
@@ -153,14 +164,3 @@ def shaven_area(person: Person, head: Surface, x: Floats, y: Floats) -> Floats |
     lip = bump(x, y, 0, 0.5 * (s.nose + s.mouth) + 0.01, 0.15, 0.06)
     lips = bump(x, y, 0, s.mouth + 0.01, 0.5 * s.mouth_half, 0.04)
     return np.clip(np.maximum(low, 1.2 * lip) - 1.3 * lips, 0, 1).astype(np.float32)
-
-
-def _enlarged(small: Floats, shape: tuple[int, ...]) -> Floats:
-    """Bilinear enlargement."""
-    for axis in (0, 1):
-        count = small.shape[axis]
-        place = np.linspace(0, count - 1, shape[axis], dtype=np.float32)
-        low = np.minimum(place.astype(np.int64), count - 2)
-        part = (place - low).reshape((-1, 1) if axis == 0 else (1, -1))
-        small = np.take(small, low, axis) * (1 - part) + np.take(small, low + 1, axis) * part
-    return small.astype(np.float32)

@@ -20,7 +20,7 @@ from anime_gen.data.painter.natural.view import HumanView
 
 Floats = npt.NDArray[np.float32]
 
-ROWS, COLUMNS = 100, 88
+ROWS, COLUMNS = 84, 68
 _REACH = 1.85  # how far around the columns go, in radians from the nose
 _TEMPLE = -0.3  # above it the skull is half an ellipsoid
 _COLUMN = np.linspace(-_REACH, _REACH, COLUMNS, dtype=np.float32)
@@ -75,13 +75,15 @@ def smooth(a: Floats, low: float, high: float) -> Floats:
 
 
 def _through(y: Floats, knots: list[tuple[float, float]]) -> Floats:
-    """A smooth curve near knots (y, value)."""
-    places, values = zip(*knots, strict=True)
-    curve = np.interp(y, places, values)
-    for _ in range(2):
-        padded = np.pad(curve, 3, mode="edge")
-        curve = np.convolve(padded, np.full(7, 1 / 7), mode="valid")
-    return curve.astype(np.float32)
+    """The Catmull-Rom curve through knots (y, value), as a function of y (cubic Hermite form)."""
+    places, values = np.array(knots, np.float32).T
+    slopes = np.gradient(values, places).astype(np.float32)
+    i = np.clip(np.searchsorted(places, y, "right") - 1, 0, len(places) - 2)
+    wide = places[i + 1] - places[i]
+    t = np.clip((y - places[i]) / wide, 0, 1)
+    u = 1 - t
+    ends = values[i] * (1 + 2 * t) * u * u + values[i + 1] * (3 - 2 * t) * t * t
+    return (ends + wide * t * u * (slopes[i] * u - slopes[i + 1] * t)).astype(np.float32)
 
 
 @lru_cache(maxsize=8)

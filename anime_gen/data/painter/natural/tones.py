@@ -18,12 +18,11 @@ MONK: tuple[Colour, ...] = (
     (160, 126, 86), (130, 92, 67), (96, 65, 52), (58, 49, 42), (41, 36, 32),
 )  # fmt: skip
 # Swatches are flat and yellowish; a face under daylight is a little redder, and its darkest parts are not its colour.
-_BLOOD: Colour = (255, 222, 206)
-_GREY: Colour = (172, 168, 164)
+_BLOOD: Colour = (255, 224, 212)
 
 # Natural hair is darker than drawn hair; dyed hair keeps its hue.
 _HAIR: dict[str, Colour] = {
-    "black": (34, 29, 28), "blonde": (204, 166, 104), "brown": (88, 58, 40), "grey": (128, 126, 124),
+    "black": (34, 29, 28), "blonde": (214, 172, 102), "brown": (98, 60, 38), "grey": (128, 126, 124),
     "orange": (178, 92, 44), "red": (142, 42, 32), "silver": (186, 186, 190), "white": (226, 223, 218),
 }  # fmt: skip
 _EYE: dict[str, Colour] = {
@@ -50,7 +49,12 @@ def skin_colour(tone: float) -> Colour:
     low = min(8, int(place))
     colour = mix(MONK[low], MONK[low + 1], place - low)
     # Even the palest skin reflects less than paper, and the darkest more than its swatch.
-    return mix(times(colour, mix(_BLOOD, (255, 238, 228), min(1.0, 1.4 * tone))), (122, 82, 60), 0.1 + 0.12 * tone)
+    return mix(times(colour, mix(_BLOOD, (255, 234, 222), max(0.0, 2 * tone - 1))), (122, 82, 60), 0.1 + 0.12 * tone)
+
+
+def exposure(person: Person) -> float:
+    """How much light the camera lets in: photographers expose for the face."""
+    return 1.1 + 0.6 * person.tone
 
 
 def natural(person: Person) -> Natural:
@@ -59,7 +63,7 @@ def natural(person: Person) -> Natural:
     skin = skin_colour(person.tone)
     light, turn = face.hair.shift
     name = face.hair.colour
-    hair = _HAIR.get(name) or mix(HAIR[name], (92, 84, 84), 0.25)
+    hair = _HAIR.get(name) or mix(HAIR[name], (80, 72, 76), 0.16)
     hair = shift(hair, 0.01 * turn, 0.03 * light * (0.4 if name in ("black", "white", "grey", "silver") else 1.0))
     silver = max(0.0, person.wear - 0.45) * 0.5
     brow = mix(mix(hair, (64, 48, 40), 0.55 if name in _HAIR else 0.75), (150, 146, 142), 1.2 * silver)
@@ -74,19 +78,22 @@ def natural(person: Person) -> Natural:
 def _materials(person: Person, skin: Colour, hair: Colour) -> Palette:
     """The painter's palette with its ink turned to soft shadow."""
 
-    def cloth(tones: Tones, fade: float = 0.22) -> Tones:
+    def cloth(tones: Tones, fade: float = 0.14) -> Tones:
         base = mix(times(tones.base, (242, 240, 236)), (104, 100, 98), fade)
         return Tones(base, times(base, (190, 186, 190)), mix(base, (255, 255, 255), 0.2), times(base, (158, 154, 158)))
 
     drawn = palette(person.face)
+    # Half of the light that falls on the face falls on the body.
+    gain = (0.86 * exposure(person)) ** (1 / 2.2)
+    bare: Colour = (min(246.0, skin[0] * gain), min(240.0, skin[1] * gain), min(236.0, skin[2] * gain))
     pelt = Tones(hair, times(hair, (170, 164, 164)), mix(hair, (255, 255, 255), 0.25), times(hair, (130, 124, 124)))
     return drawn._replace(
-        skin=Tones(skin, times(skin, (176, 150, 142)), mix(skin, (255, 255, 255), 0.2), times(skin, (184, 156, 148))),
+        skin=Tones(bare, times(bare, (206, 180, 172)), mix(bare, (255, 255, 255), 0.2), times(bare, (196, 166, 158))),
         hair=pelt,
         cloth=cloth(drawn.cloth),
         trim=cloth(drawn.trim, 0.08),
         accent=cloth(drawn.accent),
-        ornament=cloth(drawn.ornament, 0.15),
+        ornament=cloth(drawn.ornament, 0.08),
     )
 
 

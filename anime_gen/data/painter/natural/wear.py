@@ -28,7 +28,7 @@ def _replayed(canvas: skia.Canvas, draw: Callable[[Scene], None]) -> None:
 
 def _lit(canvas: skia.Canvas, person: Person, body: Human, strength: float) -> None:
     side, scale, pose = person.face.style.light, body.head.view.scale, person.face.pose
-    stops = [argb((255, 248, 236), 0.16 * strength), argb((20, 14, 16), 0.02), argb((14, 10, 14), 0.5 * strength)]
+    stops = [argb((255, 248, 236), 0.06 * strength), argb((20, 14, 16), 0.02), argb((14, 10, 14), 0.36 * strength)]
     start, end = (pose.x + 1.6 * side * scale, pose.y - 1.2 * scale), (pose.x - 1.7 * side * scale, pose.y + 1.4 * scale)
     canvas.drawRect(ALL, on_top(linear_shader(start, end, stops, [0.0, 0.4, 1.0])))
 
@@ -53,11 +53,11 @@ def draw_body(canvas: skia.Canvas, size: int, person: Person, body: Human, colou
         # The neck is round: both of its sides turn away from the light, and the chin is above it.
         for s in (-1, 1):
             x, y = view(0.52 * s, chin + 0.1, 0.0)
-            shade = [argb(times(colours.skin, (90, 60, 54)), 0.62 if s != side else 0.3), argb(times(colours.skin, (90, 60, 54)), 0.0)]
+            shade = [argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.55 if s != side else 0.22), argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.0)]
             canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.42 * scale, shade)))
         x, y = view(-0.12 * side, chin + 0.04, 0.3)
-        dark = times(colours.skin, (84, 54, 48))
-        canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, [argb(dark, 0.85), argb(dark, 0.5), argb(dark, 0.0)], [0.0, 0.5, 1.0])))
+        dark = times(colours.drawn.skin.base, (104, 66, 58))
+        canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, [argb(dark, 0.7), argb(dark, 0.36), argb(dark, 0.0)], [0.0, 0.5, 1.0])))
         _lit(canvas, person, body, 0.8)
 
     layered(canvas, size, draw, 0.0024)
@@ -75,7 +75,7 @@ def draw_ears(canvas: skia.Canvas, size: int, person: Person, body: Human, colou
             points = ear_outline(body.shaped, body.body, side)
             lit = side == person.face.style.light
             edge = closed_path(spline(points))
-            canvas.drawPath(edge, soft(times(colours.skin, (236, 196, 184) if lit else (170, 128, 118)), 1.0, 0.006 * scale))
+            canvas.drawPath(edge, soft(times(colours.drawn.skin.base, (244, 206, 196) if lit else (178, 136, 126)), 1.0, 0.006 * scale))
             cx, cy = sum(p[0] for p in points) / 6, sum(p[1] for p in points) / 6
             inner = spline([(cx + 0.55 * (x - cx), cy + 0.6 * (y - cy)) for x, y in points[:5]])
             path = skia.Path()
@@ -120,7 +120,7 @@ def draw_ornaments(canvas: skia.Canvas, size: int, person: Person, body: Human, 
     def draw_hat() -> None:
         _replayed(canvas, lambda scene: headwear.draw_hat(scene, body.shaped, body.body, colours.drawn))
         x, y = body.body.view(0.45 * person.face.style.light, -1.45, 0.4)
-        glow = [argb((255, 250, 240), 0.3), argb((255, 250, 240), 0.0)]
+        glow = [argb((255, 250, 240), 0.16), argb((255, 250, 240), 0.0)]
         canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.7 * scale, glow)))
         _lit(canvas, person, body, 1.1)
 
