@@ -48,7 +48,7 @@ def linear_shader(start: Point, end: Point, colours: list[int], stops: list[floa
     return skia.GradientShader.MakeLinear([skia.Point(*start), skia.Point(*end)], colours, stops)
 
 
-def layered(canvas: skia.Canvas, size: int, draw: Callable[[], None], blur: float = 0.0) -> None:
+def layered(canvas: skia.Canvas, draw: Callable[[], None], blur: float = 0.0) -> None:
     """What `draw` draws, as one layer, out of focus by `blur` (a fraction of the picture)."""
     paint = skia.Paint()
     if blur > 0:

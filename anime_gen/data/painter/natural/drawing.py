@@ -15,14 +15,17 @@ from anime_gen.data.painter.natural.skin import shade
 from anime_gen.data.painter.natural.tones import natural
 
 
-def compose(canvas: skia.Canvas, size: int, person: Person) -> None:
-    """Draws a person on a canvas one unit wide, of `size` pixels."""
+_FINE_ENOUGH = 128  # strands and lids melt away in fewer pixels than these
+
+
+def compose(canvas: skia.Canvas, person: Person) -> None:
+    """Draws a person on a canvas one unit wide."""
     body, colours = human(person), natural(person)
-    setting.draw_setting(canvas, size, person, body)
-    hair.draw_back(canvas, size, person, body, colours)
-    wear.draw_body(canvas, size, person, body, colours)
-    hair.draw_hanging(canvas, size, person, body, colours)
-    wear.draw_ears(canvas, size, person, body, colours)
+    setting.draw_setting(canvas, person)
+    hair.draw_back(canvas, person, body, colours)
+    wear.draw_body(canvas, person, body, colours)
+    hair.draw_hanging(canvas, person, body, colours)
+    wear.draw_ears(canvas, person, body, colours)
     draw_surface(canvas, body.head, shade(person, body.head, colours))
     canvas.save()
     canvas.clipPath(outline(body.head), doAntiAlias=True)
@@ -34,18 +37,19 @@ def compose(canvas: skia.Canvas, size: int, person: Person) -> None:
     hair.draw_shadow(canvas, person, body, drawn_hair.over_face(body.hair), colours)
     canvas.restore()
     beard.draw_beard(canvas, person, body, colours)
-    hair.draw_front(canvas, size, person, body, colours)
-    wear.draw_headband(canvas, size, person, body, colours)
-    wear.draw_ornaments(canvas, size, person, body, colours)
+    hair.draw_front(canvas, person, body, colours)
+    wear.draw_headband(canvas, person, body, colours)
+    wear.draw_ornaments(canvas, person, body, colours)
     wear.draw_glasses(canvas, person, body, colours)
 
 
 def photograph(person: Person, size: int) -> npt.NDArray[np.uint8]:
-    """The picture, RGB (size, size, 3): drawn twice as fine, averaged, then developed."""
-    fine = 2 * size
+    """The picture, RGB (size, size, 3): drawn finer, averaged, then developed."""
+    block = max(2, -(-_FINE_ENOUGH // size))
+    fine = block * size
     pixels = np.zeros((fine, fine, 4), np.uint8)
     canvas = skia.Surface(pixels, skia.kRGBA_8888_ColorType).getCanvas()
     canvas.scale(fine, fine)
-    compose(canvas, fine, person)
-    rows = pixels[0::2, :, :3].astype(np.uint16) + pixels[1::2, :, :3]
-    return film.develop(((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8), person)
+    compose(canvas, person)
+    rows = pixels[..., :3].reshape(size, block, size, block, 3).sum((1, 3), dtype=np.uint32)
+    return film.develop((rows / np.float32(block * block)).astype(np.float32), person)

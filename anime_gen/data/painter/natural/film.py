@@ -30,8 +30,8 @@ def _corners(size: int) -> Floats:
     return (1 - 0.30 * far)[..., None].astype(np.float32)
 
 
-def develop(picture: npt.NDArray[np.uint8], person: Person) -> npt.NDArray[np.uint8]:
-    """A finished picture (H, W, 3) as a camera would have kept it."""
+def develop(picture: Floats, person: Person) -> npt.NDArray[np.uint8]:
+    """A finished picture (H, W, 3), 0..255, as a camera would have kept it."""
     size, grain = picture.shape[0], person.grain
     # Warm or cool, a little brighter or darker, as no two photos are alike.
     gain = 1.04 + 0.06 * grain[151]

@@ -71,7 +71,7 @@ def _shaded(canvas: skia.Canvas, person: Person, body: Human, colour: Colour, st
     canvas.drawRect(ALL, on_top(linear_shader(start, end, stops, [0.0, 0.5, 1.0])))
 
 
-def draw_back(canvas: skia.Canvas, size: int, person: Person, body: Human, colours: Natural) -> None:
+def draw_back(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """What lies behind head and body: the mass, high tails, buns, what sticks out."""
     shape, scale = body.hair, body.head.view.scale
     width = 0.026 * scale
@@ -102,7 +102,7 @@ def draw_back(canvas: skia.Canvas, size: int, person: Person, body: Human, colou
             _bun(canvas, person, x, y, radius, colours, width)
         _shaded(canvas, person, body, colours.hair, 1.0)
 
-    layered(canvas, size, draw, 0.0016)
+    layered(canvas, draw, 0.0016)
 
 
 def _bun(canvas: skia.Canvas, person: Person, x: float, y: float, radius: float, colours: Natural, width: float) -> None:
@@ -117,7 +117,7 @@ def _bun(canvas: skia.Canvas, person: Person, x: float, y: float, radius: float,
     coil.paint(canvas, colours.hair, width)
 
 
-def draw_hanging(canvas: skia.Canvas, size: int, person: Person, body: Human, colours: Natural) -> None:
+def draw_hanging(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Tails and braids in front of the body."""
     shape, width = body.hair, 0.026 * body.head.view.scale
     if not shape.hanging and not shape.braids:
@@ -136,7 +136,7 @@ def draw_hanging(canvas: skia.Canvas, size: int, person: Person, body: Human, co
                 single.paint(canvas, colours.hair, width)
         _shaded(canvas, person, body, colours.hair, 0.8)
 
-    layered(canvas, size, draw, 0.0008)
+    layered(canvas, draw, 0.0008)
 
 
 def draw_shadow(canvas: skia.Canvas, person: Person, body: Human, over_face: skia.Path, colours: Natural) -> None:
@@ -150,7 +150,7 @@ def draw_shadow(canvas: skia.Canvas, person: Person, body: Human, over_face: ski
     canvas.drawPath(shadow, paint)
 
 
-def draw_front(canvas: skia.Canvas, size: int, person: Person, body: Human, colours: Natural) -> None:
+def draw_front(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Crown, side locks and bangs, with the sheen that follows the round of the head."""
     shape, scale, view = body.hair, body.head.view.scale, body.body.view
     width = 0.024 * scale
@@ -185,7 +185,7 @@ def draw_front(canvas: skia.Canvas, size: int, person: Person, body: Human, colo
                 canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.55 * scale, grey)))
         _shaded(canvas, person, body, colours.hair, 0.85)
 
-    layered(canvas, size, draw, 0.0008)
+    layered(canvas, draw, 0.0008)
 
 
 def _crown(cap: tuple[Curve, Curve]) -> tuple[Curve, Curve]:

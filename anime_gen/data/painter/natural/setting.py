@@ -7,7 +7,6 @@ from dataclasses import replace
 import skia
 
 from anime_gen.data.painter.background import draw_background
-from anime_gen.data.painter.natural.anatomy import Human
 from anime_gen.data.painter.natural.canvas import ALL, linear_shader, radial_shader
 from anime_gen.data.painter.natural.person import Person
 from anime_gen.data.painter.scene import Scene, argb
@@ -15,7 +14,7 @@ from anime_gen.data.painter.scene import Scene, argb
 _COARSE = 26  # pixels a side of what is out of focus
 
 
-def draw_setting(canvas: skia.Canvas, size: int, person: Person, body: Human) -> None:
+def draw_setting(canvas: skia.Canvas, person: Person) -> None:
     """Fills the whole picture."""
     face = person.face
     scene = Scene(fine=False, weight=1.0)

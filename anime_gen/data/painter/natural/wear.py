@@ -33,7 +33,7 @@ def _lit(canvas: skia.Canvas, person: Person, body: Human, strength: float) -> N
     canvas.drawRect(ALL, on_top(linear_shader(start, end, stops, [0.0, 0.4, 1.0])))
 
 
-def draw_body(canvas: skia.Canvas, size: int, person: Person, body: Human, colours: Natural) -> None:
+def draw_body(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Neck, shoulders and clothes with folds, and the head's shadow on them."""
     scale, view, side = body.head.view.scale, body.body.body, person.face.style.light
     chin = body.head.sizes.chin
@@ -60,13 +60,13 @@ def draw_body(canvas: skia.Canvas, size: int, person: Person, body: Human, colou
         canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, [argb(dark, 0.7), argb(dark, 0.36), argb(dark, 0.0)], [0.0, 0.5, 1.0])))
         _lit(canvas, person, body, 0.8)
 
-    layered(canvas, size, draw, 0.0024)
+    layered(canvas, draw, 0.0024)
 
     if accessories.choker_drawn(person.face) or accessories.necklace_drawn(person.face):
         _replayed(canvas, lambda scene: accessories.draw_neck_jewelry(scene, body.shaped, body.body, colours.drawn))
 
 
-def draw_ears(canvas: skia.Canvas, size: int, person: Person, body: Human, colours: Natural) -> None:
+def draw_ears(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Human ears, and what hangs from them."""
     scale = body.head.view.scale
 
@@ -82,13 +82,13 @@ def draw_ears(canvas: skia.Canvas, size: int, person: Person, body: Human, colou
             trace(path, inner)
             canvas.drawPath(path, stroke(times(colours.skin, (128, 84, 76)), 0.6, 0.035 * scale, 0.014 * scale))
 
-    layered(canvas, size, draw)
+    layered(canvas, draw)
     if person.face.extras.earrings:
         for side in (-1, 1):
             _replayed(canvas, lambda scene, s=side: accessories.draw_earring(scene, body.shaped, body.body, colours.drawn, s))  # type: ignore[misc]
 
 
-def draw_headband(canvas: skia.Canvas, size: int, person: Person, body: Human, colours: Natural) -> None:
+def draw_headband(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Animal ears are worn: plush on a band."""
     if person.face.extras.animal_ears == "none":
         return
@@ -98,14 +98,14 @@ def draw_headband(canvas: skia.Canvas, size: int, person: Person, body: Human, c
         _replayed(canvas, lambda scene: headwear.draw_animal_ears(scene, body.shaped, body.body, colours.drawn))
         _lit(canvas, person, body, 1.0)
 
-    layered(canvas, size, draw, 0.004)
+    layered(canvas, draw, 0.004)
     arc = spline([view(1.02 * x * v, y * v, z) for x, y, z in ((-1.0, -0.35, 0.0), (-0.76, -0.98, 0.1), (0.0, -1.3, 0.15), (0.76, -0.98, 0.1), (1.0, -0.35, 0.0))])
     path = skia.Path()
     trace(path, arc)
     canvas.drawPath(path, stroke((24, 20, 22), 0.9, 0.05 * scale, 0.004 * scale))
 
 
-def draw_ornaments(canvas: skia.Canvas, size: int, person: Person, body: Human, colours: Natural) -> None:
+def draw_ornaments(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
     """Ties, hairband, bow, flower, clips, and hats over them."""
     scale = body.head.view.scale
 
@@ -126,9 +126,9 @@ def draw_ornaments(canvas: skia.Canvas, size: int, person: Person, body: Human, 
 
     extras = person.face.extras
     if body.hair.ties or extras.clip or extras.flower or extras.bow or extras.ribbon or extras.hairband:
-        layered(canvas, size, draw_small, 0.002)
+        layered(canvas, draw_small, 0.002)
     if extras.hat != "none":
-        layered(canvas, size, draw_hat, 0.0025)
+        layered(canvas, draw_hat, 0.0025)
 
 
 def draw_glasses(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
