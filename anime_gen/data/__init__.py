@@ -1,6 +1,7 @@
 """Anime faces from the painter or from folders, served to every family in one form.
 
-Read in this order: source.py (what a source promises), painted.py and folder.py (the two there are), decode.py,
+Read in this order: source.py (what a source promises), painted.py, photos.py (its people photographed) and
+folder.py (the three there are), decode.py,
 manifest.py and labels.py (files to pixels and labels), relabelled.py (a source under other labels), pack.py (columns
 on disk), sampler.py (which picture when), pictures.py (a `Batch`), loader.py and datamodule.py (Lightning).
 """
@@ -8,7 +9,8 @@ on disk), sampler.py (which picture when), pictures.py (a `Batch`), loader.py an
 from anime_gen.data.datamodule import AnimeFaces
 from anime_gen.data.folder import Folder
 from anime_gen.data.painted import PaintedFaces
+from anime_gen.data.photos import PaintedPhotos
 from anime_gen.data.relabelled import NoisyLabels, Relabelled
 from anime_gen.data.source import Source, Split
 
-__all__ = ["AnimeFaces", "Folder", "NoisyLabels", "PaintedFaces", "Relabelled", "Source", "Split"]
+__all__ = ["AnimeFaces", "Folder", "NoisyLabels", "PaintedFaces", "PaintedPhotos", "Relabelled", "Source", "Split"]

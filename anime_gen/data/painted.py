@@ -11,7 +11,7 @@ from anime_gen.data.source import PART_KIND, PIXEL_KINDS, Filled, Kind, Source, 
 from anime_gen.vocabulary import Vocabulary
 
 # Face i belongs to a split by i % 20, so 0.70 / 0.15 / 0.15 at every count, and a face never changes its split.
-_SPLIT_OF: dict[Split, range] = {"train": range(14), "validation": range(14, 17), "test": range(17, 20)}
+SPLIT_OF: dict[Split, range] = {"train": range(14), "validation": range(14, 17), "test": range(17, 20)}
 
 
 class PaintedFaces(Source):
@@ -48,7 +48,7 @@ class PaintedFaces(Source):
         self.statistics = painter.Statistics(long_tailed=long_tailed, correlated=correlated, left_leaning=left_leaning)
         self._indices = {
             split: np.flatnonzero(np.isin(np.arange(faces) % 20, list(remainders)))
-            for split, remainders in _SPLIT_OF.items()
+            for split, remainders in SPLIT_OF.items()
         }
 
     @property

@@ -4,7 +4,8 @@ sampling -> parameters        what a face is: plain numbers and words, by seed a
 anatomy, hair_shape, bangs    where everything is in the picture, computed once (`drawing.geometry`)
 palette, curves, locks, scene colours, tapered lines, strands of hair, and a drawing that knows no pixels
 background, bust, head, eyes, hair, headwear, accessories     each draws its part into the scene
-drawing                       the order of the parts; another renderer of the same parameters would stand beside it
+drawing                       the order of the parts
+natural                       another renderer of the same parameters: the people behind the faces, like photos
 labels, strokes               what is true of the picture, and its line art
 check                         comparison with real pictures: `python -m anime_gen.data.painter.check`
 """

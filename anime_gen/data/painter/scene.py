@@ -123,6 +123,12 @@ class Scene:
             blur = skia.ImageFilters.Blur(_SOFTNESS * size, _SOFTNESS * size, skia.TileMode.kClamp)
             canvas.saveLayer(skia.Rect(0, 0, size, size), skia.Paint(ImageFilter=blur))
         canvas.scale(size, size)
+        self.replay(canvas)
+        canvas.restoreToCount(1)
+        return np.ascontiguousarray(pixels[..., :3])
+
+    def replay(self, canvas: skia.Canvas) -> None:
+        """Draws the steps on a canvas that is one unit wide and high."""
         for step, what, how in self.steps:
             if step in ("fill", "ink", "glaze"):
                 canvas.drawPath(what, how)
@@ -133,8 +139,6 @@ class Scene:
                 canvas.clipPath(what, doAntiAlias=True)
             else:
                 canvas.restore()
-        canvas.restoreToCount(1)
-        return np.ascontiguousarray(pixels[..., :3])
 
     def topmost(self, size: int) -> npt.NDArray[np.int32]:
         """The number of the last opaque fill over each pixel, (size, size): it hides the lines of earlier steps."""

@@ -1,0 +1,120 @@
+"""What is true of a photo: groups of people, tags a person can see, landmarks and a caption."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from anime_gen.data.painter import accessories, bust
+from anime_gen.data.painter.curves import Point
+from anime_gen.data.painter.hair import over_face
+from anime_gen.data.painter.natural.anatomy import Human, human
+from anime_gen.data.painter.natural.canvas import outline
+from anime_gen.data.painter.natural.person import AGES, BEARDS, SKINS, Person
+from anime_gen.data.painter.parameters import GENDERS, HAIR_COLOURS
+from anime_gen.vocabulary import Vocabulary
+
+# The groups are those that S3 found served unequally; words that the painter has too mean the same here.
+VOCABULARY = Vocabulary(
+    tags=(
+        "glasses", "hat", "beard", "moustache", "old", "freckles", "smile", "open mouth", "blush", "tears", "earrings",
+        "choker", "hair bow", "hair flower", "hair clip", "hairband", "animal ears", "bangs", "short hair", "long hair",
+        "twin tails", "ponytail", "braid", "necktie", "bare shoulders",
+    ),
+    attributes={"skin": SKINS, "age": AGES, "gender": GENDERS, "beard": BEARDS, "hair": HAIR_COLOURS},
+)  # fmt: skip
+
+
+class PersonLabels(NamedTuple):
+    """All that is known of one photo."""
+
+    tags_T: npt.NDArray[np.uint8]  # 0 or 1
+    attributes_A: npt.NDArray[np.int64]
+    landmarks_K2: npt.NDArray[np.float32]  # x, y in [0, 1]; may lie outside when not visible
+    visible_K: npt.NDArray[np.bool_]
+    caption: str
+
+
+def label_person(person: Person) -> PersonLabels:
+    """The exact labels of a person's photo."""
+    body = human(person)
+    points, visible = _landmarks(body)
+    true = _tags(person, body)
+    face = person.face
+    attributes = (
+        SKINS.index(person.skin_group),
+        AGES.index(person.age_group),
+        GENDERS.index(face.head.gender),
+        BEARDS.index(person.beard),
+        HAIR_COLOURS.index(face.hair.colour),
+    )
+    return PersonLabels(
+        np.array([tag in true for tag in VOCABULARY.tags], np.uint8),
+        np.array(attributes, np.int64),
+        np.array(points, np.float32),
+        np.array(visible, bool),
+        _caption(person, true),
+    )
+
+
+def _landmarks(body: Human) -> tuple[list[Point], list[bool]]:
+    """The painter's 24, in its order; the mouth's are those of the lips, the sides those of the face's outline."""
+    points: list[Point] = []
+    for brow in reversed(body.brows):
+        points += [(brow[12], brow[13]), (brow[6], brow[7]), (brow[0], brow[1])]
+    for eye in reversed(body.eyes):
+        outer, inner = (eye.upper[-2], eye.upper[-1]), (eye.upper[0], eye.upper[1])
+        points += [outer, inner, eye.top, eye.bottom, eye.iris]
+    points += [body.nose, *body.mouth.points, body.sides[1], body.sides[0], body.chin]
+    hidden = over_face(body.hair)
+    visible = [0 <= x <= 1 and 0 <= y <= 1 and not hidden.contains(x, y) for x, y in points]
+    for number, eye in enumerate(reversed(body.eyes)):
+        visible[6 + 5 * number + 4] &= eye.open
+    return points, visible
+
+
+def _tags(person: Person, body: Human) -> set[str]:
+    face = person.face
+    hair, mood, extras = face.hair, face.expression, face.extras
+    hidden, bare = over_face(body.hair), outline(body.head)
+    spots = [spot for side in (-1, 1) for spot in accessories.earring_inside(body.shaped, body.body, side)]
+    free = sum(not hidden.contains(*spot) and not bare.contains(*spot) for spot in spots)
+    hatless = extras.hat == "none"
+    facts = {
+        "glasses": extras.glasses != "none",
+        "hat": not hatless,
+        "beard": person.beard in ("goatee", "full"),
+        "moustache": person.beard in ("moustache", "goatee", "full"),
+        "old": person.age_group == "old",
+        "freckles": person.freckles > 0,
+        "smile": mood.mouth in ("smile", "grin", ":d", "tongue out"),
+        "open mouth": mood.mouth in (":d", "open", "tongue out"),
+        "blush": mood.blush > 0,
+        "tears": mood.tears,
+        "earrings": extras.earrings and 4 * free >= len(spots),
+        "choker": accessories.choker_drawn(face),
+        "hair bow": extras.bow and hatless,
+        "hair flower": extras.flower,
+        "hair clip": extras.clip,
+        "hairband": extras.hairband and hatless,
+        "animal ears": extras.animal_ears != "none",
+        "bangs": hair.bangs != "none",
+        "short hair": hair.length == "short",
+        "long hair": hair.length == "long",
+        "twin tails": hair.tails in ("twin", "low twin"),
+        "ponytail": hair.tails in ("pony", "side pony"),
+        "braid": hair.tails in ("braid", "twin braids"),
+        "necktie": bust.neckwear_shown(body.shaped, body.body) == "necktie",
+        "bare shoulders": face.clothes.outfit in bust.BARE,
+    }
+    return {tag for tag, present in facts.items() if present}
+
+
+def _caption(person: Person, true: set[str]) -> str:
+    who = {True: {True: "boy", False: "man"}, False: {True: "girl", False: "woman"}}[person.male][person.age < 16]
+    words = [tag for tag in VOCABULARY.tags if tag in true and tag != "old"]
+    return ", ".join(
+        [f"photo of a {person.age_group} {who}", f"{person.skin_group} skin", f"{person.face.hair.colour} hair", *words]
+    )
