@@ -105,10 +105,8 @@ class Translation(L.Callback):
         self._photos.update(photo_again, Role.SAMPLE, truth=photo)
         self._anime.update(anime_again, Role.SAMPLE, truth=anime)
         if not len(self._shown):
-            columns = photo, translated, photo_again, anime, back, anime_again
-            self._shown = [
-                torch.stack([column[row] for column in columns]) for row in range(min(self.rows, len(photo)))
-            ]
+            columns = torch.stack([photo, translated, photo_again, anime, back, anime_again], dim=1)
+            self._shown = columns[: self.rows].flatten(0, 1)
 
     def _end(self, trainer: L.Trainer, pl_module: Translator) -> None:
         self._real_is_counted = True
@@ -118,9 +116,10 @@ class Translation(L.Callback):
         images, shared = pl_module.images_shown, circumstances(self._split, trainer, pl_module)
         scored = [*self._accuracies()]
         for scores in self._all:
-            scored += scores.compute()
-        for part in (*self._all, *self._believed.values()):
-            part.reset()
+            scored.extend(scores.compute())
+            scores.reset()
+        for metric in self._believed.values():
+            metric.reset()
         records = [
             Record(name, value, images, round(seconds, 1), {**protocol, **shared}) for name, value, protocol in scored
         ]

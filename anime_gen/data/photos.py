@@ -7,7 +7,7 @@ import numpy as np
 from anime_gen.contract import UserError, mix
 from anime_gen.data import painter
 from anime_gen.data.captions import caption_tokens
-from anime_gen.data.painted import SPLIT_OF
+from anime_gen.data.painted import SPLIT_OF, PaintedFaces
 from anime_gen.data.painter import natural
 from anime_gen.data.source import PART_KIND, PIXEL_KINDS, Filled, Kind, Source, Split, content_hash
 from anime_gen.vocabulary import Vocabulary
@@ -86,6 +86,10 @@ class PaintedPhotos(Source):
 
     def label_key(self, split: Split) -> str:
         return content_hash(self.vocabulary.as_dict())
+
+    def is_twin_of(self, other: Source) -> bool:
+        same = (self.seed, self.statistics)
+        return isinstance(other, PaintedFaces) and same == (other.seed, other.statistics)
 
     def captions(self, split: Split) -> list[str | None]:
         return [natural.label_person(self.person(split, row)).caption for row in range(self.count(split))]
