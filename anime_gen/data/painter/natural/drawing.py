@@ -14,7 +14,6 @@ from anime_gen.data.painter.natural.person import Person
 from anime_gen.data.painter.natural.skin import shade
 from anime_gen.data.painter.natural.tones import natural
 
-
 _FINE_ENOUGH = 128  # strands and lids melt away in fewer pixels than these
 
 

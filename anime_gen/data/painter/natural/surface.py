@@ -71,7 +71,7 @@ def bump(x: Floats, y: Floats, at_x: float, at_y: float, wide: float, high: floa
 def smooth(a: Floats, low: float, high: float) -> Floats:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((a - np.float32(low)) / np.float32(high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _through(y: Floats, knots: list[tuple[float, float]]) -> Floats:
@@ -83,7 +83,7 @@ def _through(y: Floats, knots: list[tuple[float, float]]) -> Floats:
     t = np.clip((y - places[i]) / wide, 0, 1)
     u = 1 - t
     ends = values[i] * (1 + 2 * t) * u * u + values[i + 1] * (3 - 2 * t) * t * t
-    return (ends + wide * t * u * (slopes[i] * u - slopes[i + 1] * t)).astype(np.float32)
+    return np.asarray(ends + wide * t * u * (slopes[i] * u - slopes[i + 1] * t), np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -168,12 +168,9 @@ def _relief(person: Person, s: Proportions, x: Floats, y: Floats) -> Floats:
     return out.astype(np.float32)
 
 
-# One triangle a half cell of a coarser grid, for drawing.
 def lattice(rows: int, columns: int) -> npt.NDArray[np.int64]:
     """Corner numbers (N, 3) of the triangles between rows x columns points."""
     first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     upper = np.stack([first, first + 1, first + columns], -1)
     lower = np.stack([first + 1, first + columns + 1, first + columns], -1)
     return np.stack([upper, lower], 1).reshape(-1, 3)
-
-

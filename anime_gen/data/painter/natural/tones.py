@@ -54,7 +54,7 @@ def skin_colour(tone: float) -> Colour:
 
 def exposure(person: Person) -> float:
     """How much light the camera lets in: photographers expose for the face."""
-    return 1.1 + 0.6 * person.tone
+    return 1.02 + 0.9 * person.tone * person.tone
 
 
 def natural(person: Person) -> Natural:
