@@ -17,7 +17,7 @@ from anime_gen.data.painter.natural.view import HumanView
 from anime_gen.data.painter.parameters import Face
 
 _HAIR_WIDE = 0.86  # the painter's crown is made for a head 0.935 wide
-_BODY_WIDE = 1.24  # human necks and shoulders are wider than drawn ones
+_BODY_WIDE = 1.12  # human necks and shoulders are wider than drawn ones
 
 
 class HumanEye(NamedTuple):

@@ -62,7 +62,7 @@ class Strands:
             shift(colour, 0.0, 0.03, 1.08),
             shift(mix(colour, (255, 244, 226), 0.22), 0.0, 0.03, 1.1),
         )
-        for path, shade, alpha in zip(self.tones, shades, (0.6, 0.7, 0.5), strict=True):
+        for path, shade, alpha in zip(self.tones, shades, (0.5, 0.65, 0.5), strict=True):
             canvas.drawPath(path, stroke(shade, alpha, width))
 
 
@@ -218,5 +218,5 @@ def _sheen(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -
     paint.setBlendMode(skia.BlendMode.kSrcATop)
     canvas.drawPath(path, paint)
     x, y = view(0.42 * side, -1.02, 0.6)
-    glow = [argb(gloss, 0.34), argb(gloss, 0.0)]
+    glow = [argb(gloss, 0.24), argb(gloss, 0.0)]
     canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, glow)))

@@ -92,12 +92,14 @@ def shade(person: Person, head: Surface, colours: Natural) -> npt.NDArray[np.uin
         x, y, 0, s.chin - 0.13, 0.1, 0.06
     )
     glance = np.maximum(glance, 0)
+    # Dark skin shows its light as sheen.
+    sheen = 0.05 * person.tone * glance * glance * glance
     for _ in range(4):
         glance = glance * glance
     shine = (
         glance * (0.13 + 0.09 * glance * glance) * (0.3 + 0.7 * np.minimum(oil, 1)) * free * np.clip(2 * facing, 0, 1)
     )
-    colour += (shine * (1.0 - 0.35 * person.childhood))[..., None]
+    colour += ((shine * (1.0 - 0.35 * person.childhood) + sheen * free) / exposure(person))[..., None]
     brightness = np.minimum(colour * np.float32(2047 * exposure(person)), 4095).astype(np.int32)
     return np.asarray(_FILM[brightness], np.uint8)
 
@@ -131,7 +133,8 @@ def _cast(person: Person, head: Surface, x: Floats, y: Floats) -> Floats:
     socket = bump(np.abs(x), y, s.gap - 0.09, s.eye - 0.05, 0.1, 0.045)
     below = bump(x, y, 0.0, s.mouth + s.lip + 0.035, 0.13, 0.025)
     jaw = smooth(y, s.chin - 0.09, s.chin + 0.02)
-    dark = 0.34 * nose + 0.34 * under + 0.3 * socket + 0.28 * below + 0.3 * jaw
+    hard = 1.0 if person.male else 0.7
+    dark = hard * (0.34 * nose + 0.34 * under + 0.3 * socket + 0.28 * below + 0.3 * jaw)
     return np.asarray(np.clip(1 - dark, 0.25, 1), np.float32)
 
 
@@ -144,7 +147,7 @@ def _albedo(person: Person, head: Surface, colours: Natural, x: Floats, y: Float
     red += 0.3 * smooth(beside, 0.93 * s.cheek, s.cheek)
     red += 1.9 * face.expression.blush * bump(beside, y, 0.56 * s.cheek, s.eye + 0.33, 0.17, 0.11)
     red *= 0.75 + 0.3 * person.childhood
-    tired = (0.16 + 0.2 * wear) * bump(beside, y, s.gap - 0.03, s.eye + 0.1, 0.13, 0.04)
+    tired = (0.09 + 0.27 * wear) * bump(beside, y, s.gap - 0.03, s.eye + 0.1, 0.13, 0.04)
     tired += 0.16 * bump(beside, y, s.gap, s.eye - 0.06, 0.15, 0.05)
     coarse = np.array(person.grain[20:76], np.float32).reshape(7, 8)
     blotch = _MORE_V @ coarse @ _MORE_U * np.float32(0.018 + 0.05 * wear)

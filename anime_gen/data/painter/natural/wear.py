@@ -44,7 +44,7 @@ def draw_body(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
     def draw() -> None:
         _replayed(canvas, lambda scene: bust.draw_bust(scene, body.shaped, body.body, colours.drawn))
         folds, ridges = skia.Path(), skia.Path()
-        for i in range(9):
+        for i in range(9 if person.face.clothes.outfit not in bust.BARE else 0):
             a, b, c = person.grain[i + 4], person.grain[i + 40], person.grain[i + 90]
             x, y = 1.3 * a, chin + 0.75 + 0.2 * b
             curve = spline([view(x, y, 0.0), view(x + 0.12 * c, y + 0.25, 0.0), view(x + 0.25 * a, y + 0.6, 0.0)])
@@ -71,7 +71,7 @@ def draw_body(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
                 )
             ),
         )
-        _lit(canvas, person, body, 0.8)
+        _lit(canvas, person, body, 0.6)
 
     layered(canvas, draw, view(0.0, 0.3, 0.0)[1])
 
