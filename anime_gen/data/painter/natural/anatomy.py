@@ -17,7 +17,7 @@ from anime_gen.data.painter.natural.view import HumanView
 from anime_gen.data.painter.parameters import Face
 
 _HAIR_WIDE = 0.86  # the painter's crown is made for a head 0.935 wide
-_BODY_WIDE = 1.24  # human necks and shoulders are wider than drawn ones
+_BODY_WIDE = 1.12  # human necks and shoulders are wider than drawn ones
 
 
 class HumanEye(NamedTuple):
@@ -113,7 +113,14 @@ def _eye(person: Person, head: Surface, side: int) -> HumanEye:
     lift = 1.0 if lids == "open" else 0.5
     low = 0.62 - 0.12 * (person.face.expression.mouth in ("grin", ":d"))
     upper = spline(
-        [at(-1, 0.22), at(-0.7, -0.42 * lift), at(-0.1, -lift), at(0.45, -0.9 * lift), at(0.85, -0.32 * lift), at(1.02, 0.02)]
+        [
+            at(-1, 0.22),
+            at(-0.7, -0.42 * lift),
+            at(-0.1, -lift),
+            at(0.45, -0.9 * lift),
+            at(0.85, -0.32 * lift),
+            at(1.02, 0.02),
+        ]
     )
     lower = spline([at(1.02, 0.02), at(0.6, 0.8 * low), at(0.0, low), at(-0.6, 0.85 * low), at(-1, 0.22)])
     gx, gy = eyes.gaze
@@ -138,7 +145,13 @@ def _mouth(person: Person, head: Surface) -> Mouth:
     wide = s.mouth_half * (0.62 + 0.4 * half)
     opening = {"grin": (-0.02, 0.075), ":d": (-0.025, 0.16), "open": (-0.035, 0.15), "tongue out": (-0.015, 0.1)}
     gap = opening.get(kind, (0.0, 0.0))
-    stretched = 0.8 if kind in ("smile", "grin", ":d", "tongue out", "frown", "cat") else 1.1 if kind in ("pout", "small") else 1.0
+    stretched = (
+        0.8
+        if kind in ("smile", "grin", ":d", "tongue out", "frown", "cat")
+        else 1.1
+        if kind in ("pout", "small")
+        else 1.0
+    )
     upper, lower = 0.72 * s.lip * stretched, s.lip * stretched
 
     def at(u: float, v: float) -> Point:

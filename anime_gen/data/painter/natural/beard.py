@@ -24,8 +24,18 @@ def _moustache(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
     head, s, scale = body.head, body.head.sizes, body.head.view.scale
     wide, corner = 1.02 * s.mouth_half, body.mouth.corner
     top = body.mouth.gap[0] - 0.8 * body.mouth.upper
-    over = [(-wide, s.mouth + 0.03 + corner), (-0.6 * wide, s.nose + 0.055), (0.0, s.nose + 0.035), (0.6 * wide, s.nose + 0.055), (wide, s.mouth + 0.03 + corner)]
-    under = [(0.55 * wide, s.mouth + 0.75 * top + 0.4 * corner), (0.0, s.mouth + top), (-0.55 * wide, s.mouth + 0.75 * top + 0.4 * corner)]
+    over = [
+        (-wide, s.mouth + 0.03 + corner),
+        (-0.6 * wide, s.nose + 0.055),
+        (0.0, s.nose + 0.035),
+        (0.6 * wide, s.nose + 0.055),
+        (wide, s.mouth + 0.03 + corner),
+    ]
+    under = [
+        (0.55 * wide, s.mouth + 0.75 * top + 0.4 * corner),
+        (0.0, s.mouth + top),
+        (-0.55 * wide, s.mouth + 0.75 * top + 0.4 * corner),
+    ]
     shape = closed_path(spline([head.at(x, y, 0.02) for x, y in [*over, *under, over[0]]]))
     canvas.drawPath(shape, soft(colours.beard, 0.82, 0.014 * scale))
     hairs = skia.Path()
@@ -47,15 +57,23 @@ def _chin(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) ->
     if full:
         ring = [
             head.at(-wide, s.eye + 0.28), head.at(-0.95 * wide, s.mouth), head.at(-0.7 * s.jaw, s.chin - 0.02),
-            head.view(0.0, low, 0.66), head.at(0.7 * s.jaw, s.chin - 0.02), head.at(0.95 * wide, s.mouth), head.at(wide, s.eye + 0.28),
+            head.view(0.0, low, 0.66),
+            head.at(0.7 * s.jaw, s.chin - 0.02), head.at(0.95 * wide, s.mouth), head.at(wide, s.eye + 0.28),
             head.at(0.86 * wide, s.nose + 0.06), head.at(0.66 * wide, s.mouth - 0.02),
         ]  # fmt: skip
-        hole = [head.at(0.36, s.mouth + 0.02), head.at(0.2, lip + 0.02), head.at(0.0, lip), head.at(-0.2, lip + 0.02), head.at(-0.36, s.mouth + 0.02)]
+        hole = [
+            head.at(0.36, s.mouth + 0.02),
+            head.at(0.2, lip + 0.02),
+            head.at(0.0, lip),
+            head.at(-0.2, lip + 0.02),
+            head.at(-0.36, s.mouth + 0.02),
+        ]
         ring += [*hole, head.at(-0.66 * wide, s.mouth - 0.02), head.at(-0.86 * wide, s.nose + 0.06)]
     else:
         ring = [
-            head.at(-wide, s.mouth + 0.04), head.at(-0.9 * wide, s.chin - 0.12), head.view(-0.5 * wide, low - 0.03, 0.7), head.view(0.0, low, 0.7),
-            head.view(0.5 * wide, low - 0.03, 0.7), head.at(0.9 * wide, s.chin - 0.12), head.at(wide, s.mouth + 0.04),
+            head.at(-wide, s.mouth + 0.04), head.at(-0.9 * wide, s.chin - 0.12),
+            head.view(-0.5 * wide, low - 0.03, 0.7), head.view(0.0, low, 0.7), head.view(0.5 * wide, low - 0.03, 0.7),
+            head.at(0.9 * wide, s.chin - 0.12), head.at(wide, s.mouth + 0.04),
             head.at(0.7 * wide, lip + 0.01), head.at(0.0, lip), head.at(-0.7 * wide, lip + 0.01),
         ]  # fmt: skip
     shape = closed_path(spline(ring, closed=True, tension=0.14))

@@ -12,8 +12,8 @@ from anime_gen.data.painter.natural.anatomy import human
 from anime_gen.data.painter.natural.canvas import draw_surface, outline
 from anime_gen.data.painter.natural.person import Person
 from anime_gen.data.painter.natural.skin import shade
+from anime_gen.data.painter.natural.surface import Floats
 from anime_gen.data.painter.natural.tones import natural
-
 
 _FINE_ENOUGH = 128  # strands and lids melt away in fewer pixels than these
 
@@ -51,5 +51,14 @@ def photograph(person: Person, size: int) -> npt.NDArray[np.uint8]:
     canvas = skia.Surface(pixels, skia.kRGBA_8888_ColorType).getCanvas()
     canvas.scale(fine, fine)
     compose(canvas, person)
-    rows = pixels[..., :3].reshape(size, block, size, block, 3).sum((1, 3), dtype=np.uint32)
-    return film.develop((rows / np.float32(block * block)).astype(np.float32), person)
+    return film.develop(_seen(pixels[..., :3], size), person)
+
+
+def _seen(pixels: npt.NDArray[np.uint8], size: int) -> Floats:
+    """Averaged to `size` through a lens: no photo is sharper than half a pixel (binomial blur, then block means)."""
+    fine, block = pixels.shape[0], pixels.shape[0] // size
+    sharp = np.pad(pixels, ((1, 1), (1, 1), (0, 0)), mode="edge").astype(np.float32)
+    rows = sharp[:-2] + 2 * sharp[1:-1] + sharp[2:]
+    rows = rows.reshape(size, block, fine + 2, 3).sum(1)
+    both = rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]
+    return np.asarray(both.reshape(size, size, block, 3).sum(2) / np.float32(16 * block * block), np.float32)

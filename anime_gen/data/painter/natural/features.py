@@ -36,7 +36,9 @@ def _eye(canvas: skia.Canvas, person: Person, body: Human, eye: HumanEye, colour
     crease = spline([eye.at(-0.85, -0.75), eye.at(-0.1, -1.75), eye.at(0.6, -1.5), eye.at(1.15, -0.3)])
     canvas.drawPath(_line(crease), stroke(dark, 0.42, 0.022 * scale, 0.008 * scale))
     if not person.male and person.childhood < 0.3:
-        shadow = closed_path(eye.upper, spline([eye.at(1.02, 0.0), eye.at(0.6, -1.5), eye.at(-0.1, -1.7), eye.at(-0.9, -0.6)]))
+        shadow = closed_path(
+            eye.upper, spline([eye.at(1.02, 0.0), eye.at(0.6, -1.5), eye.at(-0.1, -1.7), eye.at(-0.9, -0.6)])
+        )
         canvas.drawPath(shadow, soft(times(colours.skin, (150, 110, 104)), 0.35, 0.012 * scale))
     if eye.open:
         path = closed_path(eye.upper, eye.lower)
@@ -66,7 +68,14 @@ def _iris(canvas: skia.Canvas, person: Person, eye: HumanEye, colours: Natural) 
     x, y = eye.iris
     r, light = eye.radius, person.face.style.light
     rim, bright = times(colours.iris, (110, 104, 104)), mix(colours.iris, (255, 250, 235), 0.18)
-    stops = [argb(_BLACK), argb(_BLACK), argb(times(colours.iris, (190, 186, 186))), argb(bright), argb(rim), argb(rim, 0.0)]
+    stops = [
+        argb(_BLACK),
+        argb(_BLACK),
+        argb(times(colours.iris, (190, 186, 186))),
+        argb(bright),
+        argb(rim),
+        argb(rim, 0.0),
+    ]
     shader = radial_shader((x, y), r, stops, [0.0, 0.36, 0.44, 0.72, 0.93, 1.0])
     canvas.drawCircle(x, y, r, skia.Paint(Shader=shader, AntiAlias=True))
     shade = linear_shader((x, y - r), (x, y + r), [argb((0, 0, 0), 0.55), argb((0, 0, 0), 0.0)])
@@ -117,8 +126,24 @@ def draw_mouth(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
     """Lips, and teeth and tongue where they part."""
     mouth, scale, kind = body.mouth, body.head.view.scale, person.face.expression.mouth
     m, (top, bottom), corner = mouth.at, mouth.gap, mouth.corner
-    inner_top = spline([m(-1, corner), m(-0.5, 0.35 * corner + 0.9 * top), m(0, top + 0.006), m(0.5, 0.35 * corner + 0.9 * top), m(1, corner)])
-    inner_low = spline([m(1, corner), m(0.55, 0.3 * corner + 0.86 * bottom), m(0, bottom), m(-0.55, 0.3 * corner + 0.86 * bottom), m(-1, corner)])
+    inner_top = spline(
+        [
+            m(-1, corner),
+            m(-0.5, 0.35 * corner + 0.9 * top),
+            m(0, top + 0.006),
+            m(0.5, 0.35 * corner + 0.9 * top),
+            m(1, corner),
+        ]
+    )
+    inner_low = spline(
+        [
+            m(1, corner),
+            m(0.55, 0.3 * corner + 0.86 * bottom),
+            m(0, bottom),
+            m(-0.55, 0.3 * corner + 0.86 * bottom),
+            m(-1, corner),
+        ]
+    )
     over = spline(
         [m(1, corner), m(0.5, 0.4 * corner + top - 0.72 * mouth.upper), m(0.15, top - mouth.upper),
          m(0, top - 0.82 * mouth.upper), m(-0.15, top - mouth.upper),
@@ -144,13 +169,19 @@ def draw_mouth(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
         canvas.drawPath(hole, soft((46, 16, 18), 1.0, 0.0))
         if kind != "open":
             reach = bottom if kind == "grin" else top + 0.6 * (bottom - top)
-            teeth = closed_path(inner_top, spline([m(0.86, 0.5 * corner + 0.4 * reach), m(0, reach), m(-0.86, 0.5 * corner + 0.4 * reach)]))
+            teeth = closed_path(
+                inner_top,
+                spline([m(0.86, 0.5 * corner + 0.4 * reach), m(0, reach), m(-0.86, 0.5 * corner + 0.4 * reach)]),
+            )
             canvas.drawPath(teeth, soft((226, 218, 206), 1.0, 0.004 * scale))
             gaps = [spline([m(u, top - 0.02), m(u * 0.98, reach)]) for u in (-0.45, -0.22, 0.0, 0.22, 0.45)]
             canvas.drawPath(_line(*gaps), stroke((150, 128, 116), 0.35, 0.006 * scale))
         if kind in (":d", "open"):
             x, y = m(0, bottom + 0.02)
-            canvas.drawOval(skia.Rect(x - 0.12 * scale, y - 0.07 * scale, x + 0.12 * scale, y + 0.05 * scale), soft((168, 84, 84), 0.9, 0.012 * scale))
+            canvas.drawOval(
+                skia.Rect(x - 0.12 * scale, y - 0.07 * scale, x + 0.12 * scale, y + 0.05 * scale),
+                soft((168, 84, 84), 0.9, 0.012 * scale),
+            )
         canvas.drawPath(_line(inner_top), stroke((30, 10, 10), 0.6, 0.03 * scale, 0.012 * scale))
         for u in (-1.0, 1.0):
             canvas.drawCircle(*m(u, corner), 0.06 * scale, soft((30, 10, 10), 0.7, 0.025 * scale))
@@ -158,7 +189,9 @@ def draw_mouth(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
         if kind == "tongue out":
             tip = spline([m(-0.36, 0.04), m(-0.34, 0.15), m(0, 0.2), m(0.34, 0.15), m(0.36, 0.04)])
             canvas.drawPath(closed_path(tip), soft((196, 104, 104), 0.97, 0.006 * scale))
-            canvas.drawPath(_line(spline([m(0, 0.06), m(0, 0.15)])), stroke((140, 60, 64), 0.5, 0.012 * scale, 0.006 * scale))
+            canvas.drawPath(
+                _line(spline([m(0, 0.06), m(0, 0.15)])), stroke((140, 60, 64), 0.5, 0.012 * scale, 0.006 * scale)
+            )
     else:
         canvas.drawPath(_line(inner_top), stroke(dark, 0.85, 0.015 * scale, 0.004 * scale))
     for u in (-1.0, 1.0):
@@ -174,7 +207,9 @@ def draw_lines(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
         lines = []
         for i, y in enumerate((-0.46, -0.56, -0.66)):
             wave = 0.02 * person.grain[112 + i]
-            lines.append(spline([head.at(x, y + wave + 0.03 * abs(x) + 0.012 * (i % 2) * x) for x in (-0.42, -0.15, 0.15, 0.42)]))
+            lines.append(
+                spline([head.at(x, y + wave + 0.03 * abs(x) + 0.012 * (i % 2) * x) for x in (-0.42, -0.15, 0.15, 0.42)])
+            )
         lines += [spline([head.at(d * 0.05, s.brow + 0.03), head.at(d * 0.045, s.brow - 0.09)]) for d in (-1, 1)]
         canvas.drawPath(_line(*lines), stroke(dark, 0.34 * wear, 0.02 * scale, 0.010 * scale))
     folds = []

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from anime_gen.data.painter.natural.person import Person
 from anime_gen.data.painter.natural.surface import Floats
 
-
+_CONTRAST, _BLACK = 1.17, 12.0  # how film spreads brightness, and what it takes for black
 _PLATE = 512  # grain repeats after so many pixels
 
 
@@ -34,10 +34,12 @@ def develop(picture: Floats, person: Person) -> npt.NDArray[np.uint8]:
     """A finished picture (H, W, 3), 0..255, as a camera would have kept it."""
     size, grain = picture.shape[0], person.grain
     # Warm or cool, a little brighter or darker, as no two photos are alike.
-    gain = 1.04 + 0.06 * grain[151]
+    gain = _CONTRAST + 0.06 * grain[151]
     tint = np.array((gain * (1 + 0.03 * grain[150]), gain, gain * (1 - 0.03 * grain[150])), np.float32)
-    light = picture * (_corners(size) * tint)
+    light = picture * (_corners(size) * tint) - np.float32(_BLACK)
     down, right = int((grain[152] + 1) * _PLATE / 2), int((grain[153] + 1) * _PLATE / 2)
     places = np.arange(size)
-    light += (_plate()[np.ix_((places + down) % _PLATE, (places + right) % _PLATE)] * np.float32(2.1 + 0.9 * grain[154]))[..., None]
-    return np.clip(light + 0.5, 0, 255).astype(np.uint8)
+    light += (
+        _plate()[np.ix_((places + down) % _PLATE, (places + right) % _PLATE)] * np.float32(2.1 + 0.9 * grain[154])
+    )[..., None]
+    return np.asarray(np.clip(light + 0.5, 0, 255), np.uint8)

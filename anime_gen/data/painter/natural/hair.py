@@ -57,8 +57,12 @@ class Strands:
         """Everything, ground first."""
         self.ground.setFillType(skia.PathFillType.kWinding)
         canvas.drawPath(self.ground, soft(times(colour, (206, 200, 198)), 1.0, 0.3 * width))
-        shades = (times(colour, (112, 104, 102)), shift(colour, 0.0, 0.03, 1.08), shift(mix(colour, (255, 244, 226), 0.22), 0.0, 0.03, 1.1))
-        for path, shade, alpha in zip(self.tones, shades, (0.6, 0.7, 0.5), strict=True):
+        shades = (
+            times(colour, (112, 104, 102)),
+            shift(colour, 0.0, 0.03, 1.08),
+            shift(mix(colour, (255, 244, 226), 0.22), 0.0, 0.03, 1.1),
+        )
+        for path, shade, alpha in zip(self.tones, shades, (0.5, 0.65, 0.5), strict=True):
             canvas.drawPath(path, stroke(shade, alpha, width))
 
 
@@ -89,9 +93,10 @@ def draw_back(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
         inner = Strands(person)
         top, low = bounds.top(), bounds.bottom()
         sway = {"straight": 0.0, "wavy": 0.05, "curled": 0.08, "spiky": 0.02}[person.face.hair.texture] * scale
+        tall, middle = low - top, person.face.pose.x
         edges = [
-            spline([(x * 0.5 + person.face.pose.x * 0.5, top), (x, top + 0.33 * (low - top)), (x + sway, top + 0.6 * (low - top)),
-                    (x - sway, top + 0.8 * (low - top)), (x + sway, low)])
+            spline([(0.5 * (x + middle), top), (x, top + 0.33 * tall), (x + sway, top + 0.6 * tall),
+                    (x - sway, top + 0.8 * tall), (x + sway, low)])
             for x in (bounds.left(), bounds.right())
         ]  # fmt: skip
         inner.between(edges[0], edges[1], 56)
@@ -102,10 +107,12 @@ def draw_back(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
             _bun(canvas, person, x, y, radius, colours, width)
         _shaded(canvas, person, body, colours.hair, 1.0)
 
-    layered(canvas, draw, 0.0016)
+    layered(canvas, draw)
 
 
-def _bun(canvas: skia.Canvas, person: Person, x: float, y: float, radius: float, colours: Natural, width: float) -> None:
+def _bun(
+    canvas: skia.Canvas, person: Person, x: float, y: float, radius: float, colours: Natural, width: float
+) -> None:
     coil = Strands(person)
     for k in range(3):
         r = radius * (1.0 - 0.3 * k)
@@ -136,7 +143,7 @@ def draw_hanging(canvas: skia.Canvas, person: Person, body: Human, colours: Natu
                 single.paint(canvas, colours.hair, width)
         _shaded(canvas, person, body, colours.hair, 0.8)
 
-    layered(canvas, draw, 0.0008)
+    layered(canvas, draw)
 
 
 def draw_shadow(canvas: skia.Canvas, person: Person, body: Human, over_face: skia.Path, colours: Natural) -> None:
@@ -185,7 +192,7 @@ def draw_front(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
                 canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.55 * scale, grey)))
         _shaded(canvas, person, body, colours.hair, 0.85)
 
-    layered(canvas, draw, 0.0008)
+    layered(canvas, draw)
 
 
 def _crown(cap: tuple[Curve, Curve]) -> tuple[Curve, Curve]:
@@ -211,5 +218,5 @@ def _sheen(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -
     paint.setBlendMode(skia.BlendMode.kSrcATop)
     canvas.drawPath(path, paint)
     x, y = view(0.42 * side, -1.02, 0.6)
-    glow = [argb(gloss, 0.34), argb(gloss, 0.0)]
+    glow = [argb(gloss, 0.24), argb(gloss, 0.0)]
     canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, glow)))

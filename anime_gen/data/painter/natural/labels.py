@@ -115,6 +115,12 @@ def _tags(person: Person, body: Human) -> set[str]:
 def _caption(person: Person, true: set[str]) -> str:
     who = {True: {True: "boy", False: "man"}, False: {True: "girl", False: "woman"}}[person.male][person.age < 16]
     words = [tag for tag in VOCABULARY.tags if tag in true and tag != "old"]
+    article = "a" if person.age_group == "young" else "an"
     return ", ".join(
-        [f"photo of a {person.age_group} {who}", f"{person.skin_group} skin", f"{person.face.hair.colour} hair", *words]
+        [
+            f"photo of {article} {person.age_group} {who}",
+            f"{person.skin_group} skin",
+            f"{person.face.hair.colour} hair",
+            *words,
+        ]
     )

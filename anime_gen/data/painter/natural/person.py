@@ -79,7 +79,8 @@ def sample_person(seed: int, index: int, statistics: Statistics = Statistics()) 
     tone = skin_tone(face.head.skin, draw.uniform())
     age = draw.pick({(5.0, 25.0): 0.34, (25.0, 55.0): 0.38, (55.0, 85.0): 0.28})
     years = draw.uniform(*age)
-    beard = draw.pick({"none": 0.42, "stubble": 0.2, "moustache": 0.1, "goatee": 0.1, "full": 0.18})
+    shaves: dict[Beard, float] = {"none": 0.42, "stubble": 0.2, "moustache": 0.1, "goatee": 0.1, "full": 0.18}
+    beard = draw.pick(shaves)
     freckled = draw.chance(0.25 if tone < 0.4 else 0.06)
     return Person(
         face=face,

@@ -42,7 +42,15 @@ def proportions(person: Person) -> Proportions:
     return Proportions(
         chin=chin,
         cheek=cheek,
-        jaw=cheek * (0.70 + 0.06 * person.male + 0.55 * (head.jaw - 0.53) + 0.07 * person.weight + 0.02 * child + 0.03 * person.wear),
+        jaw=cheek
+        * (
+            0.70
+            + 0.06 * person.male
+            + 0.55 * (head.jaw - 0.53)
+            + 0.07 * person.weight
+            + 0.02 * child
+            + 0.03 * person.wear
+        ),
         eye=eye,
         gap=0.455 * cheek + 0.4 * (eyes.spacing - 0.465),
         eye_half=0.172 + 0.35 * (eyes.width - 0.285) + 0.012 * child,

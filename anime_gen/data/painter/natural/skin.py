@@ -41,7 +41,7 @@ def _means(count: int, reach: int) -> Floats:
 def _stretch(count: int, few: int) -> Floats:
     """The matrix of linear interpolation from few values to many."""
     place = np.linspace(0, few - 1, count)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(few))).astype(np.float32)
+    return np.asarray(np.maximum(0, 1 - np.abs(place[:, None] - np.arange(few))), np.float32)
 
 
 _MEAN_V, _MEAN_U = _means(ROWS, 4), _means(COLUMNS, 4).T
@@ -65,7 +65,7 @@ def to_head(pose: Pose, direction: tuple[float, float, float]) -> Floats:
     down, near = down * cos(pose.pitch) + near * sin(pose.pitch), near * cos(pose.pitch) - down * sin(pose.pitch)
     x, z = right * cos(pose.yaw) - near * sin(pose.yaw), right * sin(pose.yaw) + near * cos(pose.yaw)
     found = np.array((x, down, z), np.float32)
-    return (found / np.sqrt((found * found).sum())).astype(np.float32)
+    return np.asarray(found / np.sqrt((found * found).sum()), np.float32)
 
 
 def shade(person: Person, head: Surface, colours: Natural) -> npt.NDArray[np.uint8]:
@@ -88,13 +88,20 @@ def shade(person: Person, head: Surface, colours: Natural) -> npt.NDArray[np.uin
     colour = _albedo(person, head, colours, x, y) * light
     beside = np.abs(x)
     oil = bump(x, y, 0, s.nose - 0.09, 0.07, 0.06) + 0.8 * bump(x, y, 0, -0.55, 0.35, 0.18)
-    oil += 0.7 * bump(beside, y, 0.55 * s.cheek, s.eye + 0.24, 0.13, 0.1) + 0.5 * bump(x, y, 0, s.chin - 0.13, 0.1, 0.06)
+    oil += 0.7 * bump(beside, y, 0.55 * s.cheek, s.eye + 0.24, 0.13, 0.1) + 0.5 * bump(
+        x, y, 0, s.chin - 0.13, 0.1, 0.06
+    )
     glance = np.maximum(glance, 0)
+    # Dark skin shows its light as sheen.
+    sheen = 0.05 * person.tone * glance * glance * glance
     for _ in range(4):
         glance = glance * glance
-    shine = glance * (0.13 + 0.09 * glance * glance) * (0.3 + 0.7 * np.minimum(oil, 1)) * free * np.clip(2 * facing, 0, 1)
-    colour += (shine * (1.0 - 0.35 * person.childhood))[..., None]
-    return _FILM[np.minimum(colour * np.float32(2047 * exposure(person)), 4095).astype(np.int32)]
+    shine = (
+        glance * (0.13 + 0.09 * glance * glance) * (0.3 + 0.7 * np.minimum(oil, 1)) * free * np.clip(2 * facing, 0, 1)
+    )
+    colour += ((shine * (1.0 - 0.35 * person.childhood) + sheen * free) / exposure(person))[..., None]
+    brightness = np.minimum(colour * np.float32(2047 * exposure(person)), 4095).astype(np.int32)
+    return np.asarray(_FILM[brightness], np.uint8)
 
 
 def _normals(points_VU3: Floats) -> Floats:
@@ -126,8 +133,9 @@ def _cast(person: Person, head: Surface, x: Floats, y: Floats) -> Floats:
     socket = bump(np.abs(x), y, s.gap - 0.09, s.eye - 0.05, 0.1, 0.045)
     below = bump(x, y, 0.0, s.mouth + s.lip + 0.035, 0.13, 0.025)
     jaw = smooth(y, s.chin - 0.09, s.chin + 0.02)
-    dark = 0.34 * nose + 0.34 * under + 0.3 * socket + 0.28 * below + 0.3 * jaw
-    return np.clip(1 - dark, 0.25, 1).astype(np.float32)
+    hard = 1.0 if person.male else 0.7
+    dark = hard * (0.34 * nose + 0.34 * under + 0.3 * socket + 0.28 * below + 0.3 * jaw)
+    return np.asarray(np.clip(1 - dark, 0.25, 1), np.float32)
 
 
 def _albedo(person: Person, head: Surface, colours: Natural, x: Floats, y: Floats) -> Floats:
@@ -139,7 +147,7 @@ def _albedo(person: Person, head: Surface, colours: Natural, x: Floats, y: Float
     red += 0.3 * smooth(beside, 0.93 * s.cheek, s.cheek)
     red += 1.9 * face.expression.blush * bump(beside, y, 0.56 * s.cheek, s.eye + 0.33, 0.17, 0.11)
     red *= 0.75 + 0.3 * person.childhood
-    tired = (0.16 + 0.2 * wear) * bump(beside, y, s.gap - 0.03, s.eye + 0.1, 0.13, 0.04)
+    tired = (0.09 + 0.27 * wear) * bump(beside, y, s.gap - 0.03, s.eye + 0.1, 0.13, 0.04)
     tired += 0.16 * bump(beside, y, s.gap, s.eye - 0.06, 0.15, 0.05)
     coarse = np.array(person.grain[20:76], np.float32).reshape(7, 8)
     blotch = _MORE_V @ coarse @ _MORE_U * np.float32(0.018 + 0.05 * wear)
@@ -150,7 +158,7 @@ def _albedo(person: Person, head: Surface, colours: Natural, x: Floats, y: Float
     if shaven is not None:
         strength = {"none": 0.16, "moustache": 0.18, "goatee": 0.2, "full": 0.3, "stubble": 0.5}[person.beard]
         albedo += (linear_light(colours.beard) * np.float32(0.9) - albedo) * (strength * shaven)[..., None]
-    return albedo.astype(np.float32)
+    return np.asarray(albedo, np.float32)
 
 
 def shaven_area(person: Person, head: Surface, x: Floats, y: Floats) -> Floats | None:
@@ -160,7 +168,7 @@ def shaven_area(person: Person, head: Surface, x: Floats, y: Floats) -> Floats |
     s = head.sizes
     beside = np.abs(x)
     level = s.mouth + 0.02 - 0.75 * np.maximum(beside - s.mouth_half, 0)
-    low = smooth(y - level, 0.0, 0.14)
+    low = smooth(np.asarray(y - level, np.float32), 0.0, 0.14)
     lip = bump(x, y, 0, 0.5 * (s.nose + s.mouth) + 0.01, 0.15, 0.06)
     lips = bump(x, y, 0, s.mouth + 0.01, 0.5 * s.mouth_half, 0.04)
-    return np.clip(np.maximum(low, 1.2 * lip) - 1.3 * lips, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.maximum(low, 1.2 * lip) - 1.3 * lips, 0, 1), np.float32)

@@ -71,7 +71,7 @@ def bump(x: Floats, y: Floats, at_x: float, at_y: float, wide: float, high: floa
 def smooth(a: Floats, low: float, high: float) -> Floats:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((a - np.float32(low)) / np.float32(high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _through(y: Floats, knots: list[tuple[float, float]]) -> Floats:
@@ -83,7 +83,7 @@ def _through(y: Floats, knots: list[tuple[float, float]]) -> Floats:
     t = np.clip((y - places[i]) / wide, 0, 1)
     u = 1 - t
     ends = values[i] * (1 + 2 * t) * u * u + values[i + 1] * (3 - 2 * t) * t * t
-    return (ends + wide * t * u * (slopes[i] * u - slopes[i + 1] * t)).astype(np.float32)
+    return np.asarray(ends + wide * t * u * (slopes[i] * u - slopes[i + 1] * t), np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -134,9 +134,9 @@ def _profile(person: Person, s: Proportions, y: Floats) -> tuple[Floats, Floats,
 def _relief(person: Person, s: Proportions, x: Floats, y: Floats) -> Floats:
     """What stands out from the skull, and what lies deep."""
     beside, wear, child = np.abs(x), person.wear, person.childhood
-    out = -0.085 * (1 - 0.4 * child) * bump(beside, y, s.gap - 0.02, s.eye - 0.01, 0.17, 0.1)
+    out = -(0.085 if person.male else 0.068) * (1 - 0.4 * child) * bump(beside, y, s.gap - 0.02, s.eye - 0.01, 0.17, 0.1)
     out += 0.055 * bump(beside, y, s.gap, s.eye + 0.005, 0.115, 0.085)
-    out += (0.045 if person.male else 0.022) * (1 - child) * bump(beside, y, s.gap - 0.06, s.brow + 0.02, 0.2, 0.055)
+    out += (0.045 if person.male else 0.012) * (1 - child) * bump(beside, y, s.gap - 0.06, s.brow + 0.02, 0.2, 0.055)
     out += 0.05 * bump(beside, y, 0.62 * s.cheek, s.eye + 0.27, 0.16, 0.13)
     # The nose: a ridge that rises and widens from between the eyes to the tip, then falls to the lip.
     root, tip = s.eye - 0.06, s.nose - 0.085
@@ -153,13 +153,13 @@ def _relief(person: Person, s: Proportions, x: Floats, y: Floats) -> Floats:
     out += 0.045 * bump(x, y, 0.0, s.mouth + 0.5 * s.lip, 0.14, 0.034)
     out -= 0.02 * bump(x, y, 0.0, s.mouth - 0.13, 0.03, 0.05)
     out -= 0.03 * bump(x, y, 0.0, s.mouth + 0.15, 0.14, 0.04)
-    out += 0.05 * bump(x, y, 0.0, s.chin - 0.12, 0.15, 0.085)
+    out += (0.05 if person.male else 0.032) * bump(x, y, 0.0, s.chin - 0.12, 0.15, 0.085)
     # Folds from the nostrils to the corners of the mouth: smiles and years deepen them; old cheeks hang.
     smiling = 1.0 if person.face.expression.mouth in ("smile", "grin", ":d", "tongue out") else 0.3
     line = s.nose_half + 0.03 + (s.mouth_half + 0.02 - s.nose_half) * np.clip((y - s.nose + 0.08) / 0.34, 0, 1)
     reach = smooth(y, s.nose - 0.08, s.nose + 0.04) * (1 - smooth(y, s.mouth - 0.04, s.mouth + 0.1))
     fold = np.exp(-0.5 * ((beside - line) / 0.03) ** 2) * reach
-    out -= (0.006 + 0.01 * smiling * (1 - 0.5 * child) + 0.026 * wear) * fold
+    out -= (0.003 + 0.008 * smiling * (1 - 0.5 * child) + 0.03 * wear) * fold
     out += (0.02 * child + 0.018 * max(0.0, person.weight) + 0.012 * wear) * bump(
         beside, y, 0.62 * s.cheek, s.mouth - 0.05, 0.15, 0.14
     )
@@ -168,12 +168,9 @@ def _relief(person: Person, s: Proportions, x: Floats, y: Floats) -> Floats:
     return out.astype(np.float32)
 
 
-# One triangle a half cell of a coarser grid, for drawing.
 def lattice(rows: int, columns: int) -> npt.NDArray[np.int64]:
     """Corner numbers (N, 3) of the triangles between rows x columns points."""
     first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
     upper = np.stack([first, first + 1, first + columns], -1)
     lower = np.stack([first + 1, first + columns + 1, first + columns], -1)
     return np.stack([upper, lower], 1).reshape(-1, 3)
-
-

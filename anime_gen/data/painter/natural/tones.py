@@ -49,12 +49,12 @@ def skin_colour(tone: float) -> Colour:
     low = min(8, int(place))
     colour = mix(MONK[low], MONK[low + 1], place - low)
     # Even the palest skin reflects less than paper, and the darkest more than its swatch.
-    return mix(times(colour, mix(_BLOOD, (255, 234, 222), max(0.0, 2 * tone - 1))), (122, 82, 60), 0.1 + 0.12 * tone)
+    return mix(times(colour, mix(_BLOOD, (255, 234, 222), max(0.0, 2 * tone - 1))), (126, 80, 56), 0.1 + 0.2 * tone)
 
 
 def exposure(person: Person) -> float:
     """How much light the camera lets in: photographers expose for the face."""
-    return 1.1 + 0.6 * person.tone
+    return 0.95 + 1.5 * person.tone * person.tone
 
 
 def natural(person: Person) -> Natural:
@@ -68,6 +68,8 @@ def natural(person: Person) -> Natural:
     silver = max(0.0, person.wear - 0.45) * 0.5
     brow = mix(mix(hair, (64, 48, 40), 0.55 if name in _HAIR else 0.75), (150, 146, 142), 1.2 * silver)
     beard = mix(mix(hair, (58, 44, 36), 0.4 if name in _HAIR else 0.85), (176, 172, 168), min(0.9, 2.2 * silver))
+    # Brows and beards grow darker in darker people, whatever the dye on the head.
+    brow, beard = mix(brow, (34, 25, 22), 0.6 * person.tone), mix(beard, (38, 28, 24), 0.75 * person.tone * (1 - silver))
     iris = _EYE.get(face.eyes.colour) or mix(EYE[face.eyes.colour], (96, 84, 80), 0.35)
     lips = mix(times(skin, (226, 138, 132)), (128, 52, 56), 0.16 if person.male else 0.3)
     if face.expression.lips:

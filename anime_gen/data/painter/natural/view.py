@@ -32,7 +32,7 @@ class HumanView(View):
         return (points_N3 @ self._near).astype(np.float32)
 
     def places(self, points_N3: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Points of head space in the picture, (N, 2): `__call__` is linear, so its value at four points says it all."""
+        """Points of head space in the picture, (N, 2). `__call__` is affine: four points say it all."""
         origin = np.array(self(0, 0, 0), np.float32)
         axes = np.array([self(1, 0, 0), self(0, 1, 0), self(0, 0, 1)], np.float32) - origin
         return (origin + points_N3 @ axes).astype(np.float32)

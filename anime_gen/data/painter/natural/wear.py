@@ -29,7 +29,10 @@ def _replayed(canvas: skia.Canvas, draw: Callable[[Scene], None]) -> None:
 def _lit(canvas: skia.Canvas, person: Person, body: Human, strength: float) -> None:
     side, scale, pose = person.face.style.light, body.head.view.scale, person.face.pose
     stops = [argb((255, 248, 236), 0.06 * strength), argb((20, 14, 16), 0.02), argb((14, 10, 14), 0.36 * strength)]
-    start, end = (pose.x + 1.6 * side * scale, pose.y - 1.2 * scale), (pose.x - 1.7 * side * scale, pose.y + 1.4 * scale)
+    start, end = (
+        (pose.x + 1.6 * side * scale, pose.y - 1.2 * scale),
+        (pose.x - 1.7 * side * scale, pose.y + 1.4 * scale),
+    )
     canvas.drawRect(ALL, on_top(linear_shader(start, end, stops, [0.0, 0.4, 1.0])))
 
 
@@ -41,7 +44,7 @@ def draw_body(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
     def draw() -> None:
         _replayed(canvas, lambda scene: bust.draw_bust(scene, body.shaped, body.body, colours.drawn))
         folds, ridges = skia.Path(), skia.Path()
-        for i in range(9):
+        for i in range(9 if person.face.clothes.outfit not in bust.BARE else 0):
             a, b, c = person.grain[i + 4], person.grain[i + 40], person.grain[i + 90]
             x, y = 1.3 * a, chin + 0.75 + 0.2 * b
             curve = spline([view(x, y, 0.0), view(x + 0.12 * c, y + 0.25, 0.0), view(x + 0.25 * a, y + 0.6, 0.0)])
@@ -53,14 +56,24 @@ def draw_body(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
         # The neck is round: both of its sides turn away from the light, and the chin is above it.
         for s in (-1, 1):
             x, y = view(0.52 * s, chin + 0.1, 0.0)
-            shade = [argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.55 if s != side else 0.22), argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.0)]
+            shade = [
+                argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.42 if s != side else 0.12),
+                argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.0),
+            ]
             canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.42 * scale, shade)))
-        x, y = view(-0.12 * side, chin + 0.04, 0.3)
+        x, y = view(-0.12 * side, chin + 0.0, 0.3)
         dark = times(colours.drawn.skin.base, (104, 66, 58))
-        canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, [argb(dark, 0.7), argb(dark, 0.36), argb(dark, 0.0)], [0.0, 0.5, 1.0])))
-        _lit(canvas, person, body, 0.8)
+        canvas.drawRect(
+            ALL,
+            on_top(
+                radial_shader(
+                    (x, y), 0.62 * scale, [argb(dark, 0.7), argb(dark, 0.3), argb(dark, 0.0)], [0.0, 0.5, 1.0]
+                )
+            ),
+        )
+        _lit(canvas, person, body, 0.6)
 
-    layered(canvas, draw, 0.0024)
+    layered(canvas, draw, view(0.0, 0.3, 0.0)[1])
 
     if accessories.choker_drawn(person.face) or accessories.necklace_drawn(person.face):
         _replayed(canvas, lambda scene: accessories.draw_neck_jewelry(scene, body.shaped, body.body, colours.drawn))
@@ -75,17 +88,23 @@ def draw_ears(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
             points = ear_outline(body.shaped, body.body, side)
             lit = side == person.face.style.light
             edge = closed_path(spline(points))
-            canvas.drawPath(edge, soft(times(colours.drawn.skin.base, (244, 206, 196) if lit else (178, 136, 126)), 1.0, 0.006 * scale))
+            canvas.drawPath(
+                edge,
+                soft(times(colours.drawn.skin.base, (244, 206, 196) if lit else (178, 136, 126)), 1.0, 0.006 * scale),
+            )
             cx, cy = sum(p[0] for p in points) / 6, sum(p[1] for p in points) / 6
             inner = spline([(cx + 0.55 * (x - cx), cy + 0.6 * (y - cy)) for x, y in points[:5]])
             path = skia.Path()
             trace(path, inner)
             canvas.drawPath(path, stroke(times(colours.skin, (128, 84, 76)), 0.6, 0.035 * scale, 0.014 * scale))
 
+    def hang(scene: Scene) -> None:
+        for side in (-1, 1):
+            accessories.draw_earring(scene, body.shaped, body.body, colours.drawn, side)
+
     layered(canvas, draw)
     if person.face.extras.earrings:
-        for side in (-1, 1):
-            _replayed(canvas, lambda scene, s=side: accessories.draw_earring(scene, body.shaped, body.body, colours.drawn, s))  # type: ignore[misc]
+        _replayed(canvas, hang)
 
 
 def draw_headband(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
@@ -98,8 +117,19 @@ def draw_headband(canvas: skia.Canvas, person: Person, body: Human, colours: Nat
         _replayed(canvas, lambda scene: headwear.draw_animal_ears(scene, body.shaped, body.body, colours.drawn))
         _lit(canvas, person, body, 1.0)
 
-    layered(canvas, draw, 0.004)
-    arc = spline([view(1.02 * x * v, y * v, z) for x, y, z in ((-1.0, -0.35, 0.0), (-0.76, -0.98, 0.1), (0.0, -1.3, 0.15), (0.76, -0.98, 0.1), (1.0, -0.35, 0.0))])
+    layered(canvas, draw)
+    arc = spline(
+        [
+            view(1.02 * x * v, y * v, z)
+            for x, y, z in (
+                (-1.0, -0.35, 0.0),
+                (-0.76, -0.98, 0.1),
+                (0.0, -1.3, 0.15),
+                (0.76, -0.98, 0.1),
+                (1.0, -0.35, 0.0),
+            )
+        ]
+    )
     path = skia.Path()
     trace(path, arc)
     canvas.drawPath(path, stroke((24, 20, 22), 0.9, 0.05 * scale, 0.004 * scale))
@@ -126,9 +156,9 @@ def draw_ornaments(canvas: skia.Canvas, person: Person, body: Human, colours: Na
 
     extras = person.face.extras
     if body.hair.ties or extras.clip or extras.flower or extras.bow or extras.ribbon or extras.hairband:
-        layered(canvas, draw_small, 0.002)
+        layered(canvas, draw_small)
     if extras.hat != "none":
-        layered(canvas, draw_hat, 0.0025)
+        layered(canvas, draw_hat)
 
 
 def draw_glasses(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
@@ -151,10 +181,29 @@ def draw_glasses(canvas: skia.Canvas, person: Person, body: Human, colours: Natu
             ring = [place(x0 + 0.92 * rx * cos(a), y0 + 1.05 * ry * sin(a)) for a in (k * pi / 4 for k in range(8))]
             edge = spline(ring, closed=True)
         else:
-            corners = ((-0.9, -0.85), (0.0, -0.98), (1.0, -0.9), (1.03, 0.0), (0.75, 0.92), (0.0, 1.0), (-0.7, 0.92), (-0.98, 0.0))
+            corners = (
+                (-0.9, -0.85),
+                (0.0, -0.98),
+                (1.0, -0.9),
+                (1.03, 0.0),
+                (0.75, 0.92),
+                (0.0, 1.0),
+                (-0.7, 0.92),
+                (-0.98, 0.0),
+            )
             edge = spline([place(x0 + d * u * rx, y0 + v * ry) for u, v in corners], closed=True, tension=0.15)
         trace(lenses, edge)
-        trace(rims, spline([place(x0 + d * u * rx, y0 + v * ry) for u, v in ((-0.98, 0.0), (-0.7, 0.92), (0.0, 1.0), (0.75, 0.92), (1.03, 0.0))]) if extras.glasses == "half" else edge)
+        trace(
+            rims,
+            spline(
+                [
+                    place(x0 + d * u * rx, y0 + v * ry)
+                    for u, v in ((-0.98, 0.0), (-0.7, 0.92), (0.0, 1.0), (0.75, 0.92), (1.03, 0.0))
+                ]
+            )
+            if extras.glasses == "half"
+            else edge,
+        )
         trace(rims, straight(place(x0 + d * rx, y0 - 0.5 * ry), head.view(d * 1.02 * s.cheek, y0 - 0.06, 0.1)))
     inner = s.gap - rx
     trace(rims, spline([place(-inner, y0 - 0.3 * ry), place(0.0, y0 - 0.5 * ry), place(inner, y0 - 0.3 * ry)]))
@@ -168,5 +217,3 @@ def draw_glasses(canvas: skia.Canvas, person: Person, body: Human, colours: Natu
     light = skia.Path(rims)
     light.offset(0.0, -0.006 * scale)
     canvas.drawPath(light, stroke((255, 255, 255), 0.22, 0.008 * scale, 0.003 * scale))
-
-
