@@ -7,9 +7,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+import skia
+
 from anime_gen.data.painter import anatomy as drawn_anatomy
 from anime_gen.data.painter.anatomy import MOUTH_SHAPE, Anatomy
 from anime_gen.data.painter.curves import Curve, Point, spline
+from anime_gen.data.painter.hair import over_face
 from anime_gen.data.painter.hair_shape import HairShape, hair_shape
 from anime_gen.data.painter.natural.person import Person
 from anime_gen.data.painter.natural.surface import Surface, surface
@@ -58,6 +61,7 @@ class Human(NamedTuple):
     shaped: Face  # the face with human proportions, for what the painter's own parts draw
     body: Anatomy  # likewise
     hair: HairShape
+    over_face: skia.Path  # what of the hair lies over the face; not to be changed
 
 
 @lru_cache(maxsize=8)
@@ -70,6 +74,7 @@ def human(person: Person) -> Human:
         view=HumanView(person.face.pose, wide=_HAIR_WIDE, drop=0.06),
         body=HumanView(person.face.pose, 0.35, wide=_BODY_WIDE),
     )
+    shape = hair_shape(shaped, body)
     return Human(
         head,
         (_eye(person, head, -1), _eye(person, head, 1)),
@@ -80,7 +85,8 @@ def human(person: Person) -> Human:
         head.at(0.0, s.chin - 0.015),
         shaped,
         body,
-        hair_shape(shaped, body),
+        shape,
+        over_face(shape),
     )
 
 

@@ -13,13 +13,14 @@ from anime_gen.data.painter.natural.surface import COLUMNS, ROWS, Surface, latti
 from anime_gen.data.painter.palette import Colour
 from anime_gen.data.painter.scene import argb
 
+_SHARP = 0.0014  # less blur than this is lost in the pixels
 ALL = skia.Rect(-0.2, -0.2, 1.2, 1.2)
 
 
 def soft(colour: Colour, alpha: float, blur: float) -> skia.Paint:
     """Paint whose edges fade over about twice `blur`, a fraction of the picture."""
     paint = skia.Paint(Color=argb(colour, alpha), AntiAlias=True)
-    if blur > 0:
+    if blur > _SHARP:
         paint.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, blur, True))
     return paint
 
@@ -33,14 +34,21 @@ def stroke(colour: Colour, alpha: float, width: float, blur: float = 0.0) -> ski
     return paint
 
 
-def on_top(shader: skia.Shader, mode: skia.BlendMode = skia.BlendMode.kSrcATop) -> skia.Paint:
+def on_top(shader: skia.Shader) -> skia.Paint:
     """Paint that stays within what its layer already shows."""
-    return skia.Paint(Shader=shader, BlendMode=mode)
+    return skia.Paint(Shader=shader, BlendMode=skia.BlendMode.kSrcATop)
 
 
 def radial_shader(centre: Point, radius: float, colours: list[int], stops: list[float] | None = None) -> skia.Shader:
     """A round gradient of packed colours."""
     return skia.GradientShader.MakeRadial(skia.Point(*centre), radius, colours, stops)
+
+
+def glow(
+    canvas: skia.Canvas, centre: Point, radius: float, colours: list[int], stops: list[float] | None = None
+) -> None:
+    """A round gradient on what a layer already shows; its last colour must be transparent."""
+    canvas.drawCircle(*centre, radius, on_top(radial_shader(centre, radius, colours, stops)))
 
 
 def linear_shader(start: Point, end: Point, colours: list[int], stops: list[float] | None = None) -> skia.Shader:

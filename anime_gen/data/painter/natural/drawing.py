@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 import skia
 
-from anime_gen.data.painter import hair as drawn_hair
 from anime_gen.data.painter.natural import beard, features, film, hair, setting, wear
 from anime_gen.data.painter.natural.anatomy import human
 from anime_gen.data.painter.natural.canvas import draw_surface, outline
@@ -34,7 +33,7 @@ def compose(canvas: skia.Canvas, person: Person) -> None:
     features.draw_lines(canvas, person, body, colours)
     features.draw_eyes(canvas, person, body, colours)
     features.draw_brows(canvas, person, body, colours)
-    hair.draw_shadow(canvas, person, body, drawn_hair.over_face(body.hair), colours)
+    hair.draw_shadow(canvas, person, body)
     canvas.restore()
     beard.draw_beard(canvas, person, body, colours)
     hair.draw_front(canvas, person, body, colours)

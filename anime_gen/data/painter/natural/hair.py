@@ -10,7 +10,7 @@ from anime_gen.data.painter.curves import Curve, closed_path, reverse, spline, t
 from anime_gen.data.painter.curves import at as on_curve
 from anime_gen.data.painter.locks import Lock
 from anime_gen.data.painter.natural.anatomy import Human
-from anime_gen.data.painter.natural.canvas import ALL, layered, linear_shader, on_top, radial_shader, soft, stroke
+from anime_gen.data.painter.natural.canvas import ALL, glow, layered, linear_shader, on_top, soft, stroke
 from anime_gen.data.painter.natural.person import Person
 from anime_gen.data.painter.natural.tones import Natural
 from anime_gen.data.painter.palette import Colour, mix, shift, times
@@ -146,10 +146,10 @@ def draw_hanging(canvas: skia.Canvas, person: Person, body: Human, colours: Natu
     layered(canvas, draw)
 
 
-def draw_shadow(canvas: skia.Canvas, person: Person, body: Human, over_face: skia.Path, colours: Natural) -> None:
+def draw_shadow(canvas: skia.Canvas, person: Person, body: Human) -> None:
     """What the hair keeps from the face's light; the canvas is clipped to the face."""
     scale = body.head.view.scale
-    shadow = skia.Path(over_face)
+    shadow = skia.Path(body.over_face)
     shadow.offset(-0.05 * person.face.style.light * scale, 0.05 * scale)
     paint = soft((150, 112, 104), 1.0, 0.04 * scale)
     paint.setBlendMode(skia.BlendMode.kMultiply)
@@ -167,9 +167,9 @@ def draw_front(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
         sides.locks(shape.sides, width)
         sides.paint(canvas, times(colours.hair, (222, 218, 216)), width)
         crown = Strands(person)
-        outer, inner = _crown(shape.cap)
-        crown.fill(outer, inner)
-        crown.between(outer, inner, 30)
+        outline, hairline = shape.cap
+        crown.ground = closed_path(outline, hairline)
+        crown.between(_over(outline), _over(reverse(hairline)), 26)
         crown.paint(canvas, colours.hair, width)
         bangs = Strands(person)
         for lock in shape.bangs:
@@ -189,22 +189,24 @@ def draw_front(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
             for side in (-1, 1):
                 x, y = view(0.98 * side, -0.05, 0.3)
                 grey = [argb(_GREY, 0.75 * min(1.0, 2 * (person.wear - 0.4))), argb(_GREY, 0.0)]
-                canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.55 * scale, grey)))
+                glow(canvas, (x, y), 0.55 * scale, grey)
         _shaded(canvas, person, body, colours.hair, 0.85)
 
     layered(canvas, draw)
 
 
-def _crown(cap: tuple[Curve, Curve]) -> tuple[Curve, Curve]:
-    """The cap's outline and hairline with as many knots, both from the picture's left to its right."""
-    outer, inner = cap[0], reverse(cap[1])
+_KNOTS = 5  # of a strand over the crown
+
+
+def _over(curve: Curve) -> Curve:
+    """A long curve with few knots, for many strands."""
+    segments = len(curve) // 6
     knots = []
-    segments = len(inner) // 6
-    for i in range(len(outer) // 6 + 1):
-        place = i * segments / (len(outer) // 6)
+    for i in range(_KNOTS):
+        place = i * segments / (_KNOTS - 1)
         segment = min(segments - 1, int(place))
-        knots.append(on_curve(inner, segment, place - segment))
-    return outer, spline(knots)
+        knots.append(on_curve(curve, segment, place - segment))
+    return spline(knots)
 
 
 def _sheen(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
@@ -218,5 +220,5 @@ def _sheen(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -
     paint.setBlendMode(skia.BlendMode.kSrcATop)
     canvas.drawPath(path, paint)
     x, y = view(0.42 * side, -1.02, 0.6)
-    glow = [argb(gloss, 0.24), argb(gloss, 0.0)]
-    canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.62 * scale, glow)))
+    shine = [argb(gloss, 0.24), argb(gloss, 0.0)]
+    glow(canvas, (x, y), 0.62 * scale, shine)

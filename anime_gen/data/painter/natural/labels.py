@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from anime_gen.data.painter import accessories, bust
 from anime_gen.data.painter.curves import Point
-from anime_gen.data.painter.hair import over_face
 from anime_gen.data.painter.natural.anatomy import Human, human
 from anime_gen.data.painter.natural.canvas import outline
 from anime_gen.data.painter.natural.person import AGES, BEARDS, SKINS, Person
@@ -68,8 +67,7 @@ def _landmarks(body: Human) -> tuple[list[Point], list[bool]]:
         outer, inner = (eye.upper[-2], eye.upper[-1]), (eye.upper[0], eye.upper[1])
         points += [outer, inner, eye.top, eye.bottom, eye.iris]
     points += [body.nose, *body.mouth.points, body.sides[1], body.sides[0], body.chin]
-    hidden = over_face(body.hair)
-    visible = [0 <= x <= 1 and 0 <= y <= 1 and not hidden.contains(x, y) for x, y in points]
+    visible = [0 <= x <= 1 and 0 <= y <= 1 and not body.over_face.contains(x, y) for x, y in points]
     for number, eye in enumerate(reversed(body.eyes)):
         visible[6 + 5 * number + 4] &= eye.open
     return points, visible
@@ -78,9 +76,6 @@ def _landmarks(body: Human) -> tuple[list[Point], list[bool]]:
 def _tags(person: Person, body: Human) -> set[str]:
     face = person.face
     hair, mood, extras = face.hair, face.expression, face.extras
-    hidden, bare = over_face(body.hair), outline(body.head)
-    spots = [spot for side in (-1, 1) for spot in accessories.earring_inside(body.shaped, body.body, side)]
-    free = sum(not hidden.contains(*spot) and not bare.contains(*spot) for spot in spots)
     hatless = extras.hat == "none"
     facts = {
         "glasses": extras.glasses != "none",
@@ -93,7 +88,7 @@ def _tags(person: Person, body: Human) -> set[str]:
         "open mouth": mood.mouth in (":d", "open", "tongue out"),
         "blush": mood.blush > 0,
         "tears": mood.tears,
-        "earrings": extras.earrings and 4 * free >= len(spots),
+        "earrings": extras.earrings and _earrings_shown(body),
         "choker": accessories.choker_drawn(face),
         "hair bow": extras.bow and hatless,
         "hair flower": extras.flower,
@@ -110,6 +105,14 @@ def _tags(person: Person, body: Human) -> set[str]:
         "bare shoulders": face.clothes.outfit in bust.BARE,
     }
     return {tag for tag, present in facts.items() if present}
+
+
+def _earrings_shown(body: Human) -> bool:
+    """As much as half of one of the two is free of hair and face."""
+    spots = [spot for side in (-1, 1) for spot in accessories.earring_inside(body.shaped, body.body, side)]
+    bare = outline(body.head)
+    free = sum(not body.over_face.contains(*spot) and not bare.contains(*spot) for spot in spots)
+    return 4 * free >= len(spots)
 
 
 def _caption(person: Person, true: set[str]) -> str:

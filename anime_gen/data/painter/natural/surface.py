@@ -35,7 +35,8 @@ class Surface(NamedTuple):
     view: HumanView
     points_VU3: Floats  # head space: x to the picture's right, y down, z to the viewer
     relief_VU: Floats  # how far features stand out from the bare skull
-    half_V: Floats  # half width of each row
+    half_V: list[float]  # half width of each row
+    depth_VU: list[list[float]]  # z again, as plain floats: single places are asked for often
     top: float  # y of the first row
     bottom: float
 
@@ -43,12 +44,13 @@ class Surface(NamedTuple):
         """z of the surface in front of (x, y), by bilinear interpolation; outside, of the nearest edge."""
         row = min(max((y - self.top) / (self.bottom - self.top), 0.0), 1.0) * (ROWS - 1)
         r = min(int(row), ROWS - 2)
-        half = float(self.half_V[r]) + (row - r) * float(self.half_V[r + 1] - self.half_V[r])
+        half = self.half_V[r] + (row - r) * (self.half_V[r + 1] - self.half_V[r])
         column = (asin(min(max(x / half, -1.0), 1.0)) / _REACH + 1.0) * 0.5 * (COLUMNS - 1)
         c = min(int(column), COLUMNS - 2)
-        (a, b), (d, e) = self.points_VU3[r : r + 2, c : c + 2, 2].tolist()
+        above, below = self.depth_VU[r], self.depth_VU[r + 1]
         down, right = row - r, column - c
-        return float((a * (1 - right) + b * right) * (1 - down) + (d * (1 - right) + e * right) * down)
+        first, second = above[c] + right * (above[c + 1] - above[c]), below[c] + right * (below[c + 1] - below[c])
+        return first + down * (second - first)
 
     def at(self, x: float, y: float, lift: float = 0.0) -> Point:
         """The picture's place of the surface in front of (x, y), `lift` nearer to the viewer."""
@@ -99,7 +101,7 @@ def surface(person: Person) -> Surface:
     relief = _relief(person, s, x_VU, y_VU) * _FRONT
     z_VU = pivot[:, None] + (front - pivot)[:, None] * np.sign(_COS) * np.abs(_COS) ** np.float32(0.86) + relief
     points = np.stack([x_VU, y_VU, z_VU], -1).astype(np.float32)
-    return Surface(s, HumanView(person.face.pose), points, relief, half, top, bottom)
+    return Surface(s, HumanView(person.face.pose), points, relief, half.tolist(), z_VU.tolist(), top, bottom)
 
 
 def _profile(person: Person, s: Proportions, y: Floats) -> tuple[Floats, Floats, Floats]:
@@ -134,7 +136,9 @@ def _profile(person: Person, s: Proportions, y: Floats) -> tuple[Floats, Floats,
 def _relief(person: Person, s: Proportions, x: Floats, y: Floats) -> Floats:
     """What stands out from the skull, and what lies deep."""
     beside, wear, child = np.abs(x), person.wear, person.childhood
-    out = -(0.085 if person.male else 0.068) * (1 - 0.4 * child) * bump(beside, y, s.gap - 0.02, s.eye - 0.01, 0.17, 0.1)
+    out = (
+        -(0.085 if person.male else 0.068) * (1 - 0.4 * child) * bump(beside, y, s.gap - 0.02, s.eye - 0.01, 0.17, 0.1)
+    )
     out += 0.055 * bump(beside, y, s.gap, s.eye + 0.005, 0.115, 0.085)
     out += (0.045 if person.male else 0.012) * (1 - child) * bump(beside, y, s.gap - 0.06, s.brow + 0.02, 0.2, 0.055)
     out += 0.05 * bump(beside, y, 0.62 * s.cheek, s.eye + 0.27, 0.16, 0.13)

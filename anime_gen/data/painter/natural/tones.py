@@ -69,7 +69,10 @@ def natural(person: Person) -> Natural:
     brow = mix(mix(hair, (64, 48, 40), 0.55 if name in _HAIR else 0.75), (150, 146, 142), 1.2 * silver)
     beard = mix(mix(hair, (58, 44, 36), 0.4 if name in _HAIR else 0.85), (176, 172, 168), min(0.9, 2.2 * silver))
     # Brows and beards grow darker in darker people, whatever the dye on the head.
-    brow, beard = mix(brow, (34, 25, 22), 0.6 * person.tone), mix(beard, (38, 28, 24), 0.75 * person.tone * (1 - silver))
+    brow, beard = (
+        mix(brow, (34, 25, 22), 0.6 * person.tone),
+        mix(beard, (38, 28, 24), 0.75 * person.tone * (1 - silver)),
+    )
     iris = _EYE.get(face.eyes.colour) or mix(EYE[face.eyes.colour], (96, 84, 80), 0.35)
     lips = mix(times(skin, (226, 138, 132)), (128, 52, 56), 0.16 if person.male else 0.3)
     if face.expression.lips:

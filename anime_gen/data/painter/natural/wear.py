@@ -11,7 +11,7 @@ from anime_gen.data.painter import accessories, bust, headwear
 from anime_gen.data.painter.curves import closed_path, spline, straight, trace
 from anime_gen.data.painter.head import ear_outline
 from anime_gen.data.painter.natural.anatomy import Human
-from anime_gen.data.painter.natural.canvas import ALL, layered, linear_shader, on_top, radial_shader, soft, stroke
+from anime_gen.data.painter.natural.canvas import ALL, glow, layered, linear_shader, on_top, soft, stroke
 from anime_gen.data.painter.natural.person import Person
 from anime_gen.data.painter.natural.tones import Natural
 from anime_gen.data.painter.palette import Colour, mix, times
@@ -60,17 +60,11 @@ def draw_body(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
                 argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.42 if s != side else 0.12),
                 argb(times(colours.drawn.skin.base, (116, 78, 70)), 0.0),
             ]
-            canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.42 * scale, shade)))
+            glow(canvas, (x, y), 0.42 * scale, shade)
         x, y = view(-0.12 * side, chin + 0.0, 0.3)
         dark = times(colours.drawn.skin.base, (104, 66, 58))
-        canvas.drawRect(
-            ALL,
-            on_top(
-                radial_shader(
-                    (x, y), 0.62 * scale, [argb(dark, 0.7), argb(dark, 0.3), argb(dark, 0.0)], [0.0, 0.5, 1.0]
-                )
-            ),
-        )
+        under = [argb(dark, 0.7), argb(dark, 0.3), argb(dark, 0.0)]
+        glow(canvas, (x, y), 0.62 * scale, under, [0.0, 0.5, 1.0])
         _lit(canvas, person, body, 0.6)
 
     layered(canvas, draw, view(0.0, 0.3, 0.0)[1])
@@ -150,8 +144,8 @@ def draw_ornaments(canvas: skia.Canvas, person: Person, body: Human, colours: Na
     def draw_hat() -> None:
         _replayed(canvas, lambda scene: headwear.draw_hat(scene, body.shaped, body.body, colours.drawn))
         x, y = body.body.view(0.45 * person.face.style.light, -1.45, 0.4)
-        glow = [argb((255, 250, 240), 0.16), argb((255, 250, 240), 0.0)]
-        canvas.drawRect(ALL, on_top(radial_shader((x, y), 0.7 * scale, glow)))
+        shine = [argb((255, 250, 240), 0.16), argb((255, 250, 240), 0.0)]
+        glow(canvas, (x, y), 0.7 * scale, shine)
         _lit(canvas, person, body, 1.1)
 
     extras = person.face.extras
