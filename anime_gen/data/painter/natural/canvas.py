@@ -64,8 +64,8 @@ def layered(canvas: skia.Canvas, draw: Callable[[], None], top: float = -0.2) ->
 
 
 # The mesh that is drawn takes some rows and columns of a surface, most where the nose is.
-_ROW = sorted({*range(0, 32, 5), *range(32, ROWS, 3), ROWS - 1})
-_COLUMN = sorted({*range(0, 24, 4), *range(24, 44, 2), *range(44, COLUMNS, 4), COLUMNS - 1})
+_ROW = sorted({*range(0, 29, 5), *range(29, ROWS, 3), ROWS - 1})
+_COLUMN = sorted({*range(0, 22, 4), *range(22, 40, 2), *range(40, COLUMNS, 4), COLUMNS - 1})
 _TRIANGLES = lattice(len(_ROW), len(_COLUMN))
 _PLACES = [skia.Point(c + 0.5, r + 0.5) for r in _ROW for c in _COLUMN]
 

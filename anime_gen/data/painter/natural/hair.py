@@ -46,7 +46,7 @@ class Strands:
     def lock(self, lock: Lock, width: float) -> None:
         """Ground and strands of a lock; `width` is that of a strand."""
         self.fill(lock.left, lock.right)
-        self.between(lock.left, lock.right, max(3, min(9, int(1.4 * lock.half / width))))
+        self.between(lock.left, lock.right, max(3, min(7, int(1.4 * lock.half / width))))
 
     def locks(self, locks: Iterable[Lock], width: float) -> None:
         """Several locks."""
@@ -99,7 +99,7 @@ def draw_back(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
                     (x - sway, top + 0.8 * tall), (x + sway, low)])
             for x in (bounds.left(), bounds.right())
         ]  # fmt: skip
-        inner.between(edges[0], edges[1], 56)
+        inner.between(edges[0], edges[1], 40)
         inner.paint(canvas, times(colours.hair, (176, 170, 168)), width)
         canvas.restore()
         strands.paint(canvas, colours.hair, width)

@@ -20,7 +20,7 @@ from anime_gen.data.painter.natural.view import HumanView
 
 Floats = npt.NDArray[np.float32]
 
-ROWS, COLUMNS = 84, 68
+ROWS, COLUMNS = 76, 62
 _REACH = 1.85  # how far around the columns go, in radians from the nose
 _TEMPLE = -0.3  # above it the skull is half an ellipsoid
 _COLUMN = np.linspace(-_REACH, _REACH, COLUMNS, dtype=np.float32)

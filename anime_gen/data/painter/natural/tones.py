@@ -18,7 +18,7 @@ MONK: tuple[Colour, ...] = (
     (160, 126, 86), (130, 92, 67), (96, 65, 52), (58, 49, 42), (41, 36, 32),
 )  # fmt: skip
 # Swatches are flat and yellowish; a face under daylight is a little redder, and its darkest parts are not its colour.
-_BLOOD: Colour = (255, 224, 212)
+_BLOOD: Colour = (255, 221, 219)
 
 # Natural hair is darker than drawn hair; dyed hair keeps its hue.
 _HAIR: dict[str, Colour] = {
@@ -89,7 +89,7 @@ def _materials(person: Person, skin: Colour, hair: Colour) -> Palette:
 
     drawn = palette(person.face)
     # Half of the light that falls on the face falls on the body.
-    gain = (0.86 * exposure(person)) ** (1 / 2.2)
+    gain = (0.98 * exposure(person)) ** (1 / 2.2)
     bare: Colour = (min(246.0, skin[0] * gain), min(240.0, skin[1] * gain), min(236.0, skin[2] * gain))
     pelt = Tones(hair, times(hair, (170, 164, 164)), mix(hair, (255, 255, 255), 0.25), times(hair, (130, 124, 124)))
     return drawn._replace(
