@@ -41,7 +41,7 @@ class Translation(L.Callback):
         rows: of the grid.
     """
 
-    def __init__(self, slices: tuple[str, ...] = ("skin", "age", "gender", "beard", "glasses"), rows: int = 8) -> None:
+    def __init__(self, slices: tuple[str, ...] = ("skin", "age", "gender"), rows: int = 8) -> None:
         self.slices = slices
         self.rows = rows
         self._split: Split | None = None

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from anime_gen.cli.describe import Single, example
 from anime_gen.cli.train import suite
-from anime_gen.contract import Condition, GenerativeModule
+from anime_gen.contract import Condition, GenerativeModule, Translator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 YAMLS = sorted((ROOT / "experiments" / "family").glob("*.yaml"))
@@ -63,7 +63,8 @@ def test_a_picture_depends_only_on_its_seed_and_condition(family):
     one = module.sample(condition.rows(slice(4, 5)), [15])
     torch.testing.assert_close(one, together[4:5], rtol=0, atol=0)
     other = module.sample(condition, [seed + 100 for seed in seeds])
-    assert not torch.allclose(other, together)
+    # A translation may be a function of its photo alone.
+    assert isinstance(module, Translator) or not torch.allclose(other, together)
 
 
 def test_what_it_is_told_matters(family):
@@ -97,6 +98,8 @@ def test_a_step_trains_counts_and_reports(family):
         def on_train_batch_end(self, trainer, pl_module, result, batch, batch_idx):
             outputs.update(result)
 
+    if isinstance(module, Translator) and getattr(module, "landmarks", None):
+        pytest.skip("its finders learn from the data first, and here is none: see tests/cli/test_translation.py")
     batch = batch_for(family, 4)
     before = {name: value.clone() for name, value in module.named_parameters()}
     shown = module.images_shown

@@ -21,7 +21,12 @@ def curve(family: str) -> dict[str, list[float]]:
     yamls = ["-c", f"{ROOT}/experiments/shared.yaml", "-c", f"{ROOT}/experiments/family/{family}.yaml"]
     small = ["--data.source=anime_gen.data.PaintedFaces", "--data.source.faces=200", "--data.batch_size=8",
              "--data.epoch_images=64", "--data.image_size=16"]  # fmt: skip
-    if "families.diffusion" in (ROOT / f"experiments/family/{family}.yaml").read_text():
+    yaml = (ROOT / f"experiments/family/{family}.yaml").read_text()
+    if "other_domain" in yaml:
+        small += ["--data.other_domain.people=60", "--data.image_size=32"]
+    if "finder_images" in yaml:
+        small.append("--model.landmarks.finder_images=64")
+    if "families.diffusion" in yaml:
         small.append("--model.warmup_images=0")  # or six steps change nothing
     cli = suite([*yamls, *small], run=False)
     found: dict[str, list[float]] = {}

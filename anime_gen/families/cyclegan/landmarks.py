@@ -38,13 +38,14 @@ def five_points(landmarks_BK2: Tensor) -> Tensor:
 
 
 def heat_maps(points_BK2: Tensor, size: int) -> Tensor:
-    """A Gaussian of height 1 around each point, (B, K, size, size): deviation 1.5 pixels at 64 px, in proportion.
+    """A Gaussian of height 1 around each point, (B, K, size, size): its deviation is 1.5 pixels of 64, in proportion.
 
-    A point that is not given (NaN) has an empty map.
+    It is at least 0.75 pixels, or a point between pixels would have no map. A point that is not given (NaN) has an
+    empty one.
     """
     places = (torch.arange(size, device=points_BK2.device) + 0.5) / size
     away_BKS, away_BKT = (places - points_BK2[..., axis, None] for axis in (0, 1))
-    width = 2 * (1.5 / 64) ** 2
+    width = 2 * max(1.5 / 64, 0.75 / size) ** 2
     map_BKHW = torch.exp(-(away_BKT[..., :, None] ** 2 + away_BKS[..., None, :] ** 2) / width)
     return map_BKHW.nan_to_num(0.0)
 

@@ -27,11 +27,10 @@ def landmark_loss(seen_BK2: Tensor, wanted_BK2: Tensor) -> Tensor:
     return distance_BK.mean()
 
 
-def linear_decay(images_shown: int, images_planned: int, constant: float) -> float:
+def linear_decay(done: float, constant: float) -> float:
     """Factor of the learning rate: 1 for the share `constant` of a run, then down a line to 0 at its end.
 
-    Zhu et al. 2017, section 4: 100 epochs and 100 epochs. A function of images shown, so that a resumed run goes on
-    where it was.
+    Zhu et al. 2017, section 4: 100 epochs and 100 epochs. A function of the share of images that are done, so that a
+    resumed run goes on where it was.
     """
-    beyond = images_shown / max(images_planned, 1) - constant
-    return 1.0 if beyond <= 0 else max(0.0, 1 - beyond / (1 - constant))
+    return 1.0 if done <= constant else max(0.0, (1 - done) / (1 - constant))

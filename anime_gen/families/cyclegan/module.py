@@ -184,8 +184,8 @@ class CycleGAN(Translator):
         assert isinstance(optimizers, list)
         photo_BCHW = batch.condition.source_BCHW
         assert photo_BCHW is not None
-        planned = self._planned(batch)
-        rate = self.lr * linear_decay(self.images_shown, planned, self.constant)
+        share = self._share_done(batch)
+        rate = self.lr * linear_decay(share, self.constant)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -194,16 +194,16 @@ class CycleGAN(Translator):
             self.remembered_2NCHW.copy_(
                 torch.cat([both, self.remembered_2NCHW], dim=1)[:, : self.remembered_2NCHW.shape[1]]
             )
-        scalars, shown = self._train_generators(optimizers[0], photo_BCHW, batch.image_BCHW, planned)
+        scalars, shown = self._train_generators(optimizers[0], photo_BCHW, batch.image_BCHW, share)
         return {**scalars, **self._train_discriminators(optimizers[1], shown), "lr": torch.tensor(rate)}
 
-    def _planned(self, batch: Batch) -> int:
-        """Pictures of the whole run."""
-        steps = self.trainer.estimated_stepping_batches
-        return int(steps * len(batch.image_BCHW) * self.trainer.world_size) if steps < float("inf") else 2**62
+    def _share_done(self, batch: Batch) -> float:
+        """The share of the run's pictures that had been shown before this batch; 0 in a run without an end."""
+        images = len(batch.image_BCHW) * self.trainer.world_size
+        return (self.images_shown - images) / (self.trainer.estimated_stepping_batches * images)
 
     def _train_generators(
-        self, optimizer: LightningOptimizer, photo_BCHW: Tensor, anime_BCHW: Tensor, planned: int
+        self, optimizer: LightningOptimizer, photo_BCHW: Tensor, anime_BCHW: Tensor, share: float
     ) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
         """Returns the scalars, and for each discriminator what of its domain is real and what was made."""
         photo_points, anime_points = self._points(photo_BCHW, anime_BCHW)
@@ -233,7 +233,7 @@ class CycleGAN(Translator):
             )
             shown["anime_with_landmarks"] = told_anime, self._with_maps(made_anime, photo_points)
             weights["anime_with_landmarks"] = self.landmarks.conditional
-            if self.images_shown > self.landmarks.fine_from * planned:
+            if share >= self.landmarks.fine_from:
                 real_parts, made_parts = parts(anime_BCHW, anime_points), parts(made_anime, photo_points)
                 for number, pair in enumerate(zip(real_parts, made_parts, strict=True)):
                     shown[f"anime_part_{number}"] = pair

@@ -32,10 +32,11 @@ class ImagePool:
         self.pictures = torch.cat([self.pictures, made_BCHW[:room].float()])
         if room >= len(made_BCHW):
             return made_BCHW
-        late_BCHW = made_BCHW[room:]
+        # The next pictures change places; of a batch larger than the pool the last ones go straight on.
+        late_BCHW = made_BCHW[room : room + self.size]
         # Distinct places: two pictures of one batch cannot change places with the same one.
         places = torch.randperm(self.size)[: len(late_BCHW)].to(late_BCHW.device)
         swaps = torch.rand(len(places)).to(late_BCHW.device) < 0.5
-        shown = torch.where(swaps[:, None, None, None], self.pictures[places].to(late_BCHW.dtype), late_BCHW)
+        shown_BCHW = torch.where(swaps[:, None, None, None], self.pictures[places].to(late_BCHW.dtype), late_BCHW)
         self.pictures[places[swaps]] = late_BCHW[swaps].float()
-        return torch.cat([made_BCHW[:room], shown, made_BCHW[room + len(places) :]])
+        return torch.cat([made_BCHW[:room], shown_BCHW, made_BCHW[room + self.size :]])
