@@ -1,9 +1,9 @@
 """Anime faces from the painter or from folders, served to every family in one form.
 
-Read in this order: source.py (what a source promises), painted.py, photos.py (its people photographed) and
-folder.py (the three there are), decode.py,
-manifest.py and labels.py (files to pixels and labels), relabelled.py (a source under other labels), pack.py (columns
-on disk), sampler.py (which picture when), pictures.py (a `Batch`), loader.py and datamodule.py (Lightning).
+Read in this order: source.py (what a source promises), painted.py, photos.py (the painted people photographed) and
+folder.py (the three there are), decode.py, manifest.py and labels.py (files to pixels and labels), relabelled.py (a
+source under other labels), pack.py (columns on disk), sampler.py (which picture when), pictures.py (a `Batch`),
+loader.py and datamodule.py (Lightning).
 """
 
 from anime_gen.data.datamodule import AnimeFaces

@@ -71,7 +71,7 @@ def to_head(pose: Pose, direction: tuple[float, float, float]) -> Floats:
 def shade(person: Person, head: Surface, colours: Natural) -> npt.NDArray[np.uint8]:
     """Colours of the surface (V, U, 3), as a picture keeps them."""
     pose, s = person.face.pose, head.sizes
-    x, y = head.points_VU3[..., 0], head.points_VU3[..., 1]
+    x, y = np.ascontiguousarray(head.points_VU3[..., 0]), head.points_VU3[:, :1, 1]
     normal = _normals(head.points_VU3)
     key = to_head(pose, light_direction(person))
     sky, eye = to_head(pose, (0.0, -1.0, 0.25)), to_head(pose, (0.0, 0.0, 1.0))

@@ -65,9 +65,9 @@ class Surface(NamedTuple):
 
 
 def bump(x: Floats, y: Floats, at_x: float, at_y: float, wide: float, high: float) -> Floats:
-    """A Gaussian hill of height 1."""
-    u, v = (x - np.float32(at_x)) / np.float32(wide), (y - np.float32(at_y)) / np.float32(high)
-    return np.exp(-0.5 * (u * u + v * v)).astype(np.float32)
+    """A Gaussian hill of height 1. Heights y may be a column (V, 1): then half of the work is small."""
+    u, v = (x - np.float32(at_x)) * np.float32(1 / wide), (y - np.float32(at_y)) * np.float32(1 / high)
+    return np.exp(np.float32(-0.5) * (u * u) - np.float32(0.5) * (v * v))
 
 
 def smooth(a: Floats, low: float, high: float) -> Floats:
@@ -97,10 +97,10 @@ def surface(person: Person) -> Surface:
     y = np.linspace(top, bottom, ROWS, dtype=np.float32)
     half, front, pivot = _profile(person, s, y)
     x_VU = half[:, None] * _SIN
-    y_VU = np.broadcast_to(y[:, None], x_VU.shape).astype(np.float32)
-    relief = _relief(person, s, x_VU, y_VU) * _FRONT
+    y_V1 = y[:, None]
+    relief = _relief(person, s, x_VU, y_V1) * _FRONT
     z_VU = pivot[:, None] + (front - pivot)[:, None] * np.sign(_COS) * np.abs(_COS) ** np.float32(0.86) + relief
-    points = np.stack([x_VU, y_VU, z_VU], -1).astype(np.float32)
+    points = np.stack([x_VU, np.broadcast_to(y_V1, x_VU.shape), z_VU], -1)
     return Surface(s, HumanView(person.face.pose), points, relief, half.tolist(), z_VU.tolist(), top, bottom)
 
 
