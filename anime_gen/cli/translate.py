@@ -1,0 +1,163 @@
+"""translate: photos through the run of a family that translates, each with a word on how far to trust it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from anime_gen.cli import check_device
+from anime_gen.cli.family import data_of
+from anime_gen.cli.train import OneLineParser, quiet
+from anime_gen.contract import Condition, Translator, UserError
+from anime_gen.data import AnimeFaces
+from anime_gen.data.decode import SUFFIXES, decode, read
+from anime_gen.data.portrait import USUAL, Square, find_face, framed, usual_frame
+from anime_gen.grid import tile
+from anime_gen.metrics.protocol import quantise
+from anime_gen.run import load
+
+# Held-out photos that say what is usual.
+USUALLY = 128
+
+
+class Usual(NamedTuple):
+    """What the run's own held-out photos are like."""
+
+    frame: Square
+    cycle_error: float  # levels of 255 that 99 of 100 of them stay below
+
+
+class Translated(NamedTuple):
+    """One photo and what became of it."""
+
+    photo: np.ndarray  # uint8 (H, W, 3): what the family was shown
+    picture: np.ndarray
+    face: Square | None
+    cycle_error: float
+
+    def doubts(self, usual: Usual) -> list[str]:
+        """Why not to trust it, in words; nothing where there is no reason."""
+        reasons = [] if self.face else ["no face found: the whole picture was translated"]
+        if self.cycle_error > usual.cycle_error:
+            reasons.append(
+                f"unlike the training photos: what comes back is {self.cycle_error:.0f} levels off, "
+                f"theirs at most {usual.cycle_error:.0f}"
+            )
+        return reasons
+
+
+def main(verb: str, arguments: list[str]) -> None:
+    """`anime-gen translate RUN PHOTO... --out DIR`."""
+    quiet()
+    parser = OneLineParser(prog="anime-gen translate", description="photos to anime faces, by a run that translates")
+    parser.add_argument("run", type=Path, help="run folder, such as runs/cyclegan/NAME, or a .ckpt file")
+    parser.add_argument("photos", type=Path, nargs="+", help="photos, or folders of them")
+    parser.add_argument("--out", type=Path, default=Path("translations"), help="folder for the pictures")
+    parser.add_argument("--checkpoint", default="last", help="best (by score) or last (default: last)")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise, where the run adds any")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args(arguments)
+    check_device(given.device)
+    files = photo_files(given.photos)
+    trained = load(given.run, given.checkpoint, given.device)
+    module = trained.module
+    if not isinstance(module, Translator):
+        raise UserError(
+            f"{given.run} is a run of {type(module).__name__}, which translates nothing: give one that does, such as "
+            "runs/cyclegan/NAME"
+        )
+    usual = usual_of(module, data_of(given.run if given.run.is_dir() else given.run.parent.parent))
+    given.out.mkdir(parents=True, exist_ok=True)
+    lines, shown = [], []
+    for file in tqdm(files, "translating", unit="photo", leave=False):
+        try:
+            done = translate(module, file, usual.frame, given.seed)
+        except UserError as reason:
+            print(f"{file}: {reason}")
+            lines.append([file, "", "", "", "unreadable", str(reason)])
+            continue
+        reasons = done.doubts(usual)
+        target = given.out / f"{file.stem}.png"
+        while target.exists() and any(target == line[1] for line in lines):
+            target = target.with_name(f"{target.stem}_.png")
+        Image.fromarray(done.picture).save(target)
+        shown += [done.photo, done.picture]
+        confidence = "low" if reasons else "usual"
+        face = "" if done.face is None else " ".join(str(round(part)) for part in done.face)
+        lines.append([file, target, face, f"{done.cycle_error:.1f}", confidence, "; ".join(reasons)])
+        print(f"{file} -> {target}" + (f"   LOW CONFIDENCE: {'; '.join(reasons)}" if reasons else ""))
+    with (given.out / "translations.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table)
+        writer.writerow(["file", "translation", "face_x_y_side", "cycle_error", "confidence", "why"])
+        writer.writerows(lines)
+    if shown:
+        sheet = tile(torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2), 8, headings=["photo", "anime"] * 4)
+        sheet.save(given.out / "sheet.png")
+    low = sum(line[4] == "low" for line in lines)
+    told = f"{len(shown) // 2} of {len(files)} translated, {low} with low confidence"
+    print(f"{told}: {given.out}/translations.csv, sheet.png")
+    if not shown:
+        raise UserError("none of the photos could be read")
+
+
+def photo_files(places: list[Path]) -> list[Path]:
+    """The pictures among files and folders, in name order.
+
+    Raises:
+        UserError: a place is not there, or there are none.
+    """
+    files: list[Path] = []
+    for place in places:
+        if not place.exists():
+            raise UserError(f"translate: {place} is not there")
+        inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+        files += inside if place.is_dir() else [place]
+    if not files:
+        raise UserError(f"translate: no pictures in {', '.join(map(str, places))} ({', '.join(sorted(SUFFIXES))})")
+    return files
+
+
+@torch.no_grad()
+def usual_of(module: Translator, data: AnimeFaces) -> Usual:
+    """How the held-out photos of a run frame their faces, and how well they come back."""
+    frames, errors = [], []
+    for batch in data.loader("validation", module.needs, USUALLY):
+        photo_BCHW = batch.condition.source_BCHW
+        assert photo_BCHW is not None
+        errors.append(cycle_errors(module, photo_BCHW.to(module.device), 0))
+        frames += list(quantise(photo_BCHW).permute(0, 2, 3, 1).numpy())
+    return Usual(usual_frame(frames), float(torch.cat(errors).quantile(0.99)))
+
+
+def cycle_errors(module: Translator, photo_BCHW: Tensor, seed: int) -> Tensor:
+    """Mean difference between photos and what comes back of their translations, (B,), in levels of 255."""
+    made_BCHW = module.sample(Condition(source_BCHW=photo_BCHW), [seed] * len(photo_BCHW))
+    again_BCHW = module.back(made_BCHW)
+    return (quantise(again_BCHW).double() - quantise(photo_BCHW).double()).abs().flatten(1).mean(1).cpu()
+
+
+@torch.no_grad()
+def translate(module: Translator, file: Path, frame: Square = USUAL, seed: int = 0) -> Translated:
+    """Finds the face, frames it as the run's photos are framed, and translates.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        picture = read(file)
+        face = find_face(picture)
+        size = module.image_size
+        photo = decode(file, size) if face is None else framed(picture, face, frame, size)
+    except Exception as reason:  # whichever way a file is broken
+        raise UserError(f"cannot be read ({' '.join(str(reason).split())})") from reason
+    photo_1CHW = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].to(module.device).float() / 127.5 - 1
+    made = quantise(module.sample(Condition(source_BCHW=photo_1CHW), [seed]))
+    error = float(cycle_errors(module, photo_1CHW, seed))
+    return Translated(photo, made[0].permute(1, 2, 0).cpu().numpy(), face, error)
