@@ -6,6 +6,8 @@ SHELL := /bin/bash
 MODEL ?= diffusion
 NAME ?= $(shell date +%Y%m%d-%H%M%S)
 DATA ?=
+A ?=
+B ?=
 ARGS ?=
 RESUME ?=
 RUNS ?=
@@ -23,6 +25,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  make experiment MODEL=dcgan DATA=path/to/pictures ARGS="--data.image_size=64 --trainer.devices=2"'
+	@echo '  make experiment MODEL=cyclegan A=path/to/photos B=path/to/anime'
 	@echo '  make experiment RESUME=runs/diffusion/NAME'
 
 env: $(ENV) ## make .venv: Python 3.12, every package pinned and hashed
@@ -44,7 +47,9 @@ else
 	@test -f experiments/family/$(MODEL).yaml || { echo "there is no MODEL=$(MODEL); there are:" \
 	  $(basename $(notdir $(wildcard experiments/family/*.yaml))) >&2; exit 2; }
 	@$(BIN)/anime-gen fit --config experiments/shared.yaml --config experiments/family/$(MODEL).yaml \
-	  --run runs/$(MODEL)/$(NAME) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') $(ARGS)
+	  --run runs/$(MODEL)/$(NAME) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') \
+	  $(if $(A),--data.other_domain=anime_gen.data.Folder --data.other_domain.path='$(A)') \
+	  $(if $(B),--data.source=anime_gen.data.Folder --data.source.path='$(B)') $(ARGS)
 endif
 
 smoke: $(ENV) ## every family a few seconds long: does everything run?

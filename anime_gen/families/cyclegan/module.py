@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from anime_gen.adversarial import AdversarialLoss
@@ -168,7 +169,7 @@ class CycleGAN(Translator):
             error = train(finder, stream(told, images, batch_size), images // batch_size, self.device, title)
             for tensor in finder.state_dict().values():
                 tensor.copy_(self.trainer.strategy.broadcast(tensor))
-            self.print(f"{title}: found with a mean error of {error:.3f} picture sides")
+            rank_zero_info(f"{title}: found with a mean error of {error:.3f} picture sides")
         self.finders_are_trained.fill_(True)
 
     # ----------------------------------------------------------------------------------------------------------------

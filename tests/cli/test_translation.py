@@ -1,0 +1,137 @@
+"""A run that translates, from training to a photo, as a user types it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from anime_gen.data import PaintedPhotos
+
+SMALL = {
+    "model": {
+        "init_args": {
+            "generators": {"init_args": {"width": 4, "blocks": 1}},
+            "discriminators": {"init_args": {"width": 4}},
+            "landmarks": {"init_args": {"finder_images": 128, "fine_from": 0.4}},
+        }
+    },
+    "data": {
+        "source": {"class_path": "anime_gen.data.PaintedFaces", "init_args": {"faces": 80}},
+        "other_domain": {"class_path": "anime_gen.data.PaintedPhotos", "init_args": {"people": 60}},
+        "batch_size": 8,
+        "epoch_images": 32,
+        "score_images": 9,
+    },
+    "trainer": {"max_epochs": 1, "precision": "32-true"},
+}
+YAMLS = ("-c", "experiments/shared.yaml", "-c", "experiments/family/cyclegan_landmarks.yaml")
+
+
+@pytest.fixture(scope="module")
+def trained(anime_gen: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("translation")
+    (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    done = anime_gen("fit", *YAMLS, "-c", folder / "small.yaml", "--run", folder / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / "run"
+
+
+def values(run: Path) -> dict[str, float | None]:
+    return {record["name"]: record["value"] for record in json.loads((run / "metrics.json").read_text())}
+
+
+def test_both_directions_are_scored_and_shown(trained: Path) -> None:
+    found = values(trained)
+    measured = {name for name, value in found.items() if value is not None}
+    assert measured >= {
+        "fd_judge", "fd_judge_back", "kd_judge_back", "cycle_error_photo", "cycle_error_anime", "inverted", "holes",
+        "near_duplicates_judge", "landmark_failures_photo", "delta_e", "ssim", "discriminator_accuracy_anime",
+        "discriminator_accuracy_photo",
+    }  # fmt: skip
+    assert "faces@skin=dark" in found
+    records = json.loads((trained / "metrics.json").read_text())
+    assert len({record["name"] for record in records}) == len(records)
+    pairs = next(record for record in records if record["name"] == "delta_e")["protocol"]["num_pairs"]
+    assert pairs == 9, "as many as there are photos"
+    assert {path.name for path in (trained / "grids").iterdir()} == {"000000032.png", "000000032_translated.png"}
+
+
+def test_a_resumed_run_keeps_finders_and_pools(trained: Path, anime_gen: Callable[..., Any]) -> None:
+    checkpoint = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["state_dict"]["finders_are_trained"]
+    assert len(checkpoint["pools"][0]["anime"]) == 32
+    done = anime_gen("resume", trained, "--trainer.max_epochs=2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "landmarks of photos" not in done.stdout + done.stderr, "they are not trained again"
+    again = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    for name, value in checkpoint["state_dict"].items():
+        if name.startswith("finds_in"):
+            assert torch.equal(again["state_dict"][name], value), name
+    assert len(again["pools"][0]["anime"]) == 50
+
+
+def test_photos_are_framed_translated_and_doubted(trained: Path, here: Callable[..., Any], tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    pictures = PaintedPhotos(60).fill("test", range(6), frozenset({"image"}), 128).columns["image"]
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(photos / f"person {number}.png")
+    noise = np.random.default_rng(0).integers(0, 256, (100, 140, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(photos / "noise.png")
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    done = here("translate", trained, photos, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    lines = {Path(line["file"]).stem: line for line in csv.DictReader((tmp_path / "out/translations.csv").open())}
+    assert lines["noise"]["confidence"] == "low"
+    assert "no face found" in lines["noise"]["why"]
+    assert lines["broken"]["confidence"] == "unreadable"
+    found = [line for line in lines.values() if line["face_x_y_side"]]
+    assert len(found) >= 2
+    for line in lines.values():
+        if line["translation"]:
+            assert Image.open(line["translation"]).size == (32, 32)
+    assert (tmp_path / "out" / "sheet.png").exists()
+    assert "7 of 8 translated" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("translate", "RUN", "nowhere.jpg"), "nowhere.jpg is not there"),
+        (("translate", "RUN", "EMPTY"), "no pictures in"),
+        (("translate", "nowhere", "EMPTY"), "no pictures in"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: tuple[str, ...], message: str, trained: Path, here: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    told = [{"RUN": trained, "EMPTY": tmp_path / "empty"}.get(word, word) for word in words]
+    done = here(*told)
+    assert done.returncode == 2
+    assert message in done.stderr.strip().splitlines()[-1]
+
+
+def test_landmarks_that_photos_lack_are_named(here: Callable[..., Any], tmp_path: Path) -> None:
+    """Folders without landmarks, and a family that needs them: one line, before anything is trained."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(80):
+            Image.new("RGB", (32, 32), (number, 90, 90)).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({**SMALL, "data": {"batch_size": 8, "epoch_images": 16}}))
+    done = here(
+        "fit", *YAMLS, "-c", tmp_path / "small.yaml", "--run", tmp_path / "run",
+        "--data.source=anime_gen.data.Folder", f"--data.source.path={tmp_path / 'b'}",
+        "--data.other_domain=anime_gen.data.Folder", f"--data.other_domain.path={tmp_path / 'a'}",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "landmarks_BK2" in done.stderr.strip().splitlines()[-1]
