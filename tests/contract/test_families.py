@@ -98,8 +98,6 @@ def test_a_step_trains_counts_and_reports(family):
         def on_train_batch_end(self, trainer, pl_module, result, batch, batch_idx):
             outputs.update(result)
 
-    if isinstance(module, Translator) and getattr(module, "landmarks", None):
-        pytest.skip("its finders learn from the data first, and here is none: see tests/cli/test_translation.py")
     batch = batch_for(family, 4)
     before = {name: value.clone() for name, value in module.named_parameters()}
     shown = module.images_shown

@@ -132,12 +132,12 @@ class ACGAN(GenerativeModule):
         z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
         fake_BCHW = self.generator(z_BZ, code_BL)
         scalars = self._train_discriminator(of_discriminator, batch, real_told, fake_BCHW.detach(), wish)
-        alike = fake_BCHW.new_zeros((), dtype=torch.float32)
+        more: dict[str, Tensor] = {}
         if self.mode_seeking:
             other_BZ = torch.randn_like(z_BZ)
             other_BCHW = self.generator(other_BZ, code_BL)
-            alike = self.mode_seeking * mode_seeking_loss(fake_BCHW, other_BCHW, z_BZ, other_BZ)
-        return scalars | self._train_generator(of_generator, fake_BCHW, wish, alike)
+            more["alike_generator"] = self.mode_seeking * mode_seeking_loss(fake_BCHW, other_BCHW, z_BZ, other_BZ)
+        return scalars | self._train_generator(of_generator, fake_BCHW, wish, more)
 
     def _train_discriminator(
         self, optimizer: LightningOptimizer, batch: Batch, real_told: Condition, fake_BCHW: Tensor, wish: Condition
@@ -162,17 +162,17 @@ class ACGAN(GenerativeModule):
         }
 
     def _train_generator(
-        self, optimizer: LightningOptimizer, fake_BCHW: Tensor, wish: Condition, alike: Tensor
+        self, optimizer: LightningOptimizer, fake_BCHW: Tensor, wish: Condition, more: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         with frozen(self.discriminator):
             fake_BF = self.discriminator.features(self._seen(fake_BCHW))
             loss = self.loss.generator(self.discriminator.head(fake_BF, wish))
             labels = self.discriminator.head.of_generator(fake_BF, wish)
-            norm = descend(self, optimizer, loss + labels + alike, self.generator)
+            norm = descend(self, optimizer, sum(more.values(), loss + labels), self.generator)
         return {
             "loss_generator": loss.detach(),
             "labels_generator": labels.detach(),
-            "alike_generator": alike.detach(),
+            **{name: part.detach() for name, part in more.items()},
             "gradient_norm_generator": norm,
         }
 

@@ -73,7 +73,9 @@ def cut(image_BCHW: Tensor, centre_B2: Tensor, side: float) -> Tensor:
     steps = (torch.arange(pixels, device=image_BCHW.device) + 0.5) / pixels - 0.5
     offset_PP2 = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=2) * side
     place_BPP2 = centre_B2[:, None, None].float() + offset_PP2
-    return F.grid_sample(image_BCHW.float(), 2 * place_BPP2 - 1, align_corners=False)
+    # Not in bfloat16, whose steps are larger than a pixel's place.
+    dtype = torch.promote_types(image_BCHW.dtype, torch.float32)
+    return F.grid_sample(image_BCHW.to(dtype), (2 * place_BPP2 - 1).to(dtype), align_corners=False)
 
 
 def parts(image_BCHW: Tensor, points_BK2: Tensor) -> list[Tensor]:
@@ -123,9 +125,9 @@ def moved(image_BCHW: Tensor, points_BK2: Tensor, furthest: float = 0.15) -> tup
         points_BK2: their points.
         furthest: shift along each axis at most, in picture sides; scales are as far from 1 at most.
     """
-    shift_B2 = (2 * torch.rand(len(image_BCHW), 2, device=image_BCHW.device) - 1) * furthest
-    scale_B = 1 + (2 * torch.rand(len(image_BCHW), device=image_BCHW.device) - 1) * furthest
-    turn_B23 = torch.zeros(len(image_BCHW), 2, 3, device=image_BCHW.device)
+    shift_B2 = (2 * torch.rand(len(image_BCHW), 2).to(image_BCHW) - 1) * furthest
+    scale_B = 1 + (2 * torch.rand(len(image_BCHW)).to(image_BCHW) - 1) * furthest
+    turn_B23 = image_BCHW.new_zeros(len(image_BCHW), 2, 3)
     turn_B23[:, 0, 0] = turn_B23[:, 1, 1] = scale_B
     turn_B23[:, :, 2] = 2 * shift_B2
     grid = F.affine_grid(turn_B23, list(image_BCHW.shape), align_corners=False)
@@ -158,7 +160,8 @@ def train(
     for batch in tqdm(batches, title, steps, leave=False, unit="batch"):
         landmarks_BK2 = batch.condition.landmarks_BK2
         assert landmarks_BK2 is not None
-        image_BCHW, points_BK2 = moved(batch.image_BCHW.to(device), five_points(landmarks_BK2.to(device)))
+        points_BK2 = five_points(landmarks_BK2.to(device, finder.end.weight.dtype))
+        image_BCHW, points_BK2 = moved(batch.image_BCHW.to(points_BK2), points_BK2)
         inside_BK = ((points_BK2 > 0) & (points_BK2 < 1)).all(2)  # False where a point is not given
         wanted_BKN = heat_maps(points_BK2, image_BCHW.shape[-1]).flatten(2)
         wanted_BKN = wanted_BKN / wanted_BKN.sum(2, keepdim=True).clamp(min=1e-6)

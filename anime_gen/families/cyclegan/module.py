@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor, nn
 
 from anime_gen.adversarial import AdversarialLoss
@@ -155,10 +155,13 @@ class CycleGAN(Translator):
             for name, pictures in self._saved_pools[self.global_rank % len(self._saved_pools)].items():
                 self.pools[name].pictures = pictures
         if self.landmarks and not self.finders_are_trained:
-            self._train_finders(self.landmarks)
+            data: Data | None = self.trainer.datamodule  # type: ignore[attr-defined]
+            if data is None:  # one batch, to see what a step costs
+                rank_zero_warn("without a DataModule the landmark finders stay untrained")
+            else:
+                self._train_finders(self.landmarks, data)
 
-    def _train_finders(self, landmarks: Landmarks) -> None:
-        data: Data = self.trainer.datamodule  # type: ignore[attr-defined]
+    def _train_finders(self, landmarks: Landmarks, data: Data) -> None:
         batch_size, told = 64, frozenset({"landmarks_BK2"})
         images = landmarks.finder_images // batch_size * batch_size
         for finder, stream, title in (

@@ -222,7 +222,7 @@ def test_mode_seeking_pulls_the_generator_alone() -> None:
     for module in (with_it, without):
         torch.manual_seed(1)
         scalars = module.training_step(batch_of(), 0)
-        assert (scalars["alike_generator"] > 0) == bool(module.mode_seeking)
+        assert ("alike_generator" in scalars) == bool(module.mode_seeking)
     same = [torch.equal(a, b) for a, b in zip(with_it.parameters(), without.parameters(), strict=True)]
     names = [name for name, _ in with_it.named_parameters()]
     changed = {name.split(".")[0] for name, equal in zip(names, same, strict=True) if not equal}
