@@ -144,22 +144,13 @@ class Scoring(L.Callback):
             with writing(self._reference):
                 reference.save(self._scores, self._reference)
         self._real_is_counted = self._real_diversity_is_counted = True
-        images, seconds = pl_module.images_shown, self.stopwatch.seconds()
-        shared = circumstances(split, trainer, pl_module)
         scored = [*self._scores.compute(), self._scored_diversity(trainer, pl_module)]
         self._scores.reset()
-        records = [
-            Record(name, value, images, round(seconds, 1), {**protocol, **shared}) for name, value, protocol in scored
-        ]
-        values = {record.name: record.value for record in records if record.value is not None}
-        for name, value in values.items():
-            pl_module.log(name, value, logger=False, rank_zero_only=False)
+        seconds = self.stopwatch.seconds()
+        spent: list[Record] = []
         if trainer.state.fn == "fit":
-            records += costs(images, seconds, self._began - self._spent, trainer, pl_module)
-            for logger in trainer.loggers:
-                logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
-        if trainer.is_global_zero:
-            append(self._file(trainer), records)
+            spent = costs(pl_module.images_shown, seconds, self._began - self._spent, trainer, pl_module)
+        keep(scored, spent, seconds, split, trainer, pl_module)
 
     def _scored_diversity(self, trainer: L.Trainer, pl_module: GenerativeModule) -> Scored:
         """Of the grid, whose rows are told the same."""
@@ -218,6 +209,37 @@ class Scoring(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.stopwatch.earlier = state_dict["seconds"]
         self._spent = state_dict["spent"]
+
+
+def keep(
+    scored: list[Scored],
+    beside: list[Record],
+    seconds: float,
+    split: Split,
+    trainer: L.Trainer,
+    pl_module: GenerativeModule,
+) -> None:
+    """Writes scores into the run's `metrics.json`, to the loggers, and where the best checkpoint is chosen by them.
+
+    Args:
+        scored: of one scoring; every rank has the same.
+        beside: records that only the file gets.
+        seconds: trained so far.
+        split: whose pictures were scored.
+        trainer, pl_module: of the run.
+    """
+    images, shared = pl_module.images_shown, circumstances(split, trainer, pl_module)
+    records = [
+        Record(name, value, images, round(seconds, 1), {**protocol, **shared}) for name, value, protocol in scored
+    ]
+    values = {record.name: record.value for record in records if record.value is not None}
+    for name, value in values.items():
+        pl_module.log(name, value, logger=False, rank_zero_only=False)
+    if trainer.state.fn == "fit":
+        for logger in trainer.loggers:
+            logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
+    if trainer.is_global_zero:
+        append(Path(trainer.default_root_dir) / "metrics.json", [*records, *beside])
 
 
 def circumstances(split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> dict[str, Any]:

@@ -13,19 +13,20 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from anime_gen.callbacks.scoring import Scoring, circumstances
+from anime_gen.callbacks.scoring import Scoring, keep
 from anime_gen.contract import Batch, Condition, Translator
 from anime_gen.data import AnimeFaces
 from anime_gen.data.source import Split
 from anime_gen.grid import tile
 from anime_gen.metrics.control import FaceRate, LandmarkError
 from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
+from anime_gen.metrics.diversity import NearDuplicates
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.paired import LabError
-from anime_gen.metrics.protocol import Record, Role, Score, append, quantise
+from anime_gen.metrics.protocol import Role, Score, quantise
 from anime_gen.metrics.scores import Scored, Scores
 from anime_gen.metrics.slices import Sliced
-from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, NearDuplicates
+from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named
 
 
 class Translation(L.Callback):
@@ -113,26 +114,16 @@ class Translation(L.Callback):
         assert self._split is not None
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         seconds = next(callback.stopwatch.seconds() for callback in callbacks if isinstance(callback, Scoring))
-        images, shared = pl_module.images_shown, circumstances(self._split, trainer, pl_module)
         scored = [*self._accuracies()]
         for scores in self._all:
             scored.extend(scores.compute())
             scores.reset()
         for metric in self._believed.values():
             metric.reset()
-        records = [
-            Record(name, value, images, round(seconds, 1), {**protocol, **shared}) for name, value, protocol in scored
-        ]
-        values = {record.name: record.value for record in records if record.value is not None}
-        for name, value in values.items():
-            pl_module.log(name, value, logger=False, rank_zero_only=False)
-        if trainer.state.fn == "fit":
-            for logger in trainer.loggers:
-                logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
+        keep(scored, [], seconds, self._split, trainer, pl_module)
         if trainer.is_global_zero:
-            folder = Path(trainer.default_root_dir)
-            append(folder / "metrics.json", records)
-            self._draw(folder / "grids" / f"{images:09d}_translated.png", trainer, images)
+            images = pl_module.images_shown
+            self._draw(Path(trainer.default_root_dir) / "grids" / f"{images:09d}_translated.png", trainer, images)
 
     def _accuracies(self) -> list[Scored]:
         """Of the discriminators: the mean of the share of real logits above the boundary and of made ones below it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from typing import Protocol
+
 import numpy as np
 
 from anime_gen.contract import UserError
@@ -11,10 +14,112 @@ from anime_gen.data.source import PART_KIND, PIXEL_KINDS, Filled, Kind, Source, 
 from anime_gen.vocabulary import Vocabulary
 
 # Face i belongs to a split by i % 20, so 0.70 / 0.15 / 0.15 at every count, and a face never changes its split.
-SPLIT_OF: dict[Split, range] = {"train": range(14), "validation": range(14, 17), "test": range(17, 20)}
+_SPLIT_OF: dict[Split, range] = {"train": range(14), "validation": range(14, 17), "test": range(17, 20)}
 
 
-class PaintedFaces(Source):
+class Known(Protocol):
+    """What is true of a drawn picture."""
+
+    @property
+    def tags_T(self) -> np.ndarray: ...
+
+    @property
+    def attributes_A(self) -> np.ndarray: ...
+
+    @property
+    def landmarks_K2(self) -> np.ndarray: ...
+
+    @property
+    def visible_K(self) -> np.ndarray: ...
+
+    @property
+    def caption(self) -> str: ...
+
+
+class Painted[Subject](Source):
+    """Pictures that are drawn from numbers, so that every label is exact.
+
+    Args:
+        called: what users call the number of pictures.
+        number: of pictures over all splits.
+        seed: in [0, 2**64).
+        statistics: habits of real pictures to copy.
+
+    Raises:
+        UserError: too few pictures, or a seed that cannot be or is the judge's.
+    """
+
+    def __init__(self, called: str, number: int, seed: int, statistics: painter.Statistics) -> None:
+        super().__init__()
+        if number < 20:
+            raise UserError(f"{called} is {number}: 20 is the least that fills all three splits")
+        name = f"{called.rpartition('.')[0]}.seed"
+        if not 0 <= seed < 2**64:
+            raise UserError(f"{name} is {seed}: it must be at least 0 and below 2**64")
+        if seed in (painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED):
+            raise UserError(f"{name} is {seed}: the judge was made with these very faces; take another")
+        self.seed = seed
+        self.statistics = statistics
+        self._indices = {
+            split: np.flatnonzero(np.isin(np.arange(number) % 20, list(remainders)))
+            for split, remainders in _SPLIT_OF.items()
+        }
+
+    @abstractmethod
+    def subject(self, split: Split, index: int) -> Subject:
+        """Who is on the picture of that index."""
+
+    @abstractmethod
+    def drawn(self, subject: Subject, kind: Kind, size: int) -> np.ndarray:
+        """A column of pixels: the `image`, or its `sketch` where `parts` has one."""
+
+    @abstractmethod
+    def labels(self, subject: Subject) -> Known:
+        """What is true of the picture."""
+
+    def person(self, split: Split, row: int) -> Subject:
+        """Who is on the picture of a row."""
+        return self.subject(split, int(self._indices[split][row]))
+
+    def count(self, split: Split) -> int:
+        return len(self._indices[split])
+
+    def picture_key(self, split: Split) -> str:
+        return content_hash(self.describe(), split)
+
+    def label_key(self, split: Split) -> str:
+        return content_hash(self.vocabulary.as_dict())
+
+    def captions(self, split: Split) -> list[str | None]:
+        return [self.labels(self.person(split, row)).caption for row in range(self.count(split))]
+
+    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
+        columns: dict[Kind, np.ndarray] = {
+            kind: np.empty((len(rows), *self.layout(kind, size)[0]), self.layout(kind, size)[1]) for kind in kinds
+        }
+        for place, row in enumerate(rows):
+            subject = self.person(split, row)
+            for kind in kinds & PIXEL_KINDS - {"readable"}:
+                columns[kind][place] = self.drawn(subject, kind, size)
+            if kinds - PIXEL_KINDS:
+                known = self.labels(subject)
+                written: dict[Kind, np.ndarray] = {
+                    "tags": known.tags_T,
+                    "attributes": known.attributes_A,
+                    "landmarks": known.landmarks_K2,
+                    "visible": known.visible_K,
+                    "caption": caption_tokens(known.caption),
+                    "tag_confidence": np.ones(len(known.tags_T)),
+                    "attribute_confidence": known.attributes_A >= 0,
+                }
+                for kind in kinds - PIXEL_KINDS:
+                    columns[kind][place] = written[kind]
+        if "readable" in kinds:
+            columns["readable"][:] = True
+        return Filled(columns, [])
+
+
+class PaintedFaces(Painted[painter.Face]):
     """Painted faces.
 
     Args:
@@ -36,20 +141,8 @@ class PaintedFaces(Source):
         correlated: bool = True,
         left_leaning: bool = True,
     ) -> None:
-        super().__init__()
-        if faces < 20:
-            raise UserError(f"data.source.faces is {faces}: 20 is the least that fills all three splits")
-        if not 0 <= seed < 2**64:
-            raise UserError(f"data.source.seed is {seed}: it must be at least 0 and below 2**64")
-        if seed in (painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED):
-            raise UserError(f"data.source.seed is {seed}: the judge was made with these very faces; take another")
+        super().__init__("data.source.faces", faces, seed, painter.Statistics(long_tailed, correlated, left_leaning))
         self.faces = faces
-        self.seed = seed
-        self.statistics = painter.Statistics(long_tailed=long_tailed, correlated=correlated, left_leaning=left_leaning)
-        self._indices = {
-            split: np.flatnonzero(np.isin(np.arange(faces) % 20, list(remainders)))
-            for split, remainders in SPLIT_OF.items()
-        }
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -58,9 +151,6 @@ class PaintedFaces(Source):
     @property
     def parts(self) -> frozenset[str]:
         return frozenset(PART_KIND)
-
-    def count(self, split: Split) -> int:
-        return len(self._indices[split])
 
     def name(self, split: Split, row: int) -> str:
         return f"face {self._indices[split][row]}"
@@ -71,45 +161,14 @@ class PaintedFaces(Source):
             "faces": self.faces,
             "seed": self.seed,
             "painter": painter.VERSION,
-            **{name: bool(getattr(self.statistics, name)) for name in ("long_tailed", "correlated", "left_leaning")},
+            **{name: bool(value) for name, value in self.statistics._asdict().items()},
         }
 
-    def picture_key(self, split: Split) -> str:
-        return content_hash(self.describe(), split)
-
-    def label_key(self, split: Split) -> str:
-        return content_hash(self.vocabulary.as_dict())
-
-    def captions(self, split: Split) -> list[str | None]:
-        return [painter.labels(self._face(int(index))).caption for index in self._indices[split]]
-
-    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
-        columns: dict[Kind, np.ndarray] = {
-            kind: np.empty((len(rows), *self.layout(kind, size)[0]), self.layout(kind, size)[1]) for kind in kinds
-        }
-        wants_labels = kinds - PIXEL_KINDS
-        for place, index in enumerate(self._indices[split][rows.start : rows.stop]):
-            face = self._face(int(index))
-            if "image" in kinds:
-                columns["image"][place] = painter.render(face, size)
-            if "sketch" in kinds:
-                columns["sketch"][place] = painter.sketch(face, size)
-            if wants_labels:
-                labels = painter.labels(face)
-                known: dict[Kind, np.ndarray] = {
-                    "tags": labels.tags_T,
-                    "attributes": labels.attributes_A,
-                    "landmarks": labels.landmarks_K2,
-                    "visible": labels.visible_K,
-                    "caption": caption_tokens(labels.caption),
-                    "tag_confidence": np.ones(len(labels.tags_T)),
-                    "attribute_confidence": labels.attributes_A >= 0,
-                }
-                for kind in wants_labels:
-                    columns[kind][place] = known[kind]
-        if "readable" in kinds:
-            columns["readable"][:] = True
-        return Filled(columns, [])
-
-    def _face(self, index: int) -> painter.Face:
+    def subject(self, split: Split, index: int) -> painter.Face:
         return painter.sample_face(self.seed, index, self.statistics)
+
+    def drawn(self, subject: painter.Face, kind: Kind, size: int) -> np.ndarray:
+        return painter.sketch(subject, size) if kind == "sketch" else painter.render(subject, size)
+
+    def labels(self, subject: painter.Face) -> painter.Labels:
+        return painter.labels(subject)

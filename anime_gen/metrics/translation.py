@@ -1,4 +1,4 @@
-"""What goes wrong in translations: nothing comes back, lightness turns over, holes, and one face for everybody.
+"""What goes wrong in translations: nothing comes back, lightness turns over, holes. (One face for all: diversity.py.)
 
 Inputs that S3's authors and users of CycleGAN complain of, as numbers. Pictures are uint8 (B, 3, H, W).
 """
@@ -11,9 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anime_gen.contract import Condition, UserError
-from anime_gen.metrics.diversity import nearest_other, thinned
-from anime_gen.metrics.features import Extractor
+from anime_gen.contract import Condition
 from anime_gen.metrics.lab import srgb_to_lab
 from anime_gen.metrics.paired import Paired
 from anime_gen.metrics.protocol import SIDES, Role, Score
@@ -117,43 +115,3 @@ class Holes(Score):
         """Both shares; one without pictures is left out."""
         shares: dict[str, Tensor] = {"holes": self.sample, "holes_real": self.held_out}
         return {name: part[0] / part[1] for name, part in shares.items() if part[1]}
-
-
-class NearDuplicates(Score):
-    """`near_duplicates_<extractor>`: share of samples that have another sample nearer than real pictures have.
-
-    Nearer than 99 % of the real pictures have another real one: of real pictures it is 0.01. S3's authors counted such
-    outputs by eye (40 % of unseen photos). Both sides are thinned to the same number, since of more pictures the
-    nearest is nearer.
-    """
-
-    def __init__(self, extractor: Extractor, at_most: int = 4096) -> None:
-        super().__init__()
-        self.extractor = extractor
-        self.at_most = at_most
-        for side in SIDES:
-            self.add_state(side.value, [], dist_reduce_fx="cat")
-
-    @property
-    def better(self) -> Mapping[str, bool | None]:
-        return {f"near_duplicates_{self.extractor.name}": False}
-
-    def update(
-        self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None
-    ) -> None:
-        if role in SIDES:
-            getattr(self, role.value).append(self.extractor(images).flatten())
-
-    def compute(self) -> dict[str, Tensor]:
-        """The share. Raises: UserError: fewer than two pictures on a side."""
-        real_ND, made_ND = (self._rows(side.value, self.extractor.num_features) for side in SIDES)
-        count = min(len(real_ND), len(made_ND), self.at_most)
-        if count < 2:
-            raise UserError(f"near duplicates are seen among at least 2 pictures, got {count}: score more pictures")
-        self._sizes = {"num_real": len(real_ND), "num_fake": len(made_ND)}
-        usual = nearest_other(thinned(real_ND, count)).quantile(0.01)
-        return {self.names[0]: (nearest_other(thinned(made_ND, count)) < usual).double().mean()}
-
-    def protocol(self) -> dict[str, Any]:
-        estimator = "euclidean, nearest other sample below the 1st percentile of real pictures'"
-        return {**self.extractor.protocol(), **super().protocol(), "at_most": self.at_most, "estimator": estimator}

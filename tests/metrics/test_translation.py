@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from anime_gen.contract import UserError
-from anime_gen.metrics.diversity import nearest_other
+from anime_gen.metrics.diversity import NearDuplicates, nearest_other
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.paired import LabError
 from anime_gen.metrics.protocol import Role
-from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, NearDuplicates
+from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named
 
 
 def grain(count: int, size: int = 8, seed: int = 0) -> Tensor:
@@ -70,7 +70,7 @@ def test_near_duplicates_are_counted(judge: JudgeFeatures, pictures: Callable[..
     again.update(real, Role.SAMPLE)
     assert again.compute()[f"near_duplicates_{judge.name}"] <= 0.02
     alone = NearDuplicates(judge)
-    with pytest.raises(UserError, match="at least 2 pictures"):
+    with pytest.raises(UserError, match="at least 2 real and 2 sampled"):
         alone.compute()
 
 
