@@ -14,12 +14,12 @@ from anime_gen.data.painter import natural
 
 @pytest.mark.parametrize("seed", [-1, 2**64, painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED])
 def test_seeds_that_cannot_be_or_are_the_judges_are_refused(seed: int) -> None:
-    with pytest.raises(UserError, match=rf"data\.source\.seed is {seed}:"):
+    with pytest.raises(UserError, match=rf"data\.other_domain\.seed is {seed}:"):
         PaintedPhotos(seed=seed)
 
 
 def test_too_few_people_are_refused() -> None:
-    with pytest.raises(UserError, match=r"data\.source\.people is 19"):
+    with pytest.raises(UserError, match=r"data\.other_domain\.people is 19"):
         PaintedPhotos(people=19)
 
 
