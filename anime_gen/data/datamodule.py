@@ -246,8 +246,8 @@ class AnimeFaces(L.LightningDataModule):
         return min(count, self.score_images) if split == "validation" else count
 
     def content(self, split: Split) -> str:
-        """A key of a split's names, pixels and labels, the same for a copy elsewhere."""
-        return self._content(self.source, split)
+        """A key of a split's names, pixels and true labels, the same for a copy elsewhere."""
+        return self._content(_placed(self.source.truth, self.source.cache), split)
 
     def _content(self, source: Source, split: Split) -> str:
         return content_hash(Pack(source, split, self.image_size).content(), source.label_key(split))
@@ -256,9 +256,10 @@ class AnimeFaces(L.LightningDataModule):
         """What a protocol says about the pictures that a score is taken of.
 
         Source and arguments, and for each of the splits how many of its pictures are readable and a key of its content.
+        Labels that were changed for training are no part of it: `told` has them.
         """
         record: dict[str, Any] = {
-            "source": self.source.describe(),
+            "source": self.source.truth.describe(),
             "image_size": self.image_size,
             "pictures": {split: self.count(split) for split in splits},
             "key": {split: self.content(split) for split in splits},
@@ -272,8 +273,10 @@ class AnimeFaces(L.LightningDataModule):
         return record
 
     def told(self) -> dict[str, Any]:
-        """How the pictures are shown in training, and what reads their captions."""
+        """How the pictures are shown and labelled in training, and what reads their captions."""
         told: dict[str, Any] = {"mirror": self.mirror, "flatten_words": self.flatten_words}
+        if self.source.truth is not self.source:
+            told["labels"] = self.source.describe()
         if self.text is not None:
             told["text"] = self.text.describe()
         return told

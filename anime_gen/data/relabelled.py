@@ -44,6 +44,10 @@ class _OtherLabels(Source):
         return self.source.vocabulary
 
     @property
+    def truth(self) -> Source:
+        return self.source.truth
+
+    @property
     def parts(self) -> frozenset[str]:
         return self.source.parts - {"caption_BL"}
 

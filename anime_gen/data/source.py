@@ -103,6 +103,11 @@ class Source(ABC):
     def captions(self, split: Split) -> list[str | None]:
         """One caption a row, None where there is none."""
 
+    @property
+    def truth(self) -> Source:
+        """Whose pictures and labels scores are taken of: its own, but where training labels were changed."""
+        return self
+
     def is_twin_of(self, other: Source) -> bool:
         """Does row i of the validation (and test) split show whom row i of the other source's shows?"""
         return False

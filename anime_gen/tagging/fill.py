@@ -97,7 +97,13 @@ def complete_and_report(
             pool.labels.classes_NA[held],
         )
     filled = complete(network, pool, agree, alone, seed)
-    report: dict[str, Any] = {"data": data.record("train", "validation"), "agree": agree, "alone": alone, "seed": seed}
+    report: dict[str, Any] = {
+        "data": data.record("train", "validation"),
+        "told": data.told(),
+        "agree": agree,
+        "alone": alone,
+        "seed": seed,
+    }
     report["origins"] = origins(filled, ~pool.held_out_N)
     for kind, shares in report["origins"].items():
         print(f"{kind}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items()))

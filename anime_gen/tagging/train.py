@@ -155,6 +155,7 @@ def fit_and_report(
     report = examine(data.vocabulary, tagger.beliefs(seen), tagger.thresholds, labels)
     made = {
         "data": data.record("train", "validation", "test"),
+        "told": data.told(),
         "backbone": {
             "name": backbone,
             "options": tagger.options,

@@ -78,6 +78,15 @@ def test_the_data_module_serves_it(faces, tmp_path):
     assert not batch.condition.tags_BT.isnan().any()
 
 
+def test_runs_on_changed_labels_are_measured_alike(faces, tmp_path):
+    """What is scored is the same; how the training pictures were labelled is the system's affair."""
+    plain = AnimeFaces(faces, 32, 16, cache_dir=tmp_path)
+    noisy = AnimeFaces(NoisyLabels(faces, wrong=0.3), 32, 16, cache_dir=tmp_path)
+    assert noisy.record("train", "validation") == plain.record("train", "validation")
+    assert "labels" not in plain.told()
+    assert noisy.told()["labels"]["wrong"] == 0.3
+
+
 def test_a_share_is_a_share(faces):
     with pytest.raises(UserError, match=r"data\.source\.wrong is 1\.5: it is a share of the labels, from 0 to 1"):
         NoisyLabels(faces, wrong=1.5)
