@@ -40,7 +40,7 @@ YAMLS = ("-c", "experiments/shared.yaml", "-c", "experiments/family/cyclegan_lan
 def trained(anime_gen: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("translation")
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    done = anime_gen("fit", *YAMLS, "-c", folder / "small.yaml", "--run", folder / "run")
+    done = anime_gen("fit", *YAMLS, "-c", folder / "small.yaml", "--run", folder / "run", "--trainer.devices=2")
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / "run"
 
@@ -65,10 +65,20 @@ def test_both_directions_are_scored_and_shown(trained: Path) -> None:
     assert {path.name for path in (trained / "grids").iterdir()} == {"000000032.png", "000000032_translated.png"}
 
 
+def test_one_rank_scores_as_the_two_that_trained(trained: Path, anime_gen: Callable[..., Any]) -> None:
+    config = ("--config", trained / "config.yaml", "--ckpt_path", trained / "checkpoints" / "last.ckpt")
+    alone = trained.with_name("alone")
+    done = anime_gen("validate", *config, "--run", alone, "--trainer.devices=1", "--trainer.strategy=auto")
+    assert done.returncode == 0, done.stderr[-3000:]
+    together = values(trained)
+    for name, value in values(alone).items():
+        assert together[name] == (value if value is None else pytest.approx(value, rel=1e-6, abs=1e-9)), name
+
+
 def test_a_resumed_run_keeps_finders_and_pools(trained: Path, anime_gen: Callable[..., Any]) -> None:
     checkpoint = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["state_dict"]["finders_are_trained"]
-    assert len(checkpoint["pools"][0]["anime"]) == 32
+    assert [len(pools["anime"]) for pools in checkpoint["pools"]] == [16, 16], "each rank has its own"
     done = anime_gen("resume", trained, "--trainer.max_epochs=2")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "landmarks of photos" not in done.stdout + done.stderr, "they are not trained again"
@@ -76,7 +86,8 @@ def test_a_resumed_run_keeps_finders_and_pools(trained: Path, anime_gen: Callabl
     for name, value in checkpoint["state_dict"].items():
         if name.startswith("finds_in"):
             assert torch.equal(again["state_dict"][name], value), name
-    assert len(again["pools"][0]["anime"]) == 50
+    for pools, before in zip(again["pools"], checkpoint["pools"], strict=True):
+        assert torch.equal(pools["photo"][:16], before["photo"])
 
 
 def test_photos_are_framed_translated_and_doubted(trained: Path, here: Callable[..., Any], tmp_path: Path) -> None:
