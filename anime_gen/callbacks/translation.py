@@ -14,7 +14,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from anime_gen.callbacks.scoring import Scoring, keep
-from anime_gen.contract import Batch, Condition, Translator
+from anime_gen.contract import Batch, Condition, Translator, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.data.source import Split
 from anime_gen.grid import tile
@@ -38,7 +38,8 @@ class Translation(L.Callback):
     translation and way back, and the same from anime faces.
 
     Args:
-        slices: attribute groups of the other domain to tell apart; those that it has not are passed over.
+        slices: attribute groups of the other domain to tell apart; those that it has not, or that `Scoring` slices by
+            the anime faces' own labels, are passed over.
         rows: of the grid.
     """
 
@@ -56,6 +57,14 @@ class Translation(L.Callback):
     def _all(self) -> tuple[Scores, ...]:
         return self._there, self._likeness, self._back, self._photos, self._anime
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Raises: UserError: the family translates nothing."""
+        if not isinstance(pl_module, Translator):
+            raise UserError(
+                "trainer.callbacks: Translation scores families that translate, and "
+                f"{type(pl_module).__name__} does not: leave it out"
+            )
+
     def _begin(self, split: Split, trainer: L.Trainer, pl_module: Translator) -> None:
         self._shown = torch.zeros(0)
         if self._split == split:
@@ -64,10 +73,12 @@ class Translation(L.Callback):
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         assert data.other_domain is not None
         judge, vocabulary = JudgeFeatures(), data.other_domain.vocabulary
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        scoring = next(callback for callback in callbacks if isinstance(callback, Scoring))
         slices = [
             Sliced(partial(slice_scores, judge), vocabulary, group, judge)
             for group in self.slices
-            if data.paired and group in vocabulary.attributes
+            if data.paired and group in vocabulary.attributes and group not in scoring.slices
         ]
         self._there = Scores([Holes(), NearDuplicates(judge), Named(LandmarkError(judge), "photo"), *slices])
         self._likeness = Scores([Inverted()])
@@ -98,7 +109,8 @@ class Translation(L.Callback):
             quantise, (photo_BCHW, anime_BCHW, made_BCHW, back_BCHW, photo_again_BCHW, anime_again_BCHW)
         )
         if not self._real_is_counted:
-            self._there.update(anime, Role.HELD_OUT, known)
+            # Of a stranger's photo the landmarks say nothing about this face.
+            self._there.update(anime, Role.HELD_OUT, known if data.paired else Condition())
             self._back.update(photo, Role.HELD_OUT)
         self._there.update(translated, Role.SAMPLE, known, anime if data.paired else None)
         self._likeness.update(translated, Role.SAMPLE, truth=photo)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,9 +36,17 @@ class Usual(NamedTuple):
     cycle_error: float  # levels of 255 that 99 of 100 of them stay below
 
 
+class Unreadable(NamedTuple):
+    """A photo that is none."""
+
+    file: Path
+    reason: str
+
+
 class Translated(NamedTuple):
     """One photo and what became of it."""
 
+    file: Path
     photo: np.ndarray  # uint8 (H, W, 3): what the family was shown
     picture: np.ndarray
     face: Square | None
@@ -66,6 +76,7 @@ def main(verb: str, arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     check_device(given.device)
     files = photo_files(given.photos)
+    make_folder(given.out, files)
     trained = load(given.run, given.checkpoint, given.device)
     module = trained.module
     if not isinstance(module, Translator):
@@ -74,25 +85,22 @@ def main(verb: str, arguments: list[str]) -> None:
             "runs/cyclegan/NAME"
         )
     usual = usual_of(module, data_of(given.run if given.run.is_dir() else given.run.parent.parent))
-    given.out.mkdir(parents=True, exist_ok=True)
     lines, shown = [], []
-    for file in tqdm(files, "translating", unit="photo", leave=False):
-        try:
-            done = translate(module, file, usual.frame, given.seed)
-        except UserError as reason:
-            print(f"{file}: {reason}")
-            lines.append([file, "", "", "", "unreadable", str(reason)])
+    for done in tqdm(translations(module, files, usual.frame, given.seed), "translating", len(files), leave=False):
+        if isinstance(done, Unreadable):
+            tqdm.write(f"{done.file}: cannot be read ({done.reason})")
+            lines.append([done.file, "", "", "", "unreadable", done.reason])
             continue
         reasons = done.doubts(usual)
-        target = given.out / f"{file.stem}.png"
-        while target.exists() and any(target == line[1] for line in lines):
+        target = given.out / f"{done.file.stem}.png"
+        while any(target == line[1] for line in lines) or target.name == "sheet.png":
             target = target.with_name(f"{target.stem}_.png")
         Image.fromarray(done.picture).save(target)
         shown += [done.photo, done.picture]
         confidence = "low" if reasons else "usual"
         face = "" if done.face is None else " ".join(str(round(part)) for part in done.face)
-        lines.append([file, target, face, f"{done.cycle_error:.1f}", confidence, "; ".join(reasons)])
-        print(f"{file} -> {target}" + (f"   LOW CONFIDENCE: {'; '.join(reasons)}" if reasons else ""))
+        lines.append([done.file, target, face, f"{done.cycle_error:.1f}", confidence, "; ".join(reasons)])
+        tqdm.write(f"{done.file} -> {target}" + (f"   LOW CONFIDENCE: {'; '.join(reasons)}" if reasons else ""))
     with (given.out / "translations.csv").open("w", newline="", encoding="utf-8") as table:
         writer = csv.writer(table)
         writer.writerow(["file", "translation", "face_x_y_side", "cycle_error", "confidence", "why"])
@@ -124,40 +132,54 @@ def photo_files(places: list[Path]) -> list[Path]:
     return files
 
 
+def make_folder(out: Path, files: list[Path]) -> None:
+    """Raises: UserError: `out` cannot be made, or holds the photos, which results must not replace or join."""
+    if any(out.resolve() == file.resolve().parent for file in files):
+        raise UserError(f"translate: --out {out} is the folder of the photos themselves: give another")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise UserError(f"translate: --out {out}: {reason.strerror}") from reason
+
+
 @torch.no_grad()
 def usual_of(module: Translator, data: AnimeFaces) -> Usual:
     """How the held-out photos of a run frame their faces, and how well they come back."""
-    frames, errors = [], []
-    for batch in data.loader("validation", module.needs, USUALLY):
-        photo_BCHW = batch.condition.source_BCHW
-        assert photo_BCHW is not None
-        errors.append(cycle_errors(module, photo_BCHW.to(module.device), 0))
-        frames += list(quantise(photo_BCHW).permute(0, 2, 3, 1).numpy())
-    return Usual(usual_frame(frames), float(torch.cat(errors).quantile(0.99)))
+    batches = [batch.condition.source_BCHW for batch in data.loader("validation", module.needs, USUALLY)]
+    photo_BCHW = torch.cat([part for part in batches if part is not None])
+    _, error_B = there_and_back(module, photo_BCHW, 0)
+    frame = usual_frame(quantise(photo_BCHW).permute(0, 2, 3, 1).numpy())
+    return Usual(frame, float(error_B.quantile(0.99)))
 
 
-def cycle_errors(module: Translator, photo_BCHW: Tensor, seed: int) -> Tensor:
-    """Mean difference between photos and what comes back of their translations, (B,), in levels of 255."""
+def there_and_back(module: Translator, photo_BCHW: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Translations, uint8 (B, 3, H, W), and how far what comes back of them is from the photos: (B,), levels of 255."""
+    photo_BCHW = photo_BCHW.to(module.device)
     made_BCHW = module.sample(Condition(source_BCHW=photo_BCHW), [seed] * len(photo_BCHW))
-    again_BCHW = module.back(made_BCHW)
-    return (quantise(again_BCHW).double() - quantise(photo_BCHW).double()).abs().flatten(1).mean(1).cpu()
+    again = quantise(module.back(made_BCHW)).double()
+    return quantise(made_BCHW).cpu(), (again - quantise(photo_BCHW).double()).abs().flatten(1).mean(1).cpu()
 
 
 @torch.no_grad()
-def translate(module: Translator, file: Path, frame: Square = USUAL, seed: int = 0) -> Translated:
-    """Finds the face, frames it as the run's photos are framed, and translates.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    try:
-        picture = read(file)
-        face = find_face(picture)
-        size = module.image_size
-        photo = decode(file, size) if face is None else framed(picture, face, frame, size)
-    except Exception as reason:  # whichever way a file is broken
-        raise UserError(f"cannot be read ({' '.join(str(reason).split())})") from reason
-    photo_1CHW = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].to(module.device).float() / 127.5 - 1
-    made = quantise(module.sample(Condition(source_BCHW=photo_1CHW), [seed]))
-    error = float(cycle_errors(module, photo_1CHW, seed))
-    return Translated(photo, made[0].permute(1, 2, 0).cpu().numpy(), face, error)
+def translations(
+    module: Translator, files: list[Path], frame: Square = USUAL, seed: int = 0
+) -> Iterator[Translated | Unreadable]:
+    """Finds each photo's face, frames it as the run's photos are framed, and translates, a chunk at a time."""
+    for some in batched(files, module.chunk):
+        read_: list[tuple[Path, np.ndarray, Square | None]] = []
+        for file in some:
+            try:
+                picture = read(file)
+                face = find_face(picture)
+                size = module.image_size
+                read_.append((file, decode(file, size) if face is None else framed(picture, face, frame, size), face))
+            except Exception as reason:  # whichever way a file is broken
+                yield Unreadable(file, " ".join(str(reason).split()))
+        if not read_:
+            continue
+        photo_BCHW = (
+            torch.from_numpy(np.stack([photo for _, photo, _ in read_])).permute(0, 3, 1, 2).float() / 127.5 - 1
+        )
+        made, error_B = there_and_back(module, photo_BCHW, seed)
+        for (file, photo, face), picture_CHW, error in zip(read_, made, error_B.tolist(), strict=True):
+            yield Translated(file, photo, picture_CHW.permute(1, 2, 0).numpy(), face, error)

@@ -117,7 +117,7 @@ class AnimeFaces(L.LightningDataModule):
     @property
     def paired(self) -> bool:
         """Is the scored picture i the true translation of picture i of the other domain?"""
-        return self.other_domain is not None and self.other_domain.is_twin_of(self.source)
+        return self.other_domain is not None and self.other_domain.is_twin_of(self.source.truth)
 
     @property
     def text_width(self) -> int:
@@ -150,6 +150,8 @@ class AnimeFaces(L.LightningDataModule):
             self._pictures(split, parts)
             if self._other_needed(parts):
                 self._other(split)
+                if split != "train":
+                    self._other(split, self._other_labels)
         if stage == "fit":
             self._check_counts()
 
@@ -211,8 +213,7 @@ class AnimeFaces(L.LightningDataModule):
 
     def other_condition(self, split: Split, positions: np.ndarray) -> Condition:
         """What is known of the other domain's pictures at some positions of a split: labels and landmarks, if any."""
-        assert self.other_domain is not None
-        return self._other(split, LABELS & self.other_domain.parts).condition(positions)
+        return self._other(split, self._other_labels).condition(positions)
 
     def showcase(self, n: int) -> Condition:
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
@@ -341,6 +342,10 @@ class AnimeFaces(L.LightningDataModule):
         captions = source.captions(split)
         both = [*captions, *(caption and swap_sides(caption) for caption in captions)]
         return self.text.features(both, source.cache / "text").reshape(2, len(captions), -1).swapaxes(0, 1)
+
+    @property
+    def _other_labels(self) -> frozenset[str]:
+        return frozenset() if self.other_domain is None else LABELS & self.other_domain.parts
 
     def _evaluation(self, split: Split, parts: frozenset[str]) -> EvaluationSet:
         other = self._other(split) if self._other_needed(parts) else None

@@ -119,14 +119,19 @@ def test_photos_are_framed_translated_and_doubted(trained: Path, here: Callable[
     [
         (("translate", "RUN", "nowhere.jpg"), "nowhere.jpg is not there"),
         (("translate", "RUN", "EMPTY"), "no pictures in"),
-        (("translate", "nowhere", "EMPTY"), "no pictures in"),
+        (("translate", "nowhere", "PHOTO"), "nowhere is no run"),
+        (("translate", "RUN", "PHOTO", "--out", "EMPTY"), "is the folder of the photos themselves"),
+        (("translate", "RUN", "PHOTO", "--out", "PHOTO"), "File exists"),
     ],
 )
 def test_mistakes_are_one_line(
     words: tuple[str, ...], message: str, trained: Path, here: Callable[..., Any], tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    told = [{"RUN": trained, "EMPTY": tmp_path / "empty"}.get(word, word) for word in words]
+    photo = tmp_path / "empty" / "photo.png"
+    if "PHOTO" in words:
+        Image.new("RGB", (40, 40)).save(photo)
+    told = [{"RUN": trained, "EMPTY": tmp_path / "empty", "PHOTO": photo}.get(word, word) for word in words]
     done = here(*told)
     assert done.returncode == 2
     assert message in done.stderr.strip().splitlines()[-1]

@@ -69,6 +69,10 @@ def test_near_duplicates_are_counted(judge: JudgeFeatures, pictures: Callable[..
     again.update(real, Role.HELD_OUT)
     again.update(real, Role.SAMPLE)
     assert again.compute()[f"near_duplicates_{judge.name}"] <= 0.02
+    twins = NearDuplicates(judge)
+    twins.update(torch.cat([real[:90], real[:10]]), Role.HELD_OUT)
+    twins.update(made, Role.SAMPLE)
+    assert twins.compute() == {}, "nothing is nearer than exact twins: no value, not the best one"
     alone = NearDuplicates(judge)
     with pytest.raises(UserError, match="at least 2 real and 2 sampled"):
         alone.compute()

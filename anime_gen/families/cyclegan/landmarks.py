@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from anime_gen.contract import Batch
+from anime_gen.contract import Batch, UserError
 from anime_gen.vocabulary import LANDMARKS
 
 # Each point as the mean of some of the suite's landmarks, in the order of the maps.
@@ -151,7 +151,10 @@ def train(
         lr: peak learning rate of AdamW (one cycle: Smith and Topin 2019).
 
     Returns:
-        The mean error of the last tenth of the batches (of pictures as they came), in picture sides.
+        The mean error of the last tenth of the batches, in picture sides. Batches without any point teach nothing.
+
+    Raises:
+        UserError: no batch had any.
     """
     finder.to(device).train()
     optimizer = torch.optim.AdamW(finder.parameters(), lr)
@@ -167,6 +170,8 @@ def train(
         wanted_BKN = wanted_BKN / wanted_BKN.sum(2, keepdim=True).clamp(min=1e-6)
         logits_BKHW = finder(image_BCHW)
         loss_BK = -(wanted_BKN * logits_BKHW.flatten(2).log_softmax(2)).sum(2)
+        if not inside_BK.any():
+            continue
         loss = loss_BK[inside_BK].mean()
         optimizer.zero_grad()
         loss.backward()
@@ -175,5 +180,7 @@ def train(
         error_BK = torch.linalg.vector_norm(centres(logits_BKHW.detach()) - points_BK2, dim=2)
         errors.append(error_BK[inside_BK].mean().item())
     finder.requires_grad_(False).eval()
+    if not errors:
+        raise UserError(f"{title}: none of the training pictures has any; name them in its manifest")
     last = errors[-max(1, len(errors) // 10) :]
     return sum(last) / len(last)

@@ -153,7 +153,7 @@ class CycleGAN(Translator):
         super().on_fit_start()
         if self._saved_pools:
             for name, pictures in self._saved_pools[self.global_rank % len(self._saved_pools)].items():
-                self.pools[name].pictures = pictures
+                self.pools[name].pictures = pictures[: self.pools[name].size]
         if self.landmarks and not self.finders_are_trained:
             data: Data | None = self.trainer.datamodule  # type: ignore[attr-defined]
             if data is None:  # one batch, to see what a step costs
@@ -170,8 +170,8 @@ class CycleGAN(Translator):
         ):
             finder.requires_grad_(True)
             error = train(finder, stream(told, images, batch_size), images // batch_size, self.device, title)
-            for tensor in finder.state_dict().values():
-                tensor.copy_(self.trainer.strategy.broadcast(tensor))
+            learned = {name: tensor.cpu() for name, tensor in finder.state_dict().items()}
+            finder.load_state_dict(self.trainer.strategy.broadcast(learned))
             rank_zero_info(f"{title}: found with a mean error of {error:.3f} picture sides")
         self.finders_are_trained.fill_(True)
 
@@ -204,15 +204,17 @@ class CycleGAN(Translator):
     def _share_done(self, batch: Batch) -> float:
         """The share of the run's pictures that had been shown before this batch; 0 in a run without an end."""
         images = len(batch.image_BCHW) * self.trainer.world_size
-        return (self.images_shown - images) / (self.trainer.estimated_stepping_batches * images)
+        # Not `estimated_stepping_batches`: with `max_steps` it counts the steps of both optimisers.
+        batches = self.trainer.num_training_batches * (self.trainer.max_epochs or -1)
+        return (self.images_shown - images) / (batches * images) if batches > 0 else 0.0
 
     def _train_generators(
         self, optimizer: LightningOptimizer, photo_BCHW: Tensor, anime_BCHW: Tensor, share: float
     ) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
         """Returns the scalars, and for each discriminator what of its domain is real and what was made."""
         photo_points, anime_points = self._points(photo_BCHW, anime_BCHW)
-        noisy_BCHW = photo_BCHW + self.noise * torch.randn_like(photo_BCHW) if self.noise else photo_BCHW
-        noisy_photo, told_anime = self._with_maps(noisy_BCHW, photo_points), self._with_maps(anime_BCHW, anime_points)
+        noisy_photo = self._with_maps(self._noisy(photo_BCHW), photo_points)
+        told_anime = self._with_maps(anime_BCHW, anime_points)
         to_anime, to_photo = self.generators.to_anime, self.generators.to_photo
         losses: dict[str, Tensor] = {}
         if self.identity:
@@ -225,7 +227,7 @@ class CycleGAN(Translator):
             made_anime, made_photo = to_anime(noisy_photo), to_photo(anime_BCHW)
         if self.cycle:
             losses["cycle_photo"] = self.cycle * cycle_loss(photo_BCHW, to_photo(made_anime))
-            again_anime = to_anime(self._with_maps(made_photo, anime_points))
+            again_anime = to_anime(self._with_maps(self._noisy(made_photo), anime_points))
             losses["cycle_anime"] = self.cycle * cycle_loss(anime_BCHW, again_anime)
         shown = {"anime": (anime_BCHW, made_anime), "photo": (photo_BCHW, made_photo)}
         weights = {"anime": 1.0, "photo": 1.0}
@@ -269,6 +271,10 @@ class CycleGAN(Translator):
         with torch.no_grad():
             return self.finds_in_photo.points(photo_BCHW), self.finds_in_anime.points(anime_BCHW)
 
+    def _noisy(self, photo_BCHW: Tensor) -> Tensor:
+        # Not `randn_like`: it draws in the order of the memory, which differs between made and real photos.
+        return photo_BCHW + self.noise * torch.randn(photo_BCHW.shape, device=self.device) if self.noise else photo_BCHW
+
     def _with_maps(self, image_BCHW: Tensor, points_BK2: Tensor | None) -> Tensor:
         """The pictures, and behind their channels the heat maps of the points, where there are any."""
         if points_BK2 is None:
@@ -277,6 +283,10 @@ class CycleGAN(Translator):
 
     # ----------------------------------------------------------------------------------------------------------------
     # Sampling
+
+    def on_validation_start(self) -> None:
+        if mixes_batch(self.generators):  # or every rank would measure on its own latest pictures
+            self.remembered_2NCHW.copy_(self.trainer.strategy.broadcast(self.remembered_2NCHW.cpu()))
 
     def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
         self._measure()
@@ -291,13 +301,14 @@ class CycleGAN(Translator):
         if not mixes_batch(self.generators):
             return
         was_training = self.generators.training
-        networks = self.generators.to_anime, self.generators.to_photo
         batches = iter(torch.split(self.remembered_2NCHW, REMEMBERED, dim=1))
-        measure_statistics(
-            self.generators,
-            lambda _: [network(part) for network, part in zip(networks, next(batches), strict=True)],
-            self.device,
-        )
+
+        def translate(noise: Noise) -> None:
+            photo_BCHW, anime_BCHW = next(batches)
+            self.generate(Condition(source_BCHW=photo_BCHW), noise)
+            self.generators.to_photo(anime_BCHW)
+
+        measure_statistics(self.generators, translate, self.device)
         self.generators.train(was_training)
 
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
@@ -305,7 +316,7 @@ class CycleGAN(Translator):
         assert photo_BCHW is not None
         points_BK2 = self.finds_in_photo.points(photo_BCHW) if self.landmarks else None
         if self.noise:
-            photo_BCHW = photo_BCHW + self.noise * noise.normal(*photo_BCHW.shape[1:])
+            photo_BCHW = photo_BCHW + self.noise * noise.normal(*photo_BCHW.shape[1:])[: len(photo_BCHW)]
         image_BCHW: Tensor = self.generators.to_anime(self._with_maps(photo_BCHW, points_BK2))
         return image_BCHW
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import Enum, member
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -18,11 +17,21 @@ from anime_gen.contract import UserError
 from anime_gen.layers import Norm, channels_by_side, halvings, initialise
 
 
+def relu() -> nn.Module:
+    """The usual one."""
+    return nn.ReLU(inplace=True)
+
+
+def leaky() -> nn.Module:
+    """With a slope of 0.2 below zero."""
+    return nn.LeakyReLU(0.2, inplace=True)
+
+
 class Activation(Enum):
     """What bends hidden layers. `Activation.relu()` makes the module."""
 
-    relu = member(partial(nn.ReLU, inplace=True))
-    leaky = member(partial(nn.LeakyReLU, 0.2, inplace=True))
+    relu = member(relu)
+    leaky = member(leaky)
 
     def __call__(self) -> nn.Module:
         """A new layer."""

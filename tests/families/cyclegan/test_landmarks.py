@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from anime_gen.contract import Batch, Condition
+from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.cyclegan.landmarks import (
     NUM_POINTS,
     POINTS,
@@ -103,3 +103,13 @@ def test_a_finder_learns_five_dots() -> None:
     assert fresh.condition.landmarks_BK2 is not None
     off = finder.points(fresh.image_BCHW) - five_points(fresh.condition.landmarks_BK2)
     assert off.norm(dim=2).mean() < 1.5 / 16
+
+
+def test_pictures_without_landmarks_teach_nothing_and_break_nothing() -> None:
+    none = Batch(torch.zeros(4, 3, 16, 16), Condition(landmarks_BK2=torch.full((4, 24, 2), torch.nan)), torch.arange(4))
+    some = none._replace(condition=Condition(landmarks_BK2=torch.full((4, 24, 2), 0.5)))
+    finder = Finder(4, 1)
+    assert train(finder, [none, some, none], 3, torch.device("cpu"), "dots") > 0
+    assert all(parameter.isfinite().all() for parameter in finder.parameters())
+    with pytest.raises(UserError, match="dots: none of the training pictures has any"):
+        train(finder.requires_grad_(True), [none, none], 2, torch.device("cpu"), "dots")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.cyclegan.assistance import Landmarks
 from anime_gen.families.cyclegan.landmarks import heat_maps
 from anime_gen.families.cyclegan.module import CycleGAN
-from anime_gen.families.cyclegan.network import EncoderDecoder, Generators, Patch, ResNet
+from anime_gen.families.cyclegan.network import Activation, Doubling, EncoderDecoder, Generators, Patch, ResNet
 
 SIZE = 32
 
@@ -56,8 +57,9 @@ def test_one_step_is_the_written_out_one() -> None:
         torch.manual_seed(3)
         noisy = photo + 0.1 * torch.randn_like(photo)
         made_anime, made_photo = to_anime(noisy), to_photo(anime)
+        again = made_photo + 0.1 * torch.randn_like(photo)  # every photo that is translated is noisy
         game = (of_anime(made_anime) - 1).square().mean() + (of_photo(made_photo) - 1).square().mean()
-        cycle = (to_photo(made_anime) - photo).abs().mean() + (to_anime(made_photo) - anime).abs().mean()
+        cycle = (to_photo(made_anime) - photo).abs().mean() + (to_anime(again) - anime).abs().mean()
         same = (to_anime(anime) - anime).abs().mean() + (to_photo(photo) - photo).abs().mean()
         # Everything halved, which Adam does not notice but by its epsilon.
         adam.zero_grad()
@@ -101,7 +103,7 @@ def test_the_pool_shows_the_past() -> None:
 def test_the_rate_falls_with_the_images_shown() -> None:
     module = unattached()
     del module._share_done
-    module._trainer = SimpleNamespace(world_size=2, estimated_stepping_batches=250)  # type: ignore[assignment]
+    module._trainer = SimpleNamespace(world_size=2, num_training_batches=125, max_epochs=2)  # type: ignore[assignment]
     for shown, rate in ((100, 2e-4), (754, 1e-4), (1004, 0.0)):
         module.images_shown = shown
         assert module.training_step(batch_of(), 0)["lr"].item() == pytest.approx(rate)
@@ -120,6 +122,19 @@ def test_seeds_choose_the_noise_and_nothing_else_does() -> None:
     first = noisy.sample(condition, [1, 2, 3])
     assert not torch.allclose(first, noisy.sample(condition, [4, 5, 6]))
     assert torch.equal(noisy.sample(condition.rows(slice(1, 2)), [2]), first[1:2])
+
+
+def test_batch_norms_go_with_noise_and_landmarks() -> None:
+    module = unattached(EncoderDecoder(4), noise=0.1, landmarks=Landmarks())
+    module.training_step(batch_of(), 0)
+    first = module.sample(batch_of(3).condition, [1, 2, 3])
+    assert torch.equal(module.sample(batch_of(3).condition.rows(slice(2, 3)), [3]), first[2:])
+
+
+def test_networks_can_be_pickled() -> None:
+    chosen = pickle.loads(pickle.dumps(ResNet(4, 1, Doubling.resize, Activation.leaky)))
+    assert chosen.activation is Activation.leaky
+    assert chosen.doubling is Doubling.resize
 
 
 @pytest.mark.parametrize("generators", [ResNet(4, 1), EncoderDecoder(4)], ids=["resnet", "baseline"])
