@@ -73,13 +73,10 @@ class Scoring(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.is_global_zero:
-            drop_after(self._file(trainer), pl_module.images_shown)
+            drop_after(records_file(trainer), pl_module.images_shown)
         # Once for each data set, like painting it: training has not begun.
         self._meet_real("validation", trainer, pl_module)
         self.stopwatch.start()
-
-    def _file(self, trainer: L.Trainer) -> Path:
-        return Path(trainer.default_root_dir) / "metrics.json"
 
     def _begin(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._began = self.stopwatch.seconds()
@@ -239,7 +236,12 @@ def keep(
         for logger in trainer.loggers:
             logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
     if trainer.is_global_zero:
-        append(Path(trainer.default_root_dir) / "metrics.json", [*records, *beside])
+        append(records_file(trainer), [*records, *beside])
+
+
+def records_file(trainer: L.Trainer) -> Path:
+    """Where a run keeps its scores."""
+    return Path(trainer.default_root_dir) / "metrics.json"
 
 
 def circumstances(split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> dict[str, Any]:

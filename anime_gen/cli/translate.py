@@ -19,11 +19,12 @@ from anime_gen.cli.family import data_of
 from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import Condition, Translator, UserError
 from anime_gen.data import AnimeFaces
-from anime_gen.data.decode import SUFFIXES, decode, read
+from anime_gen.data.decode import decode, read
+from anime_gen.data.folder import picture_files
 from anime_gen.data.portrait import USUAL, Square, find_face, framed, usual_frame
 from anime_gen.grid import tile
 from anime_gen.metrics.protocol import quantise
-from anime_gen.run import load
+from anime_gen.run import load, run_of
 
 # Held-out photos that say what is usual.
 USUALLY = 128
@@ -57,8 +58,8 @@ class Translated(NamedTuple):
         reasons = [] if self.face else ["no face found: the whole picture was translated"]
         if self.cycle_error > usual.cycle_error:
             reasons.append(
-                f"unlike the training photos: what comes back is {self.cycle_error:.0f} levels off, "
-                f"theirs at most {usual.cycle_error:.0f}"
+                f"unlike the run's held-out photos: what comes back is {self.cycle_error:.0f} levels off, "
+                f"of 99 in 100 of theirs at most {usual.cycle_error:.0f}"
             )
         return reasons
 
@@ -84,7 +85,7 @@ def main(verb: str, arguments: list[str]) -> None:
             f"{given.run} is a run of {type(module).__name__}, which translates nothing: give one that does, such as "
             "runs/cyclegan/NAME"
         )
-    usual = usual_of(module, data_of(given.run if given.run.is_dir() else given.run.parent.parent))
+    usual = usual_of(module, data_of(run_of(trained.path)))
     lines, shown = [], []
     for done in tqdm(translations(module, files, usual.frame, given.seed), "translating", len(files), leave=False):
         if isinstance(done, Unreadable):
@@ -116,19 +117,16 @@ def main(verb: str, arguments: list[str]) -> None:
 
 
 def photo_files(places: list[Path]) -> list[Path]:
-    """The pictures among files and folders, in name order.
+    """The pictures among files and folders, each folder's in name order.
 
     Raises:
-        UserError: a place is not there, or there are none.
+        UserError: a place is not there, or a folder has none.
     """
     files: list[Path] = []
     for place in places:
         if not place.exists():
             raise UserError(f"translate: {place} is not there")
-        inside = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
-        files += inside if place.is_dir() else [place]
-    if not files:
-        raise UserError(f"translate: no pictures in {', '.join(map(str, places))} ({', '.join(sorted(SUFFIXES))})")
+        files += [place / name for name in picture_files(place)] if place.is_dir() else [place]
     return files
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Protocol
 
 import numpy as np
 
@@ -15,25 +14,6 @@ from anime_gen.vocabulary import Vocabulary
 
 # Face i belongs to a split by i % 20, so 0.70 / 0.15 / 0.15 at every count, and a face never changes its split.
 _SPLIT_OF: dict[Split, range] = {"train": range(14), "validation": range(14, 17), "test": range(17, 20)}
-
-
-class Known(Protocol):
-    """What is true of a drawn picture."""
-
-    @property
-    def tags_T(self) -> np.ndarray: ...
-
-    @property
-    def attributes_A(self) -> np.ndarray: ...
-
-    @property
-    def landmarks_K2(self) -> np.ndarray: ...
-
-    @property
-    def visible_K(self) -> np.ndarray: ...
-
-    @property
-    def caption(self) -> str: ...
 
 
 class Painted[Subject](Source):
@@ -74,7 +54,7 @@ class Painted[Subject](Source):
         """A column of pixels: the `image`, or its `sketch` where `parts` has one."""
 
     @abstractmethod
-    def labels(self, subject: Subject) -> Known:
+    def labels(self, subject: Subject) -> painter.Labels:
         """What is true of the picture."""
 
     def person(self, split: Split, row: int) -> Subject:

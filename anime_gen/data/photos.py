@@ -78,5 +78,5 @@ class PaintedPhotos(Painted[natural.Person]):
     def drawn(self, subject: natural.Person, kind: Kind, size: int) -> np.ndarray:
         return natural.render_person(subject, size)
 
-    def labels(self, subject: natural.Person) -> natural.PersonLabels:
+    def labels(self, subject: natural.Person) -> painter.Labels:
         return natural.label_person(subject)

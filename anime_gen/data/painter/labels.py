@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import skia
 
 from anime_gen.data.painter import accessories, bust
-from anime_gen.data.painter.curves import Point
+from anime_gen.data.painter.curves import Curve, Point
 from anime_gen.data.painter.drawing import geometry
 from anime_gen.data.painter.eyes import shows_through
 from anime_gen.data.painter.head import ear_outline, face_path, has_fang
@@ -28,7 +29,7 @@ _CAPTION_FIRST = ("long hair", "short hair", *(f"{name} hair" for name in HAIR_C
 
 
 class Labels(NamedTuple):
-    """All that is known of one painted face."""
+    """All that is known of one drawn picture."""
 
     tags_T: npt.NDArray[np.uint8]  # 0 or 1
     attributes_A: npt.NDArray[np.int64]  # -1 not given: closed eyes have a colour that nobody can see
@@ -56,20 +57,60 @@ def labels(face: Face) -> Labels:
     )
 
 
-def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
-    body, _, hidden = geometry(face)
+class PlacedEye(Protocol):
+    """Where an eye is, by whichever renderer."""
+
+    @property
+    def upper(self) -> Curve: ...  # the lid, inner to outer corner
+
+    @property
+    def top(self) -> Point: ...
+
+    @property
+    def bottom(self) -> Point: ...
+
+    @property
+    def iris(self) -> Point: ...
+
+    @property
+    def open(self) -> bool: ...
+
+
+def landmarks(
+    brows: tuple[Curve, Curve],
+    eyes: tuple[PlacedEye, PlacedEye],
+    nose: Point,
+    mouth: tuple[Point, Point, Point, Point],
+    sides: tuple[Point, Point],
+    chin: Point,
+    hidden: skia.Path,
+) -> tuple[list[Point], list[bool]]:
+    """The 24 landmarks in the vocabulary's order, and which of them are in the picture, bare and (pupils) open.
+
+    Args:
+        brows, eyes, sides: right and left; brows from inner to outer in two segments.
+        nose, chin: their points.
+        mouth: left, right, top, bottom.
+        hidden: what lies over the face.
+    """
     points: list[Point] = []
-    for brow in reversed(body.brows):
+    for brow in reversed(brows):
         points += [(brow[12], brow[13]), (brow[6], brow[7]), (brow[0], brow[1])]
-    for eye in reversed(body.eyes):
+    for eye in reversed(eyes):
         outer, inner = (eye.upper[-2], eye.upper[-1]), (eye.upper[0], eye.upper[1])
         points += [outer, inner, eye.top, eye.bottom, eye.iris]
-    points += [body.nose, *body.mouth, body.sides[1], body.sides[0], body.chin]
+    points += [nose, *mouth, sides[1], sides[0], chin]
     visible = [0 <= x <= 1 and 0 <= y <= 1 and not hidden.contains(x, y) for x, y in points]
+    for number, eye in enumerate(reversed(eyes)):
+        visible[6 + 5 * number + 4] &= eye.open
+    return points, visible
+
+
+def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
+    body, _, hidden = geometry(face)
+    points, visible = landmarks(body.brows, body.eyes, body.nose, body.mouth, body.sides, body.chin, hidden)
     if shows_through(face):
         visible[:6] = [0 <= x <= 1 and 0 <= y <= 1 for x, y in points[:6]]
-    for number, eye in enumerate(reversed(body.eyes)):
-        visible[6 + 5 * number + 4] &= eye.open
     return points, visible
 
 

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from anime_gen.data.painter.natural.drawing import photograph
-from anime_gen.data.painter.natural.labels import VOCABULARY, PersonLabels, label_person
+from anime_gen.data.painter.natural.labels import VOCABULARY, label_person
 from anime_gen.data.painter.natural.person import Person, sample_person
 
 # Changes whenever a label or a pixel does: caches of photos are keyed by it.
 VERSION = "1"
 
-__all__ = ["VERSION", "VOCABULARY", "Person", "PersonLabels", "label_person", "render_person", "sample_person"]
+__all__ = ["VERSION", "VOCABULARY", "Person", "label_person", "render_person", "sample_person"]
 
 
 def render_person(person: Person, size: int) -> npt.NDArray[np.uint8]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 
 from anime_gen.data.painter import accessories, bust
-from anime_gen.data.painter.curves import Point
+from anime_gen.data.painter.labels import Labels, landmarks
 from anime_gen.data.painter.natural.anatomy import Human, human
 from anime_gen.data.painter.natural.canvas import outline
 from anime_gen.data.painter.natural.person import AGES, BEARDS, SKINS, Person
@@ -26,20 +23,13 @@ VOCABULARY = Vocabulary(
 )  # fmt: skip
 
 
-class PersonLabels(NamedTuple):
-    """All that is known of one photo."""
-
-    tags_T: npt.NDArray[np.uint8]  # 0 or 1
-    attributes_A: npt.NDArray[np.int64]
-    landmarks_K2: npt.NDArray[np.float32]  # x, y in [0, 1]; may lie outside when not visible
-    visible_K: npt.NDArray[np.bool_]
-    caption: str
-
-
-def label_person(person: Person) -> PersonLabels:
+def label_person(person: Person) -> Labels:
     """The exact labels of a person's photo."""
     body = human(person)
-    points, visible = _landmarks(body)
+    # The mouth's landmarks are those of the lips, the sides those of the face's outline.
+    points, visible = landmarks(
+        body.brows, body.eyes, body.nose, body.mouth.points, body.sides, body.chin, body.over_face
+    )
     true = _tags(person, body)
     face = person.face
     attributes = (
@@ -49,28 +39,13 @@ def label_person(person: Person) -> PersonLabels:
         BEARDS.index(person.beard),
         HAIR_COLOURS.index(face.hair.colour),
     )
-    return PersonLabels(
+    return Labels(
         np.array([tag in true for tag in VOCABULARY.tags], np.uint8),
         np.array(attributes, np.int64),
         np.array(points, np.float32),
         np.array(visible, bool),
         _caption(person, true),
     )
-
-
-def _landmarks(body: Human) -> tuple[list[Point], list[bool]]:
-    """The painter's 24, in its order; the mouth's are those of the lips, the sides those of the face's outline."""
-    points: list[Point] = []
-    for brow in reversed(body.brows):
-        points += [(brow[12], brow[13]), (brow[6], brow[7]), (brow[0], brow[1])]
-    for eye in reversed(body.eyes):
-        outer, inner = (eye.upper[-2], eye.upper[-1]), (eye.upper[0], eye.upper[1])
-        points += [outer, inner, eye.top, eye.bottom, eye.iris]
-    points += [body.nose, *body.mouth.points, body.sides[1], body.sides[0], body.chin]
-    visible = [0 <= x <= 1 and 0 <= y <= 1 and not body.over_face.contains(x, y) for x, y in points]
-    for number, eye in enumerate(reversed(body.eyes)):
-        visible[6 + 5 * number + 4] &= eye.open
-    return points, visible
 
 
 def _tags(person: Person, body: Human) -> set[str]:
