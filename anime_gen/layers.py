@@ -117,6 +117,15 @@ def normalise_spectrally(module: nn.Module) -> None:
             spectral_norm(layer)
 
 
+def _batch_norms(network: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+
+
+def mixes_batch(network: nn.Module) -> bool:
+    """Does one picture's result depend on the other pictures of its batch?"""
+    return bool(_batch_norms(network))
+
+
 @torch.no_grad()
 def measure_statistics(generator: nn.Module, draw: Callable[[Noise], object], device: torch.device) -> None:
     """Sets every BatchNorm's running mean and variance to their averages over fixed latents. Others: no effect.
@@ -135,7 +144,7 @@ def measure_statistics(generator: nn.Module, draw: Callable[[Noise], object], de
         draw: runs it on a latent of each stream; called BATCHES times with ROWS streams, always the same.
         device: where the generator is.
     """
-    norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+    norms = _batch_norms(generator)
     if norms:
         momenta = [norm.momentum for norm in norms]
         for norm in norms:

@@ -77,14 +77,14 @@ def test_one_rank_scores_as_the_two_that_trained(trained: Path, anime_gen: Calla
 
 def test_a_resumed_run_keeps_finders_and_pools(trained: Path, anime_gen: Callable[..., Any]) -> None:
     checkpoint = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
-    assert checkpoint["state_dict"]["finders_are_trained"]
+    assert checkpoint["state_dict"]["assistant.are_trained"]
     assert [len(pools["anime"]) for pools in checkpoint["pools"]] == [16, 16], "each rank has its own"
     done = anime_gen("resume", trained, "--trainer.max_epochs=2")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "landmarks of photos" not in done.stdout + done.stderr, "they are not trained again"
     again = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
     for name, value in checkpoint["state_dict"].items():
-        if name.startswith("finds_in"):
+        if name.startswith("assistant.finds_in"):
             assert torch.equal(again["state_dict"][name], value), name
     for pools, before in zip(again["pools"], checkpoint["pools"], strict=True):
         assert torch.equal(pools["photo"][:16], before["photo"])

@@ -16,7 +16,7 @@ from anime_gen.families.acgan.loss import mode_seeking_loss
 from anime_gen.families.acgan.network import Generator, Networks
 from anime_gen.families.acgan.sampler import completed
 from anime_gen.labels import Words, code, partly_hidden, redrawn
-from anime_gen.layers import ROWS, measure_statistics, normalise_spectrally
+from anime_gen.layers import ROWS, measure_statistics, mixes_batch, normalise_spectrally
 from anime_gen.steps import descend, frozen
 
 
@@ -68,11 +68,6 @@ class ACGAN(GenerativeModule):
     ) -> None:
         super().__init__(image_size)
         self.words = Words.of(num_tags, attribute_sizes)
-        if loss.per_picture and networks.mixes_batch:
-            # Gulrajani et al. 2017, section 4: with BatchNorm the gradient of one picture's logit is not one picture's.
-            raise UserError(
-                "loss: a gradient penalty cannot go with BatchNorm in the discriminator; set --model.networks.norm=none"
-            )
         if not 0 <= hide <= 1:
             raise UserError(f"model.hide={hide}: give a share from 0 to 1")
         if z_dim < 1 or label_width < 1:
@@ -93,6 +88,11 @@ class ACGAN(GenerativeModule):
         self.generator = Generator(self.words, z_dim, label_width, networks, image_size)
         features = networks.features(image_size)
         self.discriminator = Discriminator(features, game.head(self.words, features.width))
+        if loss.per_picture and mixes_batch(self.discriminator):
+            # Gulrajani et al. 2017, section 4: with BatchNorm the gradient of one picture's logit is not one picture's.
+            raise UserError(
+                "loss: a gradient penalty cannot go with BatchNorm in the discriminator; set --model.networks.norm=none"
+            )
         if spectral_norm:
             normalise_spectrally(self.discriminator)
 

@@ -124,9 +124,6 @@ def residual_features(image_size: int, width: int) -> Features:
 class Networks(ABC):
     """A kind of generator and the features that go with it, for any picture size."""
 
-    # Do one picture's features depend on the other pictures of its batch?
-    mixes_batch: bool = False
-
     @abstractmethod
     def generator(self, inputs: int, image_size: int) -> nn.Module:
         """A new trunk, (B, inputs) -> (B, 3, image_size, image_size), initialised."""
@@ -154,7 +151,6 @@ class Strided(Networks):
         self.max_width = max_width
         self.norm = norm
         self.pool = pool
-        self.mixes_batch = norm is Norm.batch
 
     def generator(self, inputs: int, image_size: int) -> nn.Module:
         generator = ConvGenerator(inputs, channels_by_side(image_size, self.width, self.max_width)[::-1])

@@ -50,6 +50,13 @@ def heat_maps(points_BK2: Tensor, size: int) -> Tensor:
     return map_BKHW.nan_to_num(0.0)
 
 
+def with_maps(image_BCHW: Tensor, points_BK2: Tensor | None) -> Tensor:
+    """Pictures, and behind their channels the heat maps of their points; without points, the pictures."""
+    if points_BK2 is None:
+        return image_BCHW
+    return torch.cat([image_BCHW, heat_maps(points_BK2, image_BCHW.shape[-1]).to(image_BCHW.dtype)], dim=1)
+
+
 def centres(logits_BKHW: Tensor) -> Tensor:
     """Where maps have their weight, (B, K, 2): the mean place under a softmax (Sun et al. 2018, equation 2)."""
     size = logits_BKHW.shape[-1]

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from anime_gen.adversarial import AdversarialLoss
 from anime_gen.contract import Batch, Condition, Noise, Translator, UserError
-from anime_gen.families.cyclegan.assistance import Landmarks
-from anime_gen.families.cyclegan.landmarks import NUM_POINTS, PARTS, Finder, heat_maps, parts, train
-from anime_gen.families.cyclegan.loss import cycle_loss, identity_loss, landmark_loss, linear_decay
-from anime_gen.families.cyclegan.network import Discriminators, Generators, part_judge
+from anime_gen.families.cyclegan.assistance import Assistant, Data, Judged, Landmarks
+from anime_gen.families.cyclegan.landmarks import NUM_POINTS, with_maps
+from anime_gen.families.cyclegan.loss import cycle_loss, identity_loss, linear_decay
+from anime_gen.families.cyclegan.network import Discriminators, Generators
 from anime_gen.families.cyclegan.pool import ImagePool
-from anime_gen.layers import BATCHES, measure_statistics
+from anime_gen.layers import BATCHES, measure_statistics, mixes_batch
 from anime_gen.steps import descend, frozen
 
 # Pictures whose like BatchNorm's statistics are measured on, in each of BATCHES batches.
 REMEMBERED = 16
-
-
-class Data(Protocol):
-    """What is asked of the suite's DataModule, which families do not import."""
-
-    def stream(self, parts: frozenset[str], images: int, batch_size: int) -> Iterable[Batch]: ...
-
-    def other_stream(self, parts: frozenset[str], images: int, batch_size: int) -> Iterable[Batch]: ...
 
 
 class Pair(nn.Module):
@@ -64,9 +56,6 @@ class CycleGAN(Translator):
         UserError: a weight, a share or a size that cannot be.
     """
 
-    finds_in_photo: Finder
-    finds_in_anime: Finder
-    finders_are_trained: Tensor
     remembered_2NCHW: Tensor
 
     def __init__(
@@ -99,25 +88,19 @@ class CycleGAN(Translator):
         self.cycle = cycle
         self.identity = identity
         self.noise = noise
-        self.landmarks = landmarks
         self.lr = lr
         self.betas = betas
         self.constant = constant
-        maps = NUM_POINTS if landmarks else 0
+        self.assistant = Assistant(landmarks) if landmarks else None
+        maps = NUM_POINTS if self.assistant else 0
         self.generators = Pair(generators.generator(image_size, 3 + maps), generators.generator(image_size, 3))
         judges = {"anime": discriminators.discriminator(image_size, 3)}
         judges["photo"] = discriminators.discriminator(image_size, 3)
-        if landmarks:
-            judges["anime_with_landmarks"] = discriminators.discriminator(image_size, 3 + maps)
-            judges |= {f"anime_part_{number}": part_judge() for number in range(len(PARTS))}
+        if self.assistant:
+            judges |= self.assistant.judges(image_size, discriminators)
         self.discriminators = nn.ModuleDict(judges)
         self.pools = {name: ImagePool(pool) for name in judges}
         self._saved_pools: list[dict[str, Tensor]] = []
-        if landmarks:
-            self.finds_in_photo, self.finds_in_anime = Finder(), Finder()
-            for finder in (self.finds_in_photo, self.finds_in_anime):
-                finder.requires_grad_(False).eval()
-            self.register_buffer("finders_are_trained", torch.zeros((), dtype=torch.bool))
         if mixes_batch(self.generators):
             # Of both domains, the latest: where the averaged weights' BatchNorms are measured.
             shape = (2, BATCHES * REMEMBERED, 3, image_size, image_size)
@@ -154,26 +137,12 @@ class CycleGAN(Translator):
         if self._saved_pools:
             for name, pictures in self._saved_pools[self.global_rank % len(self._saved_pools)].items():
                 self.pools[name].pictures = pictures[: self.pools[name].size]
-        if self.landmarks and not self.finders_are_trained:
+        if self.assistant and not self.assistant.are_trained:
             data: Data | None = self.trainer.datamodule  # type: ignore[attr-defined]
             if data is None:  # one batch, to see what a step costs
                 rank_zero_warn("without a DataModule the landmark finders stay untrained")
             else:
-                self._train_finders(self.landmarks, data)
-
-    def _train_finders(self, landmarks: Landmarks, data: Data) -> None:
-        batch_size, told = 64, frozenset({"landmarks_BK2"})
-        images = landmarks.finder_images // batch_size * batch_size
-        for finder, stream, title in (
-            (self.finds_in_anime, data.stream, "landmarks of anime faces"),
-            (self.finds_in_photo, data.other_stream, "landmarks of photos"),
-        ):
-            finder.requires_grad_(True)
-            error = train(finder, stream(told, images, batch_size), images // batch_size, self.device, title)
-            learned = {name: tensor.cpu() for name, tensor in finder.state_dict().items()}
-            finder.load_state_dict(self.trainer.strategy.broadcast(learned))
-            rank_zero_info(f"{title}: found with a mean error of {error:.3f} picture sides")
-        self.finders_are_trained.fill_(True)
+                self.assistant.learn(data, self.device, self.trainer.strategy.broadcast)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Training
@@ -198,8 +167,8 @@ class CycleGAN(Translator):
             self.remembered_2NCHW.copy_(
                 torch.cat([both, self.remembered_2NCHW], dim=1)[:, : self.remembered_2NCHW.shape[1]]
             )
-        scalars, shown = self._train_generators(optimizers[0], photo_BCHW, batch.image_BCHW, share)
-        return {**scalars, **self._train_discriminators(optimizers[1], shown), "lr": torch.tensor(rate)}
+        scalars, judged = self._train_generators(optimizers[0], photo_BCHW, batch.image_BCHW, share)
+        return {**scalars, **self._train_discriminators(optimizers[1], judged), "lr": torch.tensor(rate)}
 
     def _share_done(self, batch: Batch) -> float:
         """The share of the run's pictures that had been shown before this batch; 0 in a run without an end."""
@@ -210,11 +179,11 @@ class CycleGAN(Translator):
 
     def _train_generators(
         self, optimizer: LightningOptimizer, photo_BCHW: Tensor, anime_BCHW: Tensor, share: float
-    ) -> tuple[dict[str, Tensor], dict[str, tuple[Tensor, Tensor]]]:
-        """Returns the scalars, and for each discriminator what of its domain is real and what was made."""
-        photo_points, anime_points = self._points(photo_BCHW, anime_BCHW)
-        noisy_photo = self._with_maps(self._noisy(photo_BCHW), photo_points)
-        told_anime = self._with_maps(anime_BCHW, anime_points)
+    ) -> tuple[dict[str, Tensor], dict[str, Judged]]:
+        """Returns the scalars, and what each discriminator is shown."""
+        photo_BK2, anime_BK2 = self.assistant.points(photo_BCHW, anime_BCHW) if self.assistant else (None, None)
+        noisy_photo = with_maps(self._noisy(photo_BCHW), photo_BK2)
+        told_anime = with_maps(anime_BCHW, anime_BK2)
         to_anime, to_photo = self.generators.to_anime, self.generators.to_photo
         losses: dict[str, Tensor] = {}
         if self.identity:
@@ -227,59 +196,35 @@ class CycleGAN(Translator):
             made_anime, made_photo = to_anime(noisy_photo), to_photo(anime_BCHW)
         if self.cycle:
             losses["cycle_photo"] = self.cycle * cycle_loss(photo_BCHW, to_photo(made_anime))
-            again_anime = to_anime(self._with_maps(self._noisy(made_photo), anime_points))
+            again_anime = to_anime(with_maps(self._noisy(made_photo), anime_BK2))
             losses["cycle_anime"] = self.cycle * cycle_loss(anime_BCHW, again_anime)
-        shown = {"anime": (anime_BCHW, made_anime), "photo": (photo_BCHW, made_photo)}
-        weights = {"anime": 1.0, "photo": 1.0}
-        if self.landmarks:
-            assert photo_points is not None
-            assert anime_points is not None
-            losses["landmarks"] = self.landmarks.consistency * landmark_loss(
-                self.finds_in_anime.points(made_anime), photo_points
-            )
-            shown["anime_with_landmarks"] = told_anime, self._with_maps(made_anime, photo_points)
-            weights["anime_with_landmarks"] = self.landmarks.conditional
-            if share >= self.landmarks.fine_from:
-                real_parts, made_parts = parts(anime_BCHW, anime_points), parts(made_anime, photo_points)
-                for number, pair in enumerate(zip(real_parts, made_parts, strict=True)):
-                    shown[f"anime_part_{number}"] = pair
-                    weights[f"anime_part_{number}"] = self.landmarks.local
+        judged = {"anime": Judged(anime_BCHW, made_anime), "photo": Judged(photo_BCHW, made_photo)}
+        if self.assistant:
+            assert photo_BK2 is not None
+            assert anime_BK2 is not None
+            losses["landmarks"] = self.assistant.consistency(made_anime, photo_BK2)
+            judged |= self.assistant.judged(anime_BCHW, anime_BK2, made_anime, photo_BK2, share)
         with frozen(self.discriminators):
-            for name, (_, made) in shown.items():
-                losses[f"generator_{name}"] = weights[name] * self.loss.generator(self.discriminators[name](made))
+            for name, of in judged.items():
+                losses[f"generator_{name}"] = of.weight * self.loss.generator(self.discriminators[name](of.made))
             norm = descend(self, optimizer, torch.stack(list(losses.values())).sum(), self.generators)
         scalars = {f"loss_{name}": loss.detach() for name, loss in losses.items()}
-        return scalars | {"gradient_norm_generators": norm}, shown
+        return scalars | {"gradient_norm_generators": norm}, judged
 
-    def _train_discriminators(
-        self, optimizer: LightningOptimizer, shown: dict[str, tuple[Tensor, Tensor]]
-    ) -> dict[str, Tensor]:
+    def _train_discriminators(self, optimizer: LightningOptimizer, judged: dict[str, Judged]) -> dict[str, Tensor]:
         scalars: dict[str, Tensor] = {}
         losses = []
-        for name, (real, made) in shown.items():
-            pair = [real, self.pools[name](made)]
+        for name, of in judged.items():
+            pair = [of.real, self.pools[name](of.made)]
             real_logits, made_logits = passes(self.discriminators[name], pair)
             losses.append(self.loss.discriminator(real_logits.float(), made_logits.float()))
             scalars[f"loss_discriminator_{name}"] = losses[-1].detach()
         norm = descend(self, optimizer, torch.stack(losses).sum(), self.discriminators)
         return scalars | {"gradient_norm_discriminators": norm}
 
-    def _points(self, photo_BCHW: Tensor, anime_BCHW: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Where the frozen finders see the points of both, (B, 5, 2) each; None without landmarks."""
-        if not self.landmarks:
-            return None, None
-        with torch.no_grad():
-            return self.finds_in_photo.points(photo_BCHW), self.finds_in_anime.points(anime_BCHW)
-
     def _noisy(self, photo_BCHW: Tensor) -> Tensor:
         # Not `randn_like`: it draws in the order of the memory, which differs between made and real photos.
         return photo_BCHW + self.noise * torch.randn(photo_BCHW.shape, device=self.device) if self.noise else photo_BCHW
-
-    def _with_maps(self, image_BCHW: Tensor, points_BK2: Tensor | None) -> Tensor:
-        """The pictures, and behind their channels the heat maps of the points, where there are any."""
-        if points_BK2 is None:
-            return image_BCHW
-        return torch.cat([image_BCHW, heat_maps(points_BK2, self.image_size).to(image_BCHW.dtype)], dim=1)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Sampling
@@ -314,10 +259,10 @@ class CycleGAN(Translator):
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
         photo_BCHW = condition.source_BCHW
         assert photo_BCHW is not None
-        points_BK2 = self.finds_in_photo.points(photo_BCHW) if self.landmarks else None
+        points_BK2 = self.assistant.finds_in_photo.points(photo_BCHW) if self.assistant else None
         if self.noise:
             photo_BCHW = photo_BCHW + self.noise * noise.normal(*photo_BCHW.shape[1:])[: len(photo_BCHW)]
-        image_BCHW: Tensor = self.generators.to_anime(self._with_maps(photo_BCHW, points_BK2))
+        image_BCHW: Tensor = self.generators.to_anime(with_maps(photo_BCHW, points_BK2))
         return image_BCHW
 
     def generate_back(self, image_BCHW: Tensor) -> Tensor:
@@ -334,11 +279,6 @@ class CycleGAN(Translator):
         )
         self.discriminators.train(was_training)
         return anime, photo
-
-
-def mixes_batch(network: nn.Module) -> bool:
-    """Does one picture's result depend on the other pictures of its batch?"""
-    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
 
 
 def passes(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:

@@ -13,7 +13,7 @@ from anime_gen.adversarial import AdversarialLoss
 from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
 from anime_gen.families.dcgan.network import Networks
-from anime_gen.layers import measure_statistics, normalise_spectrally
+from anime_gen.layers import measure_statistics, mixes_batch, normalise_spectrally
 from anime_gen.steps import descend, frozen
 
 
@@ -51,12 +51,6 @@ class DCGAN(GenerativeModule):
         discriminator_steps: int = 1,
     ) -> None:
         super().__init__(image_size)
-        if loss.per_picture and networks.mixes_batch:
-            # Gulrajani et al. 2017, section 4: with BatchNorm the gradient of one picture's logit is not one picture's.
-            raise UserError(
-                "loss: a gradient penalty cannot go with BatchNorm in the discriminator; "
-                "set --model.networks.norm=layer (Convolutional) or --model.networks.batch_norm=false (FullyConnected)"
-            )
         if discriminator_steps < 1:
             raise UserError(f"discriminator_steps is {discriminator_steps}; give 1 or more")
         self.save_hyperparameters()
@@ -72,6 +66,12 @@ class DCGAN(GenerativeModule):
         self.batches_seen = 0
         self.generator = networks.generator(z_dim, image_size)
         self.discriminator = networks.discriminator(image_size)
+        if loss.per_picture and mixes_batch(self.discriminator):
+            # Gulrajani et al. 2017, section 4: with BatchNorm the gradient of one picture's logit is not one picture's.
+            raise UserError(
+                "loss: a gradient penalty cannot go with BatchNorm in the discriminator; "
+                "set --model.networks.norm=layer (Convolutional) or --model.networks.batch_norm=false (FullyConnected)"
+            )
         if spectral_norm:
             normalise_spectrally(self.discriminator)
 

@@ -83,9 +83,6 @@ class DenseDiscriminator(nn.Module):
 class Networks(ABC):
     """A kind of generator and the discriminator that goes with it, for any picture size."""
 
-    # Does one picture's logit depend on the other pictures of its batch?
-    mixes_batch: bool = False
-
     @abstractmethod
     def generator(self, z_dim: int, image_size: int) -> nn.Module:
         """A new generator, initialised."""
@@ -115,7 +112,6 @@ class Convolutional(Networks):
         self.width = width
         self.max_width = max_width
         self.norm = norm
-        self.mixes_batch = norm is Norm.batch
 
     def generator(self, z_dim: int, image_size: int) -> nn.Module:
         generator = ConvGenerator(z_dim, channels_by_side(image_size, self.width, self.max_width)[::-1])
@@ -148,7 +144,6 @@ class FullyConnected(Networks):
         self.hidden = hidden
         self.layers = layers
         self.batch_norm = batch_norm
-        self.mixes_batch = batch_norm and layers > 1  # the discriminator's first layer has none
 
     def generator(self, z_dim: int, image_size: int) -> nn.Module:
         return DenseGenerator(z_dim, self.hidden, self.layers, image_size, self.batch_norm)

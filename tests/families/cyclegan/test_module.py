@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anime_gen.adversarial import DRAGAN, LeastSquares
 from anime_gen.contract import Batch, Condition, UserError
-from anime_gen.families.cyclegan.assistance import Landmarks
+from anime_gen.families.cyclegan.assistance import Assistant, Landmarks
 from anime_gen.families.cyclegan.landmarks import heat_maps
 from anime_gen.families.cyclegan.module import CycleGAN
 from anime_gen.families.cyclegan.network import Activation, Doubling, EncoderDecoder, Generators, Patch, ResNet
@@ -200,8 +200,13 @@ def test_pools_are_in_the_checkpoint() -> None:
 
 def assisted(**options: Any) -> CycleGAN:
     module = unattached(landmarks=Landmarks(**options))
-    module.finders_are_trained.fill_(True)
+    assistant_of(module).are_trained.fill_(True)
     return module
+
+
+def assistant_of(module: CycleGAN) -> Assistant:
+    assert module.assistant is not None
+    return module.assistant
 
 
 def test_coarse_and_then_fine() -> None:
@@ -225,9 +230,9 @@ def test_the_generator_is_told_where_the_photo_has_its_points_and_held_to_it() -
     module.generators.to_anime.register_forward_pre_hook(lambda _, inputs: told.append(inputs[0].detach()))
     scalars = module.training_step(batch, 0)
     photo, anime = photo_of(batch), batch.image_BCHW
-    points = module.finds_in_photo.points(photo)
+    points = assistant_of(module).finds_in_photo.points(photo)
     torch.testing.assert_close(told[0][:2], torch.cat([photo, heat_maps(points, SIZE)], dim=1))
-    own = module.finds_in_anime.points(anime)
+    own = assistant_of(module).finds_in_anime.points(anime)
     torch.testing.assert_close(told[0][2:], torch.cat([anime, heat_maps(own, SIZE)], dim=1))
     assert scalars["loss_landmarks"] > 0
     assert module.sample(batch.condition, [0, 1]).shape == (2, 3, SIZE, SIZE)
@@ -235,14 +240,17 @@ def test_the_generator_is_told_where_the_photo_has_its_points_and_held_to_it() -
 
 def test_finders_are_frozen_but_their_slope_reaches_the_generator() -> None:
     module = assisted(conditional=0.0, local=0.0, consistency=100.0)
-    before = copy.deepcopy(module.finds_in_anime.state_dict())
+    finder = assistant_of(module).finds_in_anime
+    before = copy.deepcopy(finder.state_dict())
     module.loss = SimpleNamespace(  # type: ignore[assignment]
         generator=lambda logits: logits.sum() * 0, discriminator=lambda real, made: (real.sum() + made.sum()) * 0
     )
     module.cycle = module.identity = 0.0
     scalars = module.training_step(batch_of(), 0)
     assert scalars["gradient_norm_generators"] > 0
-    assert all(torch.equal(before[name], value) for name, value in module.finds_in_anime.state_dict().items())
+    assert all(
+        torch.equal(before[name], value) for name, value in assistant_of(module).finds_in_anime.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from anime_gen.contract import UserError
-from anime_gen.families.cyclegan.module import mixes_batch, passes
+from anime_gen.families.cyclegan.module import passes
 from anime_gen.families.cyclegan.network import (
     Activation,
     Doubling,
@@ -19,7 +19,7 @@ from anime_gen.families.cyclegan.network import (
     part_judge,
     seen_by_patch,
 )
-from anime_gen.layers import Norm
+from anime_gen.layers import Norm, mixes_batch
 
 GENERATORS: list[Generators] = [
     ResNet(4, 1),
