@@ -79,6 +79,46 @@ class Residual(nn.Module):
         return out
 
 
+class UNetwork(nn.Module):
+    """Halvings, doublings, and at every size what came in beside what comes out; the picture itself at the end.
+
+    Args:
+        inputs: channels of what comes in.
+        channels: at half the picture's side, a quarter, ...
+        norm: of all layers but the first and the last two.
+    """
+
+    def __init__(self, inputs: int, channels: list[int], norm: Norm) -> None:
+        super().__init__()
+        first = nn.Sequential(nn.Conv2d(inputs, channels[0], 4, stride=2, padding=1), leaky())
+        self.down = nn.ModuleList([first])
+        for before, after in pairwise(channels):
+            self.down.append(nn.Sequential(nn.Conv2d(before, after, 4, stride=2, padding=1), norm(after), leaky()))
+        self.up = nn.ModuleList()
+        for deep, (before, after) in enumerate(pairwise([*channels[::-1], channels[0]])):
+            both = 2 * before if deep else before  # at the bottom nothing stands beside it
+            last = deep == len(channels) - 1
+            self.up.append(
+                nn.Sequential(
+                    nn.ConvTranspose2d(both, after, 4, stride=2, padding=1),
+                    nn.Identity() if last else norm(after),
+                    relu(),
+                )
+            )
+        self.end = nn.Conv2d(channels[0] + inputs, 3, 3, padding=1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, 3, H, W) in [-1, 1]."""
+        seen = [x_BCHW]
+        for stage in self.down:
+            seen.append(stage(seen[-1]))
+        x = seen.pop()
+        for stage in self.up:
+            x = torch.cat([stage(x), seen.pop()], dim=1)
+        image_BCHW: Tensor = self.end(x).tanh()
+        return image_BCHW
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # The choices, as objects that a YAML can name
 
@@ -140,6 +180,41 @@ class ResNet(Generators):
             layers += [self.doubling(before, after), norm(after), activation()]
         layers += [nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"), nn.Tanh()]
         network = nn.Sequential(*layers)
+        initialise(network)
+        return network.to(memory_format=torch.channels_last)
+
+
+class UNet(Generators):
+    """Halvings to a few pixels and doublings back, with skips between equal sizes. Isola et al. 2017, section 3.2.1.
+
+    Two things are not theirs: it ends before a single pixel, whose InstanceNorm is a constant, and one convolution more
+    sees the picture itself. There is no dropout. Much cheaper than `ResNet`, whose work is at the larger sizes.
+
+    Args:
+        width: channels at half the picture's side; they double with every halving.
+        max_width: channels at most.
+        norm: of the hidden layers.
+
+    Raises:
+        UserError: a width is not positive.
+    """
+
+    def __init__(self, width: int = 64, max_width: int = 512, norm: Norm = Norm.instance) -> None:
+        if not 1 <= width <= max_width:
+            raise UserError(f"generators: width is {width} and max_width {max_width}; give 1 <= width <= max_width")
+        self.width = width
+        self.max_width = max_width
+        self.norm = norm
+
+    def generator(self, image_size: int, inputs: int) -> nn.Module:
+        if image_size % 8 or image_size < 16:
+            raise UserError(f"image_size is {image_size}; this generator takes multiples of 8 from 16 on")
+        # As often as the side is even and 4 pixels or more remain: 16 twice, 32 three times, 96 four times.
+        sides = [image_size]
+        while sides[-1] % 2 == 0 and sides[-1] >= 8:
+            sides.append(sides[-1] // 2)
+        channels = [min(self.width << k, self.max_width) for k in range(len(sides) - 1)]
+        network = UNetwork(inputs, channels, self.norm)
         initialise(network)
         return network.to(memory_format=torch.channels_last)
 

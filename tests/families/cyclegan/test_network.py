@@ -16,6 +16,7 @@ from anime_gen.families.cyclegan.network import (
     Patch,
     ResNet,
     Scalar,
+    UNet,
     part_judge,
     seen_by_patch,
 )
@@ -25,16 +26,30 @@ GENERATORS: list[Generators] = [
     ResNet(4, 1),
     ResNet(4, 2, Doubling.resize, Activation.leaky, Norm.batch),
     EncoderDecoder(4),
+    UNet(4),
 ]
 
 
-@pytest.mark.parametrize("generators", GENERATORS, ids=["resnet", "resized", "baseline"])
+@pytest.mark.parametrize("generators", GENERATORS, ids=["resnet", "resized", "baseline", "unet"])
 @pytest.mark.parametrize("size", [16, 32, 64])
 @pytest.mark.parametrize("inputs", [3, 8])
 def test_a_picture_in_a_picture_out(generators: Generators, size: int, inputs: int) -> None:
     pictures = generators.generator(size, inputs)(torch.randn(2, inputs, size, size))
     assert pictures.shape == (2, 3, size, size)
     assert pictures.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("size", "halvings"), [(16, 2), (32, 3), (96, 4), (128, 5)])
+def test_a_unet_sees_far_from_its_corner(size: int, halvings: int) -> None:
+    """It goes down to 4 or 6 pixels, so what a pixel becomes depends on what is far away."""
+    network = UNet(8, 16, Norm.none).generator(size, 3).double()
+    nn.init.normal_(network.get_parameter("end.weight"))
+    assert len(list(network.get_submodule("down").children())) == halvings
+    picture = torch.rand(1, 3, size, size, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(network(picture)[0, :, 0, 0].sum(), picture)
+    assert slope[0, :, size // 3 :, size // 3 :].any()
+    with pytest.raises(UserError, match=f"image_size is {size + 4}; .* multiples of 8"):
+        UNet().generator(size + 4, 3)
 
 
 @pytest.mark.parametrize(("layers", "side"), [(1, 16), (2, 34), (3, 70)])
