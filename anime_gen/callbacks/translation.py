@@ -25,7 +25,7 @@ from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.paired import LabError
 from anime_gen.metrics.protocol import Role, Score, quantise
 from anime_gen.metrics.scores import Scored, Scores
-from anime_gen.metrics.slices import Sliced
+from anime_gen.metrics.slices import Sliced, can_slice
 from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named
 
 
@@ -38,12 +38,12 @@ class Translation(L.Callback):
     translation and way back, and the same from anime faces.
 
     Args:
-        slices: attribute groups of the other domain to tell apart; those that it has not, or that `Scoring` slices by
-            the anime faces' own labels, are passed over.
+        slices: attribute groups and tags of the other domain to tell apart; those that it has not, or that `Scoring`
+            slices by the anime faces' own labels, are passed over.
         rows: of the grid.
     """
 
-    def __init__(self, slices: tuple[str, ...] = ("skin", "age", "gender"), rows: int = 8) -> None:
+    def __init__(self, slices: tuple[str, ...] = ("skin", "age", "gender", "glasses", "hat"), rows: int = 8) -> None:
         self.slices = slices
         self.rows = rows
         self._split: Split | None = None
@@ -78,7 +78,7 @@ class Translation(L.Callback):
         slices = [
             Sliced(partial(slice_scores, judge), vocabulary, group, judge)
             for group in self.slices
-            if data.paired and group in vocabulary.attributes and group not in scoring.slices
+            if data.paired and can_slice(vocabulary, group) and group not in scoring.slices
         ]
         self._there = Scores([Holes(), NearDuplicates(judge), Named(LandmarkError(judge), "photo"), *slices])
         self._likeness = Scores([Inverted()])

@@ -14,8 +14,15 @@ from anime_gen.metrics.protocol import SIDES, Role, Score
 from anime_gen.vocabulary import Vocabulary
 
 
+def can_slice(vocabulary: Vocabulary, group: str) -> bool:
+    """Has data of this vocabulary such an attribute group or tag?"""
+    return group in vocabulary.attributes or group in vocabulary.tags
+
+
 class Sliced(Score):
     """Any scores, taken of each class of an attribute group apart: `<score>@<group>=<class>`.
+
+    A tag is a group of two classes, "no" and "yes": `faces@glasses=yes`.
 
     Real pictures belong to the class that they are labelled with. Samples belong to the class that was asked; where a
     family is asked for no attributes, to the class that the judge sees (`samples_by` in the protocol says which, since
@@ -25,12 +32,12 @@ class Sliced(Score):
     Args:
         make_scores: makes the scores of one class; called once for each.
         vocabulary: the data's, in whose order conditions come.
-        group: the attribute group, such as "gender".
+        group: the attribute group, such as "gender", or a tag, such as "hat".
         judge: sees the class of samples that were not asked for one.
         at_least: pictures on each side. A distance over fewer says more of their number than of the class.
 
     Raises:
-        UserError: the data has no such group.
+        UserError: the data has no such group or tag.
     """
 
     judged_num: Tensor
@@ -44,13 +51,18 @@ class Sliced(Score):
         at_least: int = 50,
     ) -> None:
         super().__init__()
-        if group not in vocabulary.attributes:
+        if not can_slice(vocabulary, group):
             known = ", ".join(vocabulary.attributes) or "none"
-            raise UserError(f"scores cannot be sliced by {group!r}: the data's attribute groups are {known}")
-        self.group, self.classes, self.at_least = group, vocabulary.attributes[group], at_least
+            tags = ", ".join(vocabulary.tags) or "none"
+            raise UserError(
+                f"scores cannot be sliced by {group!r}: the data's attribute groups are {known}, its tags {tags}"
+            )
+        self._is_tag = group not in vocabulary.attributes
+        self.classes = ("no", "yes") if self._is_tag else vocabulary.attributes[group]
+        self.group, self.at_least = group, at_least
         self.judge = judge
         self._samples_by = "asked"
-        self._column = list(vocabulary.attributes).index(group)
+        self._column = list(vocabulary.tags if self._is_tag else vocabulary.attributes).index(group)
         self._slices = nn.ModuleList(nn.ModuleList(make_scores()) for _ in self.classes)
         for name in (*(side.value for side in SIDES), "judged"):
             default = torch.zeros(len(self.classes), dtype=torch.int64)
@@ -84,9 +96,9 @@ class Sliced(Score):
             for score in self._all():
                 score.update(images, role, condition, truth)
             return
-        attributes_BA = condition.attributes_BA
-        if attributes_BA is not None:
-            class_B = attributes_BA[:, self._column]
+        told = condition.tags_BT if self._is_tag else condition.attributes_BA
+        if told is not None:
+            class_B = told[:, self._column].nan_to_num(-1.0).long()  # a tag that is not given is NaN
         elif role is Role.SAMPLE and self.group in self.judge.vocabulary.attributes:
             class_B = self._seen(images)
         else:
@@ -99,7 +111,7 @@ class Sliced(Score):
                     score.update(images[rows], role, asked, wanted)
         num = torch.stack([(class_B == index).sum() for index in range(len(self.classes))]).to(self.device)
         # Not in place: the state may have been made in inference mode, the update may come outside of it.
-        for name in (role.value, *(["judged"] if attributes_BA is None else [])):
+        for name in (role.value, *(["judged"] if told is None else [])):
             setattr(self, f"{name}_num", getattr(self, f"{name}_num") + num)
 
     def _seen(self, images: Tensor) -> Tensor:

@@ -98,3 +98,20 @@ def test_samples_of_the_unasked_are_sliced_by_what_the_judge_sees(judge, vocabul
 def test_a_group_that_the_data_has_not_is_refused(make, judge, vocabulary):
     with pytest.raises(UserError, match="'age': the data's attribute groups are hair, gender"):
         Sliced(make, vocabulary, "age", judge)
+
+
+def test_a_tag_is_a_group_of_two_classes(judge, vocabulary, pictures):
+    """Rows that are not told have none."""
+    tag = vocabulary.tags[1]
+    tags = torch.zeros(40, len(vocabulary.tags))
+    tags[:25, 1] = 1
+    tags[20:30, 1] = torch.nan
+    made = pictures(40, seed=1)
+    sliced = Sliced(lambda: [FaceRate(judge)], vocabulary, tag, judge, at_least=5)
+    for role in (Role.HELD_OUT, Role.SAMPLE):
+        sliced.update(made, role, Condition(tags_BT=tags))
+    told = sliced.compute()
+    assert sliced.protocol()["observed"]["slices"]["samples"] == {"no": 10, "yes": 20}
+    alone = FaceRate(judge)
+    alone.update(made[:20], Role.SAMPLE)
+    assert told[f"faces@{tag}=yes"].item() == pytest.approx(alone.compute()["faces"].item())
