@@ -17,11 +17,26 @@ from anime_gen.contract import Noise, UserError
 BATCHES, ROWS = 4, 64
 
 
+class InstanceNorm(nn.GroupNorm):
+    """Each channel of each picture by itself (Ulyanov et al. 2016), learned scale and shift: a group for each channel.
+
+    torch's own InstanceNorm2d rearranges what comes in, runs BatchNorm over it and rearranges back: a whole step of
+    CycleGAN is 4 to 15 percent faster on a CPU this way. GroupNorm in turn is four times slower on channels-last
+    bfloat16, so the picture is laid out channel by channel first.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return super().forward(x_BCHW.contiguous())
+
+
 class Norm(Enum):
     """What normalises hidden layers. `Norm.layer(channels)` makes the module."""
 
     batch = member(nn.BatchNorm2d)
-    instance = member(partial(nn.InstanceNorm2d, affine=True))
+    instance = member(InstanceNorm)
     layer = member(partial(nn.GroupNorm, 1))  # one group over (C, H, W): Gulrajani's replacement for batch
     none = member(nn.Identity)
 
@@ -97,7 +112,7 @@ def initialise(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, 0.0, 0.02)
-        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
+        elif isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):
             nn.init.normal_(layer.weight, 1.0, 0.02)
         else:
             continue

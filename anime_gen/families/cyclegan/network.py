@@ -1,7 +1,8 @@
 """Networks that map pictures to pictures, and networks that judge their patches, leaves first.
 
 A generator maps (B, 3 + K, H, W), a picture in [-1, 1] and K maps of its landmarks, to (B, 3, H, W) in [-1, 1]. A
-discriminator maps (B, 3 + K, H, W) to logits of any shape: one a patch, or one a picture.
+discriminator maps (B, 3 + K, H, W) to logits of any shape: one a patch, or one a picture. Weights are laid out channel
+by channel, as InstanceNorm wants its pictures, whatever convolutions like better.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ class ResNet(Generators):
         layers += [nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"), nn.Tanh()]
         network = nn.Sequential(*layers)
         initialise(network)
-        return network.to(memory_format=torch.channels_last)
+        return network
 
 
 class UNet(Generators):
@@ -216,7 +217,7 @@ class UNet(Generators):
         channels = [min(self.width << k, self.max_width) for k in range(len(sides) - 1)]
         network = UNetwork(inputs, channels, self.norm)
         initialise(network)
-        return network.to(memory_format=torch.channels_last)
+        return network
 
 
 class EncoderDecoder(Generators):
@@ -244,7 +245,7 @@ class EncoderDecoder(Generators):
             layers += [nn.Tanh()] if after == 3 else [self.norm(after), nn.LeakyReLU(0.2, inplace=True)]
         network = nn.Sequential(*layers)
         initialise(network)
-        return network.to(memory_format=torch.channels_last)
+        return network
 
 
 class Discriminators(ABC):
@@ -307,7 +308,7 @@ class Patch(Discriminators):
             layers += [self.norm(after), nn.LeakyReLU(0.2, inplace=True)]
         network = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, padding=1))
         initialise(network)
-        return network.to(memory_format=torch.channels_last)
+        return network
 
 
 class Scalar(Discriminators):
@@ -331,7 +332,7 @@ class Scalar(Discriminators):
         channels = channels_by_side(image_size, self.width, self.max_width)
         network = nn.Sequential(*halvings(channels, self.norm, inputs), nn.Conv2d(channels[-1], 1, 4), nn.Flatten(0))
         initialise(network)
-        return network.to(memory_format=torch.channels_last)
+        return network
 
 
 def part_judge(width: int = 32) -> nn.Module:
@@ -340,9 +341,9 @@ def part_judge(width: int = 32) -> nn.Module:
         nn.Conv2d(3, width, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(width, 2 * width, 3, padding=1),
-        nn.InstanceNorm2d(2 * width, affine=True),
+        Norm.instance(2 * width),
         nn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(2 * width, 1, 3, padding=1),
     )
     initialise(network)
-    return network.to(memory_format=torch.channels_last)
+    return network
