@@ -274,7 +274,7 @@ class CycleGAN(Translator):
         self.discriminators.eval()
         half = self.loss.boundary
         anime, photo = (
-            (self.discriminators[name](pictures) > half).float().flatten(1).mean(1)
+            (self.discriminators[name](pictures) > half).float().view(len(pictures), -1).mean(1)
             for name, pictures in (("anime", image_BCHW), ("photo", photo_BCHW))
         )
         self.discriminators.train(was_training)

@@ -16,7 +16,7 @@ from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.cyclegan.assistance import Assistant, Landmarks
 from anime_gen.families.cyclegan.landmarks import heat_maps
 from anime_gen.families.cyclegan.module import CycleGAN
-from anime_gen.families.cyclegan.network import Activation, Doubling, EncoderDecoder, Generators, Patch, ResNet
+from anime_gen.families.cyclegan.network import Activation, Doubling, EncoderDecoder, Generators, Patch, ResNet, Scalar
 
 SIZE = 32
 
@@ -161,6 +161,13 @@ def test_batch_norms_are_measured_on_the_latest_pictures() -> None:
             layer.running_mean.fill_(3)
     assert torch.equal(module.sample(batch.condition, [1, 2]), before)
     assert not hasattr(unattached(), "remembered_2NCHW")
+
+
+def test_one_logit_a_picture_is_believed_or_not() -> None:
+    batch = batch_of(3)
+    module = CycleGAN(SIZE, ResNet(4, 1), Scalar(4), LeastSquares())
+    anime, _ = module.believed(batch.image_BCHW, photo_of(batch))
+    assert anime.tolist() == (module.discriminators["anime"](batch.image_BCHW) > 0.5).float().tolist()
 
 
 def test_believed_is_the_share_of_logits_above_the_boundary() -> None:
