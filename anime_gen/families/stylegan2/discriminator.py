@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 
@@ -37,7 +38,9 @@ def with_deviation(x_BCHW: Tensor, group: int) -> Tensor:
     group = next(size for size in range(min(group, batch), 0, -1) if batch % size == 0)
     x_GNCHW = x_BCHW.float().view(group, batch // group, features, height, width)
     deviation_N = (x_GNCHW.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
-    return torch.cat([x_BCHW, deviation_N.repeat(group).to(x_BCHW)[:, None, None, None].expand(-1, 1, height, width)], 1)
+    return torch.cat(
+        [x_BCHW, deviation_N.repeat(group).to(x_BCHW)[:, None, None, None].expand(-1, 1, height, width)], 1
+    )
 
 
 class Discriminator(nn.Module):
@@ -53,9 +56,7 @@ class Discriminator(nn.Module):
         super().__init__()
         down = channels[::-1]
         self.from_rgb = Convolution(3, down[0], 1)
-        self.blocks = nn.Sequential(
-            *(ResidualBlock(before, after) for before, after in zip(down, down[1:], strict=False))
-        )
+        self.blocks = nn.Sequential(*(ResidualBlock(before, after) for before, after in itertools.pairwise(down)))
         self.convolution = Convolution(down[-1] + 1, down[-1], 3)
         self.dense = Dense(16 * down[-1], down[-1], active=True)
         self.head = head
@@ -107,7 +108,8 @@ class Projection(nn.Module):
         score_BF: Tensor = self.out(x_BF)
         if self.mapping is None:
             return score_BF[:, 0]
-        return (score_BF * self.mapping(None, label_BL)).sum(1) / math.sqrt(score_BF.shape[1])
+        told_BF: Tensor = self.mapping(None, label_BL)
+        return (score_BF * told_BF).sum(1) / math.sqrt(score_BF.shape[1])
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""StyleGAN2's generator: styles w to pictures, every size adding to the last (Karras et al. 2020b, figures 2 and 7b)."""
+"""StyleGAN2's generator: styles to pictures, every size adding to the last (Karras et al. 2020b, figures 2 and 7b)."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class StyledConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_HW", torch.randn(side, side))
-        self.double = double
+        self.doubles = double
 
     def forward(self, x_BCHW: Tensor, w_BW: Tensor, noise_B1HW: Tensor) -> Tensor:
         """(B, inputs, H, W) and standard normal noise (B or 1, 1, side, side) to (B, outputs, side, side)."""
         style_BI = self.style(w_BW)
-        out_BCHW = modulated(x_BCHW, self.weight, style_BI, self.double)
+        out_BCHW = modulated(x_BCHW, self.weight, style_BI, self.doubles)
         # The activation's gain is put into what is added up before it.
         scale_BO11 = (GAIN * demodulation(self.weight, style_BI))[:, :, None, None].to(out_BCHW.dtype)
         noise_B1HW = (GAIN * self.noise_strength * noise_B1HW).to(out_BCHW.dtype)
@@ -140,7 +140,7 @@ class Synthesis(nn.Module):
         at = 0
         x_BCHW: Tensor | None = None
         image_BCHW: Tensor | None = None
-        for number, block in enumerate(self._blocks()):
+        for block in self._blocks():
             layers = block.convolutions
             constants = [layer.noise_HW[None, None] for layer in layers]
             drawn = constants if noises is None else noises[at : at + len(layers)]

@@ -68,14 +68,14 @@ class Convolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if active else None
-        self.half = half
+        self.halves = half
         self.gain = gain * (GAIN if active else 1.0)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         kernel = self.weight.shape[-1]
         weight = self.weight * (self.gain / math.sqrt(self.weight[0].numel()))
         bias = None if self.bias is None else self.bias * self.gain
-        if not self.half:
+        if not self.halves:
             out_BCHW = F.conv2d(x_BCHW, weight, bias, padding=kernel // 2)
         elif kernel == 1:
             out_BCHW = F.conv2d(halved(x_BCHW), weight, bias)

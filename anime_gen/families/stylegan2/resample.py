@@ -1,4 +1,4 @@
-"""Doubling and halving with the low-pass filter [1, 3, 3, 1] (Zhang 2019; Karras et al. 2020b, section 2 and appendix B).
+"""Doubling and halving with the low-pass filter [1, 3, 3, 1] (Zhang 2019; Karras et al. 2020b, appendix B).
 
 All maps are linear and keep the mean: the filter sums to 1, and to 4 where zeros are put between pixels. Borders are
 zero. Each is one depthwise convolution, which is as fast on pictures whose channels lie side by side in memory
