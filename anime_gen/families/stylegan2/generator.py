@@ -98,7 +98,7 @@ class Block(nn.Module):
             x_BCHW = self.first(x_BCHW, w_BLW[:, 0], noises[0])
         else:
             assert self.constant is not None
-            x_BCHW = self.constant.expand(len(w_BLW), -1, -1, -1)
+            x_BCHW = self.constant.repeat(len(w_BLW), 1, 1, 1)
         x_BCHW = self.second(x_BCHW, w_BLW[:, -2], noises[-1])
         small_BCHW = self.to_rgb(x_BCHW, w_BLW[:, -1])
         return x_BCHW, small_BCHW if image_BCHW is None else doubled(image_BCHW) + small_BCHW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, member
 from typing import Any
 
 import torch
@@ -21,6 +22,19 @@ from anime_gen.steps import descend, frozen
 
 # Latents whose styles' mean is the average w of a condition.
 CENTRE_LATENTS = 256
+
+
+class Told(Enum):
+    """Which labels the family is told. `Told.tags(words)` gives those of the data's."""
+
+    everything = member(lambda words: words)
+    tags = member(lambda words: Words(words.num_tags, ()))
+    classes = member(lambda words: Words(0, words.attribute_sizes))
+    nothing = member(lambda words: Words(0, ()))
+
+    def __call__(self, words: Words) -> Words:
+        chosen: Words = self.value(words)
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class StyleGAN2(GenerativeModule):
         width: of z, of w and of the mapping network.
         channel_base: channels of a size are this over its side ...
         channel_max: ... but at most so many.
-        told: tell labels; otherwise the family is told nothing.
+        told: which labels are told.
         hide: share of the faces whose labels are told in part only in training, so that some may stay open.
         augment: what both sides' pictures go through before the discriminator; null for nothing.
         lr: Adam's learning rate, for both sides.
@@ -77,7 +91,7 @@ class StyleGAN2(GenerativeModule):
         width: int = 512,
         channel_base: int = 16384,
         channel_max: int = 512,
-        told: bool = True,
+        told: Told = Told.everything,
         hide: float = 0.0,
         augment: DiffAugment | None = None,
         lr: float = 0.0025,
@@ -107,7 +121,7 @@ class StyleGAN2(GenerativeModule):
             )
         self.save_hyperparameters()
         self.automatic_optimization = False
-        self.words = Words(num_tags, tuple(attribute_sizes or ())) if told else Words(0, ())
+        self.words = told(Words(num_tags, tuple(attribute_sizes or ())))
         self.width = width
         self.hide = hide
         self.augment = augment
