@@ -17,7 +17,7 @@ from anime_gen.augment.warp import blit, warp
 from anime_gen.augment.wavelets import bands
 from anime_gen.contract import UserError
 
-# Batches between two adjustments of p (section 3.1).
+# Batches between two adjustments of p (section 3).
 EVERY = 4
 
 
@@ -149,7 +149,7 @@ class ADA(nn.Module):
         """
         if self.target is None:
             return
-        of_batch = torch.stack([real_logits.float().sign().sum(), self.p.new_tensor(float(real_logits.numel()))])
+        of_batch = torch.stack([real_logits.float().sign().sum(), self.p.new_full((), real_logits.numel())])
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(of_batch)
         self.seen[:2] += of_batch

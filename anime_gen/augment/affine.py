@@ -1,7 +1,7 @@
 """Homogeneous matrices, one a picture: (B, 3, 3) moves points of the plane, (B, 4, 4) moves colours.
 
 Each takes its parameters as (B,) floats and is exactly the identity where they are neutral. They are those of Karras
-et al. 2020 (Training Generative Adversarial Networks with Limited Data), appendix B, figure 10.
+et al. 2020 (Training Generative Adversarial Networks with Limited Data), appendix B (the pseudocode of the pipeline).
 """
 
 from __future__ import annotations
@@ -91,5 +91,6 @@ def _luma(like_B: Tensor) -> Tensor:
 
 
 def _circulant(like_B: Tensor) -> Tensor:
-    """Of (0, -1, 1): sqrt 3 times the cross product with the luma axis, as a matrix."""
-    return torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=like_B.dtype, device=like_B.device)
+    """[[0, -1, 1], [1, 0, -1], [-1, 1, 0]]: sqrt 3 times the cross product with the luma axis, as a matrix."""
+    identity = torch.eye(3, dtype=like_B.dtype, device=like_B.device)
+    return identity.roll(1, dims=0) - identity.roll(1, dims=1)

@@ -1,7 +1,8 @@
 """What each picture is to undergo: the paper's distributions, each drawn with probability p and neutral otherwise.
 
-Karras et al. 2020, appendix B, figure 10. `p` is a scalar tensor, and every number is drawn on its device whether it
-is used or not: a picture's draw depends on nothing that is in the batch, and the device is never waited for.
+Karras et al. 2020, appendix B (the pseudocode of the pipeline). `p` is a scalar tensor, and every number is drawn on
+its device whether it is used or not: a picture's draw depends on nothing that is in the batch, and the device is never
+waited for.
 """
 
 from __future__ import annotations
@@ -76,14 +77,13 @@ def band_gains(p: Tensor, count: int) -> Tensor:
     Each band in turn, with probability p, is amplified by t ~ Lognormal(0, (ln 2)^2); after each, all four are scaled
     so that a natural picture's expected power, sum_j lambda_j t_j^2, stays 1.
     """
-    power = torch.tensor(POWER, device=p.device)
     gain_B4 = torch.ones(count, NUM_BANDS, device=p.device)
     for band in range(NUM_BANDS):
-        factor_B4 = torch.ones_like(gain_B4)
-        factor_B4[:, band] = _lognormal(p, count, 1.0)
-        total_B1 = (power * factor_B4.square()).sum(dim=1, keepdim=True)
-        # A picture left alone keeps gains of exactly 1; four shares of a power need not add up to it.
-        gain_B4 = torch.where(factor_B4[:, band, None] == 1, gain_B4, gain_B4 * factor_B4 * total_B1.rsqrt())
+        factor_B = _lognormal(p, count, 1.0)
+        # The other three have t = 1, and the shares sum to 1: what is left alone stays exactly 1.
+        power_B = 1 + POWER[band] * (factor_B.square() - 1)
+        gain_B4[:, band] *= factor_B
+        gain_B4 /= power_B.sqrt()[:, None]
     return gain_B4
 
 

@@ -1,7 +1,7 @@
 """Pictures moved: exactly, pixel by pixel, or along any (3, 3) matrix with next to no aliasing.
 
-Karras et al. 2020, appendix B.2. Beyond its border a picture goes on mirrored, without end; the outermost pixels are
-the mirrors' axes (the paper pads by what the batch's wildest draw needs: the same picture at a greater cost).
+Karras et al. 2020, appendix B. Beyond its border a picture goes on mirrored, without end; the outermost pixels are the
+mirrors' axes. The paper pads instead, by what the batch's wildest draw needs.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def blit(image_BCNN: Tensor, mirror_B: Tensor, turns_B: Tensor, shift_B2: Tensor
     centred = 2 * torch.arange(side, device=image_BCNN.device) - (side - 1)
     x_B1N = centred[None, None, :] - 2 * shift_B2[:, 0, None, None]
     y_BN1 = centred[None, :, None] - 2 * shift_B2[:, 1, None, None]
-    quarter_4 = torch.tensor([1, 0, -1, 0], device=image_BCNN.device)
-    cosine_B11, sine_B11 = quarter_4[turns_B][:, None, None], quarter_4[turns_B - 1][:, None, None]
+    cosine_B11 = ((turns_B == 0).long() - (turns_B == 2).long())[:, None, None]
+    sine_B11 = ((turns_B == 1).long() - (turns_B == 3).long())[:, None, None]
     from_x_BNN = cosine_B11 * x_B1N - sine_B11 * y_BN1
     from_y_BNN = sine_B11 * x_B1N + cosine_B11 * y_BN1
     from_x_BNN = torch.where(mirror_B[:, None, None], -from_x_BNN, from_x_BNN)
@@ -43,7 +43,9 @@ def blit(image_BCNN: Tensor, mirror_B: Tensor, turns_B: Tensor, shift_B2: Tensor
 def warp(image_BCNN: Tensor, inverse_B33: Tensor) -> Tensor:
     """Y(x_o) = X(G^-1 x_o): upsampled twofold by SYM6, looked up bilinearly, downsampled by SYM6.
 
-    Exact where the matrix moves by whole pixels and nothing is mirrored; there the filters undo each other.
+    Exact where the matrix moves by whole pixels and nothing is mirrored; there the filters undo each other. What is
+    mirrored is the upsampled picture, which costs no more however far the matrix reaches; the filter is not quite
+    symmetric, so there the result differs a little from that of mirrored pixels.
 
     Args:
         image_BCNN: square pictures.
@@ -57,12 +59,12 @@ def warp(image_BCNN: Tensor, inverse_B33: Tensor) -> Tensor:
     to_P = (torch.arange(down.shape[1], dtype=image_BCNN.dtype, device=image_BCNN.device) - MIDDLE) / 2 - half
     # In the units of `grid_sampler_2d`: -1 and 1 are the outermost pixels. Sums rather than a matrix product, which
     # some accelerators round to ten bits.
-    matrix_B33 = inverse_B33.to(image_BCNN.dtype) / half
-    from_PP = [
-        (row[:, 0] * to_P[:, None] + row[:, 2]).T[:, None, :] + (row[:, 1] * to_P[:, None]).T[:, :, None]
-        for row in (matrix_B33[:, 0], matrix_B33[:, 1])
+    entry_B3311 = (inverse_B33.to(image_BCNN.dtype) / half)[..., None, None]
+    from_BPP = [
+        (entry_B3311[:, axis, 0] * to_P + entry_B3311[:, axis, 2]) + entry_B3311[:, axis, 1] * to_P[:, None]
+        for axis in (0, 1)
     ]
-    moved_BCPP = look_up(fine_BCMM, torch.stack(from_PP, dim=-1))
+    moved_BCPP = look_up(fine_BCMM, torch.stack(from_BPP, dim=-1))
     return down @ moved_BCPP @ down.T
 
 
