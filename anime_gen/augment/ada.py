@@ -27,8 +27,9 @@ class ADA(nn.Module):
     The groups, in the order in which they are applied; the defaults are the paper's policy `bgc`, and `colour: false`
     makes it `bg`. A full hue rotation shows a discriminator that is told tags blue hair that is called red.
 
-    A mirror image is a picture of the same tags, for no tag of ours has a side; landmarks and sketches have, so a
-    discriminator that is told them needs `blit: false, geometry: false`.
+    A mirror image is a picture of the same tags, for none of the painted faces' has a side. Nothing here swaps sided
+    tags (`left_hand`) or moves landmarks and sketches: for a discriminator that is told the former, `blit: false`; for
+    one that is told the latter, `geometry: false` as well.
 
     Args:
         blit: mirror images, quarter-turns, shifts by whole pixels.
