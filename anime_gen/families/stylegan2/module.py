@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, member
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +12,10 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from anime_gen.adversarial import non_saturating_discriminator, non_saturating_generator, r1_penalty
+from anime_gen.augment.ada import ADA
 from anime_gen.augment.diffaugment import DiffAugment
 from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.families.stylegan2 import weights
 from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
 from anime_gen.families.stylegan2.generator import Generator, Synthesis, channels
 from anime_gen.families.stylegan2.mapping import Mappings
@@ -64,7 +67,7 @@ class StyleGAN2(GenerativeModule):
         channel_max: ... but at most so many.
         told: which labels are told.
         hide: share of the faces whose labels are told in part only in training, so that some may stay open.
-        augment: what both sides' pictures go through before the discriminator; null for nothing.
+        augment: what both sides' pictures go through before the discriminator; null for nothing. `ADA` adapts itself.
         lr: Adam's learning rate, for both sides.
         betas: Adam's, for both.
         r1: gamma, weight of the discriminator's slope at real pictures (Mescheder et al. 2018).
@@ -72,10 +75,11 @@ class StyleGAN2(GenerativeModule):
         path_weight: of the deviation of path lengths.
         path_every: batches between two steps of that; 0 leaves it out.
         mixing: share of pictures whose fine layers have another w than the coarse ones.
+        start_from: weights to begin with (weights.py), perhaps of another data set or label set; null for new ones.
         settings: how to sample.
 
     Raises:
-        UserError: a size, share or weight that cannot be.
+        UserError: a size, share or weight that cannot be, or a file that does not fit.
     """
 
     settings: StyleGAN2Settings
@@ -93,7 +97,7 @@ class StyleGAN2(GenerativeModule):
         channel_max: int = 512,
         told: Told = Told.everything,
         hide: float = 0.0,
-        augment: DiffAugment | None = None,
+        augment: ADA | DiffAugment | None = None,
         lr: float = 0.0025,
         betas: tuple[float, float] = (0.0, 0.99),
         r1: float = 1.0,
@@ -101,6 +105,7 @@ class StyleGAN2(GenerativeModule):
         path_weight: float = 2.0,
         path_every: int = 4,
         mixing: float = 0.9,
+        start_from: Path | None = None,
         settings: StyleGAN2Settings | None = None,
     ) -> None:
         super().__init__(image_size)
@@ -136,6 +141,8 @@ class StyleGAN2(GenerativeModule):
         labels, sizes = self.words.logits, channels(channel_base, channel_max, image_size)
         self.generator = Generator(mapping.mapping(labels, width), Synthesis(image_size, width, sizes), width)
         self.discriminator = Discriminator(sizes, head.head(sizes[0], labels))
+        if start_from is not None:
+            weights.start_from(self, Path(start_from))
         self.to(memory_format=torch.channels_last)
         self.register_buffer("path_mean", torch.zeros(()))
         # In the checkpoint: a resumed run keeps its place between two regularisers.
@@ -201,7 +208,11 @@ class StyleGAN2(GenerativeModule):
         real_logit_B = self.discriminator(self._seen(real_BCHW), label_BL)
         loss = non_saturating_discriminator(real_logit_B, made_logit_B)
         norm = descend(self, optimizer, loss, self.discriminator)
-        return {
+        scalars: dict[str, Tensor] = {}
+        if isinstance(self.augment, ADA):
+            self.augment.observe(real_logit_B.detach())
+            scalars["ada_p"] = self.augment.p.clone()
+        return scalars | {
             "loss_discriminator": loss.detach(),
             "real_logits_mean": real_logit_B.detach().mean(),
             "fake_logits_mean": made_logit_B.detach().mean(),

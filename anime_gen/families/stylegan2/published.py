@@ -52,7 +52,7 @@ def _storage(data: bytes) -> torch.storage.TypedStorage:
 _SAFE: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,  # type: ignore[no-untyped-call]
+    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
     ("torch.storage", "_load_from_bytes"): _storage,
 }
 
@@ -94,7 +94,9 @@ def tensors(network: object) -> dict[str, Tensor]:
         raise UserError("import: a network in the file has no tensors; give a network-snapshot-*.pkl")
     found: dict[str, Tensor] = {}
     for kind in ("_parameters", "_buffers"):
-        found |= {name: value.detach() for name, value in state[kind].items() if isinstance(value, Tensor | nn.Parameter)}
+        found |= {
+            name: value.detach() for name, value in state[kind].items() if isinstance(value, Tensor | nn.Parameter)
+        }
     for name, part in state["_modules"].items():
         if part is not None:
             found |= {f"{name}.{inner}": value for inner, value in tensors(part).items()}
