@@ -32,7 +32,6 @@ VERBS = {
     "score": Verb("anime_gen.cli.score:main", "--real DIR --fake DIR: compare any two folders of pictures"),
     "tagger": Verb("anime_gen.cli.tagger:main", "fit|doubts|complete: labels out of pictures, and which are wrong"),
     "tag": Verb("anime_gen.cli.tag:main", "DIR: write its manifest.csv with a tagger"),
-    "import": Verb("anime_gen.cli.importing:main", "FILE.pkl: a published StyleGAN2 checkpoint as safetensors"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 

@@ -173,6 +173,7 @@ def test_imports_go_one_way():
             "run",
             "adversarial",
             "augment",
+            "grid",
             "labels",
             "layers",
             "steps",

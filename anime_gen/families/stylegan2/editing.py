@@ -6,7 +6,7 @@ otherwise in W+ (Abdal et al. 2019).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from anime_gen.families.stylegan2.generator import Generator
 type Mapping = Callable[[Tensor, Tensor], Tensor]
 
 
-def mixed(coarse_BLW: Tensor, fine_BLW: Tensor, layers: range) -> Tensor:
+def mixed(coarse_BLW: Tensor, fine_BLW: Tensor, layers: Iterable[int]) -> Tensor:
     """The first styles, but for these layers, which are the others' (Karras et al. 2019, section 3.1)."""
     chosen_L = torch.zeros(coarse_BLW.shape[1], dtype=torch.bool, device=coarse_BLW.device)
     chosen_L[list(layers)] = True

@@ -66,17 +66,17 @@ def layers_below(names: dict[str, Tensor], prefix: str) -> int:
     return sum(name.startswith(f"{prefix}.layers.") and name.endswith(".weight") for name in names)
 
 
-def import_published(path: Path, out: Path) -> None:
+def import_published(file: Path, out: Path) -> None:
     """Writes a published checkpoint's averaged generator and discriminator, and a YAML that they fit beside them.
 
     Args:
-        path: network-snapshot-*.pkl of stylegan2-ada-pytorch; nothing in it is executed.
+        file: network-snapshot-*.pkl of stylegan2-ada-pytorch; nothing in it is executed.
         out: file, .safetensors.
 
     Raises:
         UserError: it is something else, or of another architecture.
     """
-    generator, discriminator = networks(path)
+    generator, discriminator = networks(file)
     image_size = max(int(name.split(".")[1][1:]) for name in generator if name.startswith("synthesis.b"))
     ours = {f"generator.{name}": part for name, part in generator_state(generator).items()}
     ours |= {f"discriminator.{name}": part for name, part in discriminator_state(discriminator, image_size).items()}

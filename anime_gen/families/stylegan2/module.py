@@ -182,7 +182,7 @@ class StyleGAN2(GenerativeModule):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         of_generator, of_discriminator = optimizers
-        label_BL = self._labels(batch.condition, len(batch.image_BCHW))
+        label_BL = self.labels_of(batch.condition, len(batch.image_BCHW))
         scalars = self._train_generator(of_generator, self._wishes(batch))
         if self.path_every and self.batches_seen % self.path_every == 0:
             scalars |= self._even_paths(of_generator, self._wishes(batch))
@@ -238,7 +238,7 @@ class StyleGAN2(GenerativeModule):
         descend(self, optimizer, self.r1_every * self.r1 / 2 * penalty, self.discriminator)
         return {"r1": penalty.detach()}
 
-    def _labels(self, condition: Condition, count: int) -> Tensor:
+    def labels_of(self, condition: Condition, count: int) -> Tensor:
         """What is told: numbers (B, L), with L = 0 where nothing is."""
         told = Condition(tags_BT=condition.tags_BT, attributes_BA=condition.attributes_BA)
         if self.words.logits and self.hide and self.training:
@@ -248,9 +248,9 @@ class StyleGAN2(GenerativeModule):
     def _wishes(self, batch: Batch) -> Tensor:
         """The labels of pictures to be made: those of the batch in another order."""
         if not self.words.logits:
-            return self._labels(batch.condition, len(batch.image_BCHW))
+            return self.labels_of(batch.condition, len(batch.image_BCHW))
         told = Condition(tags_BT=batch.condition.tags_BT, attributes_BA=batch.condition.attributes_BA)
-        return self._labels(redrawn(told), len(batch.image_BCHW))
+        return self.labels_of(redrawn(told), len(batch.image_BCHW))
 
     def _styles(self, label_BL: Tensor) -> Tensor:
         """A w for each layer of new pictures, (B, num_ws, W), some mixed of two (Karras et al. 2019, section 3.1)."""
@@ -293,13 +293,15 @@ class StyleGAN2(GenerativeModule):
     # Sampling
 
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
-        label_BL = self._labels(condition, len(noise))
-        w_BW = self.generator.mapping(noise.normal(self.width), label_BL)
-        if self.settings.truncation != 1:
-            w_BW = self.centre(label_BL).lerp(w_BW, self.settings.truncation)
+        w_BW = self.styles(self.labels_of(condition, len(noise)), noise)
         noises = [noise.normal(1, side, side) for side in self.generator.synthesis.sides()]
         image_BCHW: Tensor = self.generator.synthesis(self.generator.broadcast(w_BW), noises)
         return image_BCHW
+
+    def styles(self, label_BL: Tensor, noise: Noise) -> Tensor:
+        """w of labels and latents, truncated as `settings` say, (B, W)."""
+        w_BW: Tensor = self.generator.mapping(noise.normal(self.width), label_BL)
+        return w_BW if self.settings.truncation == 1 else self.centre(label_BL).lerp(w_BW, self.settings.truncation)
 
     def centre(self, label_BL: Tensor) -> Tensor:
         """The w that truncation pulls to, (B, W): the average over latents for the same labels, or over everything."""
