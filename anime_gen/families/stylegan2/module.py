@@ -182,7 +182,7 @@ class StyleGAN2(GenerativeModule):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         of_generator, of_discriminator = optimizers
-        label_BL = self.labels_of(batch.condition, len(batch.image_BCHW))
+        label_BL = self.labels_of(self._partly_hidden(batch.condition), len(batch.image_BCHW))
         scalars = self._train_generator(of_generator, self._wishes(batch))
         if self.path_every and self.batches_seen % self.path_every == 0:
             scalars |= self._even_paths(of_generator, self._wishes(batch))
@@ -240,17 +240,17 @@ class StyleGAN2(GenerativeModule):
 
     def labels_of(self, condition: Condition, count: int) -> Tensor:
         """What is told: numbers (B, L), with L = 0 where nothing is."""
-        told = Condition(tags_BT=condition.tags_BT, attributes_BA=condition.attributes_BA)
-        if self.words.logits and self.hide and self.training:
-            told = partly_hidden(told, self.hide)
-        return presence(told, self.words) if self.words.logits else torch.zeros(count, 0, device=self.device)
+        return presence(condition, self.words) if self.words.logits else torch.zeros(count, 0, device=self.device)
 
     def _wishes(self, batch: Batch) -> Tensor:
         """The labels of pictures to be made: those of the batch in another order."""
-        if not self.words.logits:
-            return self.labels_of(batch.condition, len(batch.image_BCHW))
-        told = Condition(tags_BT=batch.condition.tags_BT, attributes_BA=batch.condition.attributes_BA)
-        return self.labels_of(redrawn(told), len(batch.image_BCHW))
+        told = self._partly_hidden(batch.condition)
+        return self.labels_of(redrawn(told) if self.words.logits else told, len(batch.image_BCHW))
+
+    def _partly_hidden(self, condition: Condition) -> Condition:
+        """Of the labels that are told some are hidden, of a share of the pictures."""
+        told = Condition(tags_BT=condition.tags_BT, attributes_BA=condition.attributes_BA)
+        return partly_hidden(told, self.hide) if self.words.logits and self.hide else told
 
     def _styles(self, label_BL: Tensor) -> Tensor:
         """A w for each layer of new pictures, (B, num_ws, W), some mixed of two (Karras et al. 2019, section 3.1)."""
