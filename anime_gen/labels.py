@@ -56,6 +56,15 @@ def code(condition: Condition, words: Words) -> Tensor:
 
     A label that is not given is zero in all its places. To a linear layer with a bias that is a value of its own.
     """
+    absent = [] if condition.tags_BT is None or not words.num_tags else [(1 - condition.tags_BT).nan_to_num(0.0)]
+    return torch.cat([presence(condition, words), *absent], dim=1)
+
+
+def presence(condition: Condition, words: Words) -> Tensor:
+    """One-hot classes of every group, then the tags: (B, words.logits), torch's default float; 0 where not given.
+
+    Shorter than `code`, and a tag that is not given is told as an absent one.
+    """
     parts: list[Tensor] = []
     if words.attribute_sizes:
         assert condition.attributes_BA is not None
@@ -64,7 +73,7 @@ def code(condition: Condition, words: Words) -> Tensor:
             parts.append(condition.attributes_BA[:, group, None] == classes)
     if words.num_tags:
         assert condition.tags_BT is not None
-        parts += [condition.tags_BT.nan_to_num(0.0), (1 - condition.tags_BT).nan_to_num(0.0)]
+        parts.append(condition.tags_BT.nan_to_num(0.0))
     return torch.cat(parts, dim=1).to(torch.get_default_dtype())
 
 

@@ -38,14 +38,23 @@ def data_of(run: Path) -> AnimeFaces:
 
 
 def main(verb: str, arguments: list[str]) -> None:
-    """Calls the family's function with its options, and with those of `trained`, `data` and `run` that it takes."""
+    """Calls the family's function with its options, and with those of `trained`, `data` and `run` that it takes.
+
+    A function that takes none of them is not about a run, but about a `file`.
+    """
     quiet()
-    if not arguments:
-        raise UserError(f"{verb}: name the run first; runs lie under runs/<family>/<name>")
     where, purpose = family_verbs()[verb]
     module_name, function_name = where.split(":")
     function = getattr(importlib.import_module(module_name), function_name)
     parser = OneLineParser(prog=f"anime-gen {verb}", description=purpose)
+    takes = set(inspect.signature(function).parameters)
+    if not takes & GIVEN:
+        parser.add_argument("file", type=Path, help="what to read")
+        parser.add_function_arguments(function, as_group=False, skip={"file"})
+        function(**vars(parser.parse_args(arguments)))
+        return
+    if not arguments:
+        raise UserError(f"{verb}: name the run first; runs lie under runs/<family>/<name>")
     parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")
     parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
     parser.add_function_arguments(function, as_group=False, skip=set(GIVEN))
@@ -53,9 +62,8 @@ def main(verb: str, arguments: list[str]) -> None:
     run = options.pop("run")
     trained = load(run, options.pop("checkpoint"))
     given: dict[str, object] = {"trained": trained, "run": run}
-    takes = GIVEN & set(inspect.signature(function).parameters)
     if "data" in takes:
         given["data"] = data = data_of(run)
         # Words in another order would be other labels.
         data.load_state_dict({"vocabulary": trained.vocabulary.as_dict()})
-    function(**{name: given[name] for name in takes}, **options)
+    function(**{name: given[name] for name in takes & GIVEN}, **options)

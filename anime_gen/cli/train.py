@@ -233,6 +233,7 @@ def quiet() -> None:
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
         r".*module\(s\) in eval mode at the start of training.*",  # a frozen autoencoder must be
+        r".*is an instance of `nn.Module`.*",  # adaptive augmentation; a checkpoint names what it was made of
         r".*sync_dist=True.*",  # a score has been reduced over the ranks before it is logged
     ):
         warnings.filterwarnings("ignore", message=text)

@@ -13,10 +13,14 @@ from anime_gen.cli.train import suite
 from anime_gen.contract import Condition, GenerativeModule, Translator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-YAMLS = sorted((ROOT / "experiments" / "family").glob("*.yaml"))
+# A step of networks for large pictures takes a minute.
+YAMLS = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if "image_size: 256" in path.read_text() else [])
+    for path in sorted((ROOT / "experiments" / "family").glob("*.yaml"))
+]
 
 
-@pytest.fixture(scope="module", params=YAMLS, ids=[path.stem for path in YAMLS])
+@pytest.fixture(scope="module", params=YAMLS)
 def family(request, monkeypatch_module):
     """The family as `make experiment` builds it, with the painted data's words."""
     cli = suite(["-c", str(ROOT / "experiments" / "shared.yaml"), "-c", str(request.param)], run=False)
@@ -173,6 +177,7 @@ def test_imports_go_one_way():
             "run",
             "adversarial",
             "augment",
+            "grid",
             "labels",
             "layers",
             "steps",

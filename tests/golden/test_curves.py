@@ -26,6 +26,8 @@ def curve(family: str) -> dict[str, list[float]]:
         small += ["--data.other_domain.people=60", "--data.image_size=32"]
     if "finder_images" in yaml:
         small.append("--model.landmarks.finder_images=64")
+    if "channel_max: 512" in yaml:
+        small += ["--model.width=32", "--model.channel_max=32"]
     if "families.diffusion" in yaml:
         small.append("--model.warmup_images=0")  # or six steps change nothing
     cli = suite([*yamls, *small], run=False)

@@ -1,0 +1,115 @@
+"""Walks in the space of styles: mixing, between two faces, along a tag, and back from a picture to its style.
+
+Styles are (B, L, W): one w for each of L layers, the coarse ones first. With the same w for all layers they lie in W,
+otherwise in W+ (Abdal et al. 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anime_gen.families.stylegan2.generator import Generator
+
+type Mapping = Callable[[Tensor, Tensor], Tensor]
+
+
+def mixed(coarse_BLW: Tensor, fine_BLW: Tensor, layers: Iterable[int]) -> Tensor:
+    """The first styles, but for these layers, which are the others' (Karras et al. 2019, section 3.1)."""
+    chosen_L = torch.zeros(coarse_BLW.shape[1], dtype=torch.bool, device=coarse_BLW.device)
+    chosen_L[list(layers)] = True
+    return torch.where(chosen_L[:, None], fine_BLW, coarse_BLW)
+
+
+def between(first_LW: Tensor, last_LW: Tensor, count: int) -> Tensor:
+    """`count` styles on the line from one to the other, both included: (count, L, W)."""
+    share_N11 = torch.linspace(0, 1, count, device=first_LW.device)[:, None, None]
+    return first_LW.lerp(last_LW, share_N11)
+
+
+def direction(mapping: Mapping, without_L: Tensor, with_L: Tensor, width: int, latents: int = 1024) -> Tensor:
+    """Where w goes when labels change, (W,): the mean of mapping(z, with) - mapping(z, without) over the same latents.
+
+    A conditional mapping network knows its tags' directions; nothing has to be searched or classified.
+
+    Args:
+        mapping: (z_BZ, label_BL) -> w_BW.
+        without_L: labels before.
+        with_L: labels after.
+        width: of z.
+        latents: z that are averaged over, always the same ones.
+    """
+    z_NZ = torch.randn(latents, width, generator=torch.Generator().manual_seed(0)).to(without_L.device)
+    there, here = (mapping(z_NZ, label_L.expand(latents, -1)).mean(0) for label_L in (with_L, without_L))
+    return there - here
+
+
+class Projected(NamedTuple):
+    """A picture's style, what it makes, and how far that is from the picture."""
+
+    w_1LW: Tensor
+    image_1CHW: Tensor
+    loss: float
+
+
+def distance(made_BCHW: Tensor, wanted_BCHW: Tensor) -> Tensor:
+    """Mean absolute difference over the picture and its halves down to 4 pixels, a scalar.
+
+    Stands in for the paper's perceptual distance, whose weights have to be fetched. The small ones lead the way, where
+    a face that is off by some pixels still overlaps itself.
+    """
+    total = F.l1_loss(made_BCHW, wanted_BCHW)
+    levels = 1
+    while made_BCHW.shape[-1] > 4:
+        made_BCHW, wanted_BCHW = F.avg_pool2d(made_BCHW, 2), F.avg_pool2d(wanted_BCHW, 2)
+        total = total + F.l1_loss(made_BCHW, wanted_BCHW)
+        levels += 1
+    return total / levels
+
+
+def project(
+    generator: Generator, image_1CHW: Tensor, label_1L: Tensor, plus: bool = False, steps: int = 500, lr: float = 0.1
+) -> Iterator[Projected]:
+    """Searches the style whose picture is nearest to a given one (Karras et al. 2020b, section 5 and appendix D).
+
+    Begins at the mean style of the labels; early steps look around with noise as large as a twentieth of the styles'
+    deviation, which is gone after three quarters. Noise maps stay silent: they would paint the picture themselves.
+
+    Args:
+        generator: not changed.
+        image_1CHW: what is looked for, in [-1, 1].
+        label_1L: its labels.
+        plus: look in W+, where every layer has a style of its own: nearer, and less of a face.
+        steps: of Adam.
+        lr: its rate at its height; it rises over the first twentieth and falls over the last quarter.
+
+    Yields:
+        After every step the nearest so far.
+    """
+    stream = torch.Generator().manual_seed(0)
+    z_NZ = torch.randn(1024, generator.w_average.shape[0], generator=stream).to(image_1CHW.device)
+    with torch.no_grad():
+        w_NW = generator.mapping(z_NZ, label_1L.expand(len(z_NZ), -1))
+    deviation = (w_NW - w_NW.mean(0)).square().mean().sqrt()
+    layers = generator.synthesis.num_ws
+    w_1KW = w_NW.mean(0).expand(1, layers if plus else 1, -1).clone().requires_grad_()
+    silent = [torch.zeros(1, 1, side, side, device=image_1CHW.device) for side in generator.synthesis.sides()]
+    adam = torch.optim.Adam([w_1KW], lr)
+    best: Projected | None = None
+    for step in range(steps):
+        done = step / steps
+        adam.param_groups[0]["lr"] = lr * min(1.0, done / 0.05 + 1 / steps, (1 - done) / 0.25)
+        noise_1KW = torch.randn(w_1KW.shape, generator=stream).to(w_1KW.device)
+        away = 0.05 * deviation * max(0.0, 1 - done / 0.75) ** 2
+        w_1LW = (w_1KW + away * noise_1KW).expand(-1, layers, -1)
+        made_1CHW = generator.synthesis(w_1LW, silent)
+        loss = distance(made_1CHW, image_1CHW)
+        if best is None or loss.item() < best.loss:
+            best = Projected(w_1LW.detach().clone(), made_1CHW.detach().clamp(-1, 1), loss.item())
+        (w_1KW.grad,) = torch.autograd.grad(loss, w_1KW)
+        adam.step()
+        yield best

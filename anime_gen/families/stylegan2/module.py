@@ -1,0 +1,313 @@
+"""StyleGAN2 with adaptive augmentation, told labels: the Lightning side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, member
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+
+from anime_gen.adversarial import non_saturating_discriminator, non_saturating_generator, r1_penalty
+from anime_gen.augment.ada import ADA
+from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.families.stylegan2 import weights
+from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
+from anime_gen.families.stylegan2.generator import Generator, Synthesis, channels
+from anime_gen.families.stylegan2.mapping import Mappings
+from anime_gen.families.stylegan2.regularisation import lazily, path_lengths
+from anime_gen.labels import Words, partly_hidden, presence, redrawn
+from anime_gen.steps import descend, frozen
+
+# Latents whose styles' mean is the average w of a condition.
+CENTRE_LATENTS = 256
+
+
+class Told(Enum):
+    """Which labels the family is told. `Told.tags(words)` gives those of the data's."""
+
+    everything = member(lambda words: words)
+    tags = member(lambda words: Words(words.num_tags, ()))
+    classes = member(lambda words: Words(0, words.attribute_sizes))
+    nothing = member(lambda words: Words(0, ()))
+
+    def __call__(self, words: Words) -> Words:
+        chosen: Words = self.value(words)
+        return chosen
+
+
+@dataclass(frozen=True)
+class StyleGAN2Settings:
+    """How to sample.
+
+    Args:
+        truncation: psi, how far w stays from the average w, 1: as far as it is, 0: there (Karras et al. 2019, appendix
+            B). Less is cleaner and more alike.
+        conditional: towards the average of the pictures with the same labels; otherwise towards that of all, which
+            pulls a picture away from what was asked for.
+    """
+
+    truncation: float = 1.0
+    conditional: bool = True
+
+
+class StyleGAN2(GenerativeModule):
+    """Karras et al. 2020b, with the augmentation of Karras et al. 2020a, on labels or on none.
+
+    Args:
+        image_size, num_tags, attribute_sizes: linked from the data.
+        mapping: which mapping network; with the head, how labels are told.
+        head: what the discriminator makes of its features and the labels.
+        width: of z, of w and of the mapping network.
+        channel_base: channels of a size are this over its side ...
+        channel_max: ... but at most so many.
+        told: which labels are told.
+        hide: share of the faces whose labels are told in part only in training, so that some may stay open.
+        augment: what both sides' pictures go through before the discriminator; null for nothing. `ADA` adapts itself.
+        lr: Adam's learning rate, for both sides.
+        betas: Adam's, for both.
+        r1: gamma, weight of the discriminator's slope at real pictures (Mescheder et al. 2018).
+        r1_every: batches between two steps of that; 0 leaves it out.
+        path_weight: of the deviation of path lengths.
+        path_every: batches between two steps of that; 0 leaves it out.
+        mixing: share of pictures whose fine layers have another w than the coarse ones.
+        start_from: weights to begin with (weights.py), perhaps of another data set or label set; null for new ones.
+        settings: how to sample.
+
+    Raises:
+        UserError: a size, share or weight that cannot be, or a file that does not fit.
+    """
+
+    settings: StyleGAN2Settings
+    path_mean: Tensor
+
+    def __init__(
+        self,
+        image_size: int,
+        mapping: Mappings,
+        head: Heads,
+        num_tags: int = 0,
+        attribute_sizes: list[int] | None = None,
+        width: int = 512,
+        channel_base: int = 16384,
+        channel_max: int = 512,
+        told: Told = Told.everything,
+        hide: float = 0.0,
+        augment: ADA | DiffAugment | None = None,
+        lr: float = 0.0025,
+        betas: tuple[float, float] = (0.0, 0.99),
+        r1: float = 1.0,
+        r1_every: int = 16,
+        path_weight: float = 2.0,
+        path_every: int = 4,
+        mixing: float = 0.9,
+        start_from: Path | None = None,
+        settings: StyleGAN2Settings | None = None,
+    ) -> None:
+        super().__init__(image_size)
+        if image_size < 8 or image_size & (image_size - 1):
+            raise UserError(f"image_size is {image_size}; StyleGAN2 makes powers of 2 from 8 on")
+        if min(width, channel_base // image_size, channel_max) < 1:
+            raise UserError(
+                f"model: width is {width}, channel_base {channel_base} and channel_max {channel_max}; give at least 1, "
+                f"{image_size} and 1"
+            )
+        for name, share in (("hide", hide), ("mixing", mixing)):
+            if not 0 <= share <= 1:
+                raise UserError(f"model.{name}={share}: give a share from 0 to 1")
+        if min(r1, path_weight, r1_every, path_every) < 0:
+            raise UserError(
+                f"model: r1 is {r1}, r1_every {r1_every}, path_weight {path_weight} and path_every {path_every}; none "
+                "may be negative"
+            )
+        self.save_hyperparameters()
+        self.automatic_optimization = False
+        self.words = told(Words(num_tags, tuple(attribute_sizes or ())))
+        self.width = width
+        self.hide = hide
+        self.augment = augment
+        self.lr = lr
+        self.betas = betas
+        self.r1 = r1
+        self.r1_every = r1_every
+        self.path_weight = path_weight
+        self.path_every = path_every
+        self.mixing = mixing
+        self.settings = settings or StyleGAN2Settings()
+        labels, sizes = self.words.logits, channels(channel_base, channel_max, image_size)
+        self.generator = Generator(mapping.mapping(labels, width), Synthesis(image_size, width, sizes), width)
+        self.discriminator = Discriminator(sizes, head.head(sizes[0], labels))
+        if start_from is not None:
+            weights.start_from(self, Path(start_from))
+        self.to(memory_format=torch.channels_last)
+        self.register_buffer("path_mean", torch.zeros(()))
+        # In the checkpoint: a resumed run keeps its place between two regularisers.
+        self.batches_seen = 0
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.words.needs
+
+    @property
+    def averaged(self) -> nn.Module:
+        return self.generator
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["batches_seen"] = self.batches_seen
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.batches_seen = checkpoint["batches_seen"]
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [
+            torch.optim.Adam(network.parameters(), *lazily(self.lr, self.betas, every), fused=True)
+            for network, every in ((self.generator, self.path_every), (self.discriminator, self.r1_every))
+        ]
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Training
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One step of the generator, then one of the discriminator; now and then another for a regulariser.
+
+        Returns:
+            Detached scalars; those of regularisers where they have their turn.
+        """
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        of_generator, of_discriminator = optimizers
+        label_BL = self.labels_of(self._partly_hidden(batch.condition), len(batch.image_BCHW))
+        scalars = self._train_generator(of_generator, self._wishes(batch))
+        if self.path_every and self.batches_seen % self.path_every == 0:
+            scalars |= self._even_paths(of_generator, self._wishes(batch))
+        scalars |= self._train_discriminator(of_discriminator, batch.image_BCHW, label_BL, self._wishes(batch))
+        if self.r1_every and self.batches_seen % self.r1_every == 0:
+            scalars |= self._flatten_discriminator(of_discriminator, batch.image_BCHW, label_BL)
+        self.batches_seen += 1
+        return scalars
+
+    def _train_generator(self, optimizer: LightningOptimizer, label_BL: Tensor) -> dict[str, Tensor]:
+        with frozen(self.discriminator):
+            made_BCHW = self._made(label_BL)
+            loss = non_saturating_generator(self.discriminator(self._seen(made_BCHW), label_BL))
+            norm = descend(self, optimizer, loss, self.generator)
+        return {"loss_generator": loss.detach(), "gradient_norm_generator": norm}
+
+    def _train_discriminator(
+        self, optimizer: LightningOptimizer, real_BCHW: Tensor, label_BL: Tensor, wish_BL: Tensor
+    ) -> dict[str, Tensor]:
+        with torch.no_grad():
+            made_BCHW = self._made(wish_BL)
+        made_logit_B = self.discriminator(self._seen(made_BCHW), wish_BL)
+        real_logit_B = self.discriminator(self._seen(real_BCHW), label_BL)
+        loss = non_saturating_discriminator(real_logit_B, made_logit_B)
+        norm = descend(self, optimizer, loss, self.discriminator)
+        scalars: dict[str, Tensor] = {}
+        if isinstance(self.augment, ADA):
+            self.augment.observe(real_logit_B.detach())
+            scalars["ada_p"] = self.augment.p.clone()
+        return scalars | {
+            "loss_discriminator": loss.detach(),
+            "real_logits_mean": real_logit_B.detach().mean(),
+            "fake_logits_mean": made_logit_B.detach().mean(),
+            "gradient_norm_discriminator": norm,
+        }
+
+    def _even_paths(self, optimizer: LightningOptimizer, label_BL: Tensor) -> dict[str, Tensor]:
+        """Path lengths, on half of a batch as in the authors' code; the weight makes up for the step's rarity."""
+        label_BL = label_BL[: (len(label_BL) + 1) // 2]
+        w_BLW = self._styles(label_BL)
+        length_B = path_lengths(self._synthesised, w_BLW)
+        mean = self.path_mean.lerp(self._over_ranks(length_B.detach().mean()), 0.01)
+        self.path_mean.copy_(mean)
+        penalty = (length_B - mean).square().mean()
+        descend(self, optimizer, self.path_every * self.path_weight * penalty, self.generator)
+        return {"path_length": length_B.detach().mean(), "path_penalty": penalty.detach()}
+
+    def _flatten_discriminator(
+        self, optimizer: LightningOptimizer, real_BCHW: Tensor, label_BL: Tensor
+    ) -> dict[str, Tensor]:
+        """R1: gamma / 2 times the squared slope with respect to the pictures before they are augmented."""
+        penalty = r1_penalty(lambda seen_BCHW: self.discriminator(self._seen(seen_BCHW), label_BL), real_BCHW)
+        descend(self, optimizer, self.r1_every * self.r1 / 2 * penalty, self.discriminator)
+        return {"r1": penalty.detach()}
+
+    def labels_of(self, condition: Condition, count: int) -> Tensor:
+        """What is told: numbers (B, L), with L = 0 where nothing is."""
+        return presence(condition, self.words) if self.words.logits else torch.zeros(count, 0, device=self.device)
+
+    def _wishes(self, batch: Batch) -> Tensor:
+        """The labels of pictures to be made: those of the batch in another order."""
+        told = self._partly_hidden(batch.condition)
+        return self.labels_of(redrawn(told) if self.words.logits else told, len(batch.image_BCHW))
+
+    def _partly_hidden(self, condition: Condition) -> Condition:
+        """Of the labels that are told some are hidden, of a share of the pictures."""
+        told = Condition(tags_BT=condition.tags_BT, attributes_BA=condition.attributes_BA)
+        return partly_hidden(told, self.hide) if self.words.logits and self.hide else told
+
+    def _styles(self, label_BL: Tensor) -> Tensor:
+        """A w for each layer of new pictures, (B, num_ws, W), some mixed of two (Karras et al. 2019, section 3.1)."""
+        w_BW = self.generator.mapping(self._latents(len(label_BL)), label_BL)
+        average_W = self._over_ranks(w_BW.detach().mean(0))
+        self.generator.w_average.lerp_(average_W.to(self.generator.w_average), 0.005)
+        w_BLW = self.generator.broadcast(w_BW)
+        if self.mixing:
+            other_BW = self.generator.mapping(self._latents(len(label_BL)), label_BL)
+            layers = self.generator.synthesis.num_ws
+            first_B = torch.randint(1, layers, (len(label_BL),), device=self.device)
+            first_B = torch.where(torch.rand(len(label_BL), device=self.device) < self.mixing, first_B, layers)
+            fine_BL1 = (torch.arange(layers, device=self.device) >= first_B[:, None])[..., None]
+            w_BLW = torch.where(fine_BL1, self.generator.broadcast(other_BW), w_BLW)
+        return w_BLW
+
+    def _made(self, label_BL: Tensor) -> Tensor:
+        return self._synthesised(self._styles(label_BL))
+
+    def _synthesised(self, w_BLW: Tensor) -> Tensor:
+        synthesis = self.generator.synthesis
+        noises = [torch.randn(len(w_BLW), 1, side, side, device=self.device) for side in synthesis.sides()]
+        image_BCHW: Tensor = synthesis(w_BLW, noises)
+        return image_BCHW
+
+    def _latents(self, count: int) -> Tensor:
+        return torch.randn(count, self.width, device=self.device)
+
+    def _over_ranks(self, value: Tensor) -> Tensor:
+        """The mean over all ranks."""
+        everywhere = self.all_gather(value) if self._trainer is not None else value[None]
+        assert isinstance(everywhere, Tensor)
+        return everywhere.reshape(-1, *value.shape).mean(0)
+
+    def _seen(self, image_BCHW: Tensor) -> Tensor:
+        """Pictures as the discriminator sees them."""
+        return image_BCHW if self.augment is None else self.augment(image_BCHW)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Sampling
+
+    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+        w_BW = self.styles(self.labels_of(condition, len(noise)), noise)
+        noises = [noise.normal(1, side, side) for side in self.generator.synthesis.sides()]
+        image_BCHW: Tensor = self.generator.synthesis(self.generator.broadcast(w_BW), noises)
+        return image_BCHW
+
+    def styles(self, label_BL: Tensor, noise: Noise) -> Tensor:
+        """w of labels and latents, truncated as `settings` say, (B, W)."""
+        w_BW: Tensor = self.generator.mapping(noise.normal(self.width), label_BL)
+        return w_BW if self.settings.truncation == 1 else self.centre(label_BL).lerp(w_BW, self.settings.truncation)
+
+    def centre(self, label_BL: Tensor) -> Tensor:
+        """The w that truncation pulls to, (B, W): the average over latents for the same labels, or over everything."""
+        if not self.settings.conditional or not self.words.logits:
+            return self.generator.w_average.expand(len(label_BL), -1)
+        z_NZ = torch.randn(CENTRE_LATENTS, self.width, generator=torch.Generator().manual_seed(0)).to(self.device)
+        return torch.stack(
+            [self.generator.mapping(z_NZ, one_L.expand(CENTRE_LATENTS, -1)).mean(0) for one_L in label_BL]
+        )

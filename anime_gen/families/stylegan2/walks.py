@@ -1,0 +1,179 @@
+"""mix, walk, along and project: what a trained StyleGAN2 can be asked beside samples. Each writes pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from anime_gen.contract import Condition, Noise, UserError
+from anime_gen.families.stylegan2.editing import between, direction, mixed, project
+from anime_gen.families.stylegan2.module import StyleGAN2
+from anime_gen.grid import tile
+from anime_gen.run import Trained
+
+
+def _family(trained: Trained) -> StyleGAN2:
+    if not isinstance(trained.module, StyleGAN2):
+        raise UserError(f"{trained.path} is a run of {type(trained.module).__name__}; this verb needs one of StyleGAN2")
+    return trained.module
+
+
+def _label(trained: Trained, tags: str) -> Tensor:
+    """What the words say, (1, L); what they do not say is absent."""
+    vocabulary, wish = trained.vocabulary, trained.vocabulary.parse(tags)
+    tags_1T = torch.tensor([[float(tag in wish.present) for tag in vocabulary.tags]])
+    classes = [
+        names.index(wish.classes[group]) if group in wish.classes else -1
+        for group, names in vocabulary.attributes.items()
+    ]
+    return _family(trained).labels_of(Condition(tags_BT=tags_1T, attributes_BA=torch.tensor([classes])), 1)
+
+
+def _styles(trained: Trained, seeds: list[int], label_1L: Tensor) -> Tensor:
+    """The styles of seeds, (B, layers, W): those that `sample` draws."""
+    module = _family(trained)
+    with torch.no_grad():
+        return module.generator.broadcast(module.styles(label_1L.expand(len(seeds), -1), Noise(seeds)))
+
+
+@torch.no_grad()
+def _drawn(trained: Trained, w_BLW: Tensor) -> Tensor:
+    """uint8 pictures of styles. The noise maps are the network's own: only styles differ."""
+    synthesis = _family(trained).generator.synthesis
+    return _bytes(torch.cat([synthesis(part) for part in torch.split(w_BLW, 16)]))
+
+
+def _bytes(image_BCHW: Tensor) -> Tensor:
+    return (image_BCHW * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    match = re.fullmatch(r"(\d+)-(\d+)", text)
+    if match and int(match[1]) <= int(match[2]):
+        return list(range(int(match[1]), int(match[2]) + 1))
+    if re.fullmatch(r"\d+(,\d+)*", text):
+        return [int(part) for part in text.split(",")]
+    raise UserError(f"--{option} {text}: give numbers such as 0-3 or 1,5,9")
+
+
+def _save(sheet: Image.Image, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(out)
+    print(out)
+
+
+def mix(
+    trained: Trained, out: Path, coarse: str = "0-3", fine: str = "4-9", layers: str = "4-99", tags: str = ""
+) -> None:
+    """Style mixing: a row's face with a column's fine layers (Karras et al. 2019, figure 3).
+
+    Args:
+        trained: the run.
+        out: picture to write.
+        coarse: seeds of the rows.
+        fine: seeds of the columns.
+        layers: that come from the column; 0 to 3 are 4x4 and 8x8: pose and shape. The last ones are colours.
+        tags: of all faces.
+    """
+    label_1L = _label(trained, tags)
+    rows, columns = (
+        _styles(trained, _numbers(name, seeds), label_1L) for name, seeds in (("coarse", coarse), ("fine", fine))
+    )
+    chosen = [layer for layer in _numbers("layers", layers) if layer < rows.shape[1]]
+    if not chosen:
+        raise UserError(f"--layers {layers}: this run has layers 0 to {rows.shape[1] - 1}")
+    sheet = [torch.full_like(_drawn(trained, rows[:1]), 255), _drawn(trained, columns)]
+    for row in rows:
+        own = row[None]
+        both = mixed(own.expand(len(columns), -1, -1), columns, chosen)
+        sheet += [_drawn(trained, own), _drawn(trained, both)]
+    _save(tile(torch.cat(sheet), len(columns) + 1), out)
+
+
+def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags: str = "") -> None:
+    """From face to face and back to the first, on straight lines in W.
+
+    Args:
+        trained: the run.
+        out: .gif or .webp for a film; otherwise a picture with a row for each line.
+        seeds: of the faces.
+        frames: of each line.
+        tags: of all faces.
+    """
+    if frames < 2:
+        raise UserError(f"--frames {frames}: give 2 or more")
+    faces = _styles(trained, _numbers("seeds", seeds), _label(trained, tags))
+    lines = [between(first, last, frames) for first, last in zip(faces, faces.roll(-1, 0), strict=True)]
+    pictures = _drawn(trained, torch.cat(lines))
+    if out.suffix.lower() not in (".gif", ".webp"):
+        _save(tile(pictures, frames), out)
+        return
+    shots = [tile(picture[None], 1) for picture in pictures]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    shots[0].save(out, save_all=True, append_images=shots[1:], duration=80, loop=0)
+    print(out)
+
+
+def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: float = 1.5, columns: int = 7) -> None:
+    """Faces that get more and less of some tags, each tag's direction read off the mapping network.
+
+    Args:
+        trained: the run.
+        out: picture to write: a row for each tag and face.
+        tags: the words whose directions are followed, one after the other.
+        seeds: of the faces, which have no tags themselves.
+        reach: how far to both sides; 1 is as far as the tag is.
+        columns: steps.
+    """
+    module = _family(trained)
+    words = [word.strip() for word in tags.split(",") if word.strip()]
+    if not words:
+        raise UserError('along: name tags to follow, such as --tags "smile, blue hair"')
+    nothing_1L = _label(trained, "")
+    faces = _styles(trained, _numbers("seeds", seeds), nothing_1L)
+    rows = []
+    for word in words:
+        with torch.no_grad():
+            way_W = direction(module.generator.mapping, nothing_1L[0], _label(trained, word)[0], module.width)
+        for face in faces:
+            steps = torch.linspace(-reach, reach, columns)[:, None, None]
+            rows.append(_drawn(trained, face + steps * way_W))
+    _save(tile(torch.cat(rows), columns, captions=[word for word in words for _ in faces]), out)
+
+
+def project_picture(
+    trained: Trained, out: Path, picture: Path, tags: str = "", plus: bool = False, steps: int = 500
+) -> None:
+    """Finds the style of a picture: writes projection.png (picture, nearest face) and projection.safetensors (w).
+
+    Args:
+        trained: the run.
+        out: folder to write to.
+        picture: what is looked for; it is cut to a square.
+        tags: of the picture.
+        plus: a style for each layer: nearer, and less of a face.
+        steps: of the search.
+    """
+    module = _family(trained)
+    try:
+        upright = ImageOps.exif_transpose(Image.open(picture)).convert("RGB")
+    except (OSError, UnidentifiedImageError) as reason:
+        raise UserError(f"--picture {picture}: there is no picture that can be read") from reason
+    pixels_HWC = np.array(ImageOps.fit(upright, (module.image_size, module.image_size), Image.Resampling.BICUBIC))
+    wanted_1CHW = torch.from_numpy(pixels_HWC).permute(2, 0, 1)[None].float() / 127.5 - 1
+    module.requires_grad_(False)
+    found = None
+    for found in (bar := tqdm(project(module.generator, wanted_1CHW, _label(trained, tags), plus, steps), total=steps)):
+        bar.set_postfix_str(f"{found.loss:.4f} away")
+    assert found is not None
+    out.mkdir(parents=True, exist_ok=True)
+    _save(tile(_bytes(torch.cat([wanted_1CHW, found.image_1CHW])), 2), out / "projection.png")
+    save_file({"w_1LW": found.w_1LW.contiguous()}, out / "projection.safetensors")
+    print(f"{out / 'projection.safetensors'}: {found.loss:.4f} away on average over all sizes, black to white being 2")
