@@ -65,7 +65,7 @@ def colours(p: Tensor, count: int) -> Tensor:
     return (
         affine.saturate(_lognormal(p, count, 1.0))
         @ affine.rotate_hue(_angles(p, count))
-        @ affine.flip_luma((torch.rand(count, device=p.device) < p / 2).float())
+        @ affine.flip_luma((torch.rand(count, device=p.device) < p / 2).to(torch.get_default_dtype()))
         @ affine.stretch_contrast(_lognormal(p, count, 0.5))
         @ affine.brighten(torch.where(_chosen(p, count), 0.2 * torch.randn(count, device=p.device), 0))
     )
