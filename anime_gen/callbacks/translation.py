@@ -26,7 +26,7 @@ from anime_gen.metrics.paired import LabError
 from anime_gen.metrics.protocol import Role, Score, quantise
 from anime_gen.metrics.scores import Scored, Scores
 from anime_gen.metrics.slices import Sliced, can_slice
-from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named
+from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured
 
 
 class Translation(L.Callback):
@@ -81,7 +81,7 @@ class Translation(L.Callback):
             if data.paired and can_slice(vocabulary, group) and group not in scoring.slices
         ]
         self._there = Scores([Holes(), NearDuplicates(judge), Named(LandmarkError(judge), "photo"), *slices])
-        self._likeness = Scores([Inverted()])
+        self._likeness = Scores([Inverted(), Recoloured()])
         self._back = Scores([Named(score, "back") for score in (FrechetDistance(judge), KernelDistance(judge))])
         self._photos, self._anime = (Scores([Named(CycleError(), name)]) for name in ("photo", "anime"))
         names = [f"{which}_{domain}" for which in ("real", "made") for domain in ("anime", "photo")]

@@ -1,4 +1,4 @@
-"""What goes wrong in translations: nothing comes back, lightness turns over, holes. (One face for all: diversity.py.)
+"""What goes wrong in translations: nothing comes back, light or hues turn over, holes. (One face: diversity.py.)
 
 Inputs that S3's authors and users of CycleGAN complain of, as numbers. Pictures are uint8 (B, 3, H, W).
 """
@@ -67,23 +67,48 @@ class CycleError(Paired):
         return (images.double() - truth.double()).abs().flatten(1).mean(1)
 
 
-class Inverted(Paired):
-    """`inverted`: share of translations that are dark where the photo is light: their L* correlates below 0 with its.
+def correlates_below_0(images: Tensor, truth: Tensor, channels: slice) -> Tensor:
+    """Of which pictures some channels of L*a*b* vary against the truth's, over pixels: (B,) 0 or 1, float64.
 
-    Where one of the two has no contrast at all, nothing is inverted.
+    Where one of the two does not vary at all, they do not.
     """
+    made_BN, true_BN = (
+        (part - part.mean((2, 3), keepdim=True)).flatten(1)
+        for part in (srgb_to_lab(pictures)[:, channels] for pictures in (images, truth))
+    )
+    return ((made_BN * true_BN).sum(1) < 0).double()
+
+
+class Inverted(Paired):
+    """`inverted`: share of translations that are dark where the photo is light: their L* correlates below 0."""
 
     @property
     def better(self) -> Mapping[str, bool | None]:
         return {"inverted": False}
 
     def pairs(self, images: Tensor, truth: Tensor) -> Tensor:
-        lights = (srgb_to_lab(pictures)[:, 0].flatten(1) for pictures in (images, truth))
-        made_BN, photo_BN = (light - light.mean(1, keepdim=True) for light in lights)
-        return ((made_BN * photo_BN).sum(1) < 0).double()
+        return correlates_below_0(images, truth, slice(0, 1))
 
     def protocol(self) -> dict[str, Any]:
         return {**super().protocol(), "estimator": "correlation of L* over pixels, share below 0"}
+
+
+class Recoloured(Paired):
+    """`recoloured`: share of translations that are green where the photo is red, or blue where it is yellow.
+
+    Their a* and b* together correlate below 0 with its: two hues have changed places, which a distance between domains
+    does not see and a way back undoes.
+    """
+
+    @property
+    def better(self) -> Mapping[str, bool | None]:
+        return {"recoloured": False}
+
+    def pairs(self, images: Tensor, truth: Tensor) -> Tensor:
+        return correlates_below_0(images, truth, slice(1, 3))
+
+    def protocol(self) -> dict[str, Any]:
+        return {**super().protocol(), "estimator": "correlation of (a*, b*) over pixels, share below 0"}
 
 
 class Holes(Score):

@@ -13,7 +13,7 @@ from anime_gen.metrics.diversity import NearDuplicates, nearest_other
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.paired import LabError
 from anime_gen.metrics.protocol import Role
-from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named
+from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured
 
 
 def grain(count: int, size: int = 8, seed: int = 0) -> Tensor:
@@ -38,6 +38,20 @@ def test_a_negative_is_inverted_and_a_recoloured_one_is_not() -> None:
     flat = Inverted()
     flat.update(torch.full_like(photos, 90), Role.SAMPLE, truth=photos)
     assert flat.compute()["inverted"] == 0
+
+
+def test_swapped_hues_are_recoloured_and_a_darker_picture_is_not() -> None:
+    """Red hair before green grass, turned round; a picture that is merely darker or greyer keeps its hues."""
+    photos = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+    photos[:, 0, :4], photos[:, 1, 4:] = 200, 200
+    made = photos // 2 + 30
+    made[0] = made[0].flip(1)
+    score = Recoloured()
+    score.update(made, Role.SAMPLE, truth=photos)
+    assert score.compute()["recoloured"] == pytest.approx(0.25)
+    grey = Recoloured()
+    grey.update(torch.full_like(photos, 90), Role.SAMPLE, truth=photos)
+    assert grey.compute()["recoloured"] == 0
 
 
 def test_holes_are_black_or_white() -> None:
