@@ -54,7 +54,8 @@ def test_both_directions_are_scored_and_shown(trained: Path) -> None:
     measured = {name for name, value in found.items() if value is not None}
     assert measured >= {
         "fd_judge", "fd_judge_back", "kd_judge_back", "cycle_error_photo", "cycle_error_anime", "inverted", "holes",
-        "recoloured", "near_duplicates_judge", "landmark_failures_photo", "delta_e", "ssim", "discriminator_accuracy_anime",
+        "recoloured", "near_duplicates_judge",
+        "landmark_failures_photo", "delta_e", "ssim", "discriminator_accuracy_anime",
         "discriminator_accuracy_photo",
     }  # fmt: skip
     assert "faces@skin=dark" in found
