@@ -29,7 +29,8 @@ class InstanceNorm(nn.GroupNorm):
         super().__init__(channels, channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        return super().forward(x_BCHW.contiguous())
+        # On an accelerator autocast makes float32 of it, which every layer behind would have to carry.
+        return super().forward(x_BCHW.contiguous()).to(x_BCHW.dtype)
 
 
 class Norm(Enum):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import lightning as L
+import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
@@ -13,9 +14,13 @@ from torch import Tensor, nn
 def descend(module: L.LightningModule, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> Tensor:
     """One step down `loss`; returns the L2 norm of the gradient over all of the network's parameters, a scalar."""
     optimizer.zero_grad()
-    module.manual_backward(loss)
+    # What a penalty differentiates for the second time was made in float32, and stays so.
+    with torch.autocast(module.device.type, enabled=False):
+        module.manual_backward(loss)
     norm = nn.utils.get_total_norm([parameter.grad for parameter in network.parameters() if parameter.grad is not None])
     optimizer.step()
+    # Or what runs next would meet this network's rounded weights of before the step.
+    torch.clear_autocast_cache()
     return norm
 
 

@@ -28,7 +28,8 @@ class Curves(L.Callback):
     """Writes scalars to the run's loggers. The step of every curve is images shown; `time/seconds` maps it to seconds.
 
     Args:
-        every_batches: batches between points; each point is the last batch's value, never a mean over a resume.
+        every_batches: batches between points; each point is the last value that there is of a scalar, never a mean.
+            Not every batch has all: some losses are taken now and then.
     """
 
     state_key = "Curves"
@@ -38,6 +39,7 @@ class Curves(L.Callback):
         self.stopwatch = Stopwatch()
         self._batch_seconds: deque[float] = deque(maxlen=200)
         self._batch_began = 0.0
+        self._latest: dict[str, Any] = {}
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self.stopwatch.start()
@@ -49,11 +51,12 @@ class Curves(L.Callback):
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._batch_seconds.append(time.monotonic() - self._batch_began)
+        self._latest.update(outputs)
         images_per_batch = batch.image_BCHW.shape[0] * trainer.world_size
         images = pl_module.images_shown
         if (images // images_per_batch) % self.every_batches:
             return
-        scalars = {f"train/{name}": float(value) for name, value in outputs.items()}
+        scalars = {f"train/{name}": float(value) for name, value in self._latest.items()}
         scalars["time/images_per_second"] = images_per_batch / statistics.median(self._batch_seconds)
         scalars["time/seconds"] = self.stopwatch.seconds()
         scalars["memory/peak_gib"] = peak_memory_gib(pl_module.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections import Counter
@@ -117,7 +118,7 @@ class Saved:
 
 
 def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
-    """(multiply-adds, peak bytes kept for backward) of one real training step on this batch, in float32."""
+    """(multiply-adds, peak bytes kept for backward) of a first training step on this batch, in float32."""
     trainer = L.Trainer(
         accelerator="cpu",
         max_epochs=1,
@@ -128,6 +129,8 @@ def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    # A copy: a step that only the first batch has, such as a lazy regulariser's, belongs to every count.
+    module = copy.deepcopy(module)
     Saved.peak = Saved.alive = 0
     Saved.holders.clear()
     hooks = torch.autograd.graph.saved_tensors_hooks(Saved, lambda kept: kept.tensor)

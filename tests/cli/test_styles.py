@@ -78,8 +78,13 @@ def test_weights_begin_another_run(trained: Path, here: Callable[..., Any], tmp_
     transfer = {"model": {"init_args": {"start_from": str(out), "told": "nothing"}}}
     settings = {**SMALL, "model": {"init_args": {**SMALL["model"]["init_args"], **transfer["model"]["init_args"]}}}  # type: ignore[index, dict-item]
     overlay.write_text(yaml.safe_dump(settings))
-    done = here("fit", *YAMLS, "-c", overlay, "--run", tmp_path / "other")
+    done = here("fit", *YAMLS, "-c", overlay, "--run", tmp_path / "other", "--trainer.max_epochs=0")
     assert done.returncode == 0, done.stderr[-3000:]
+    done = here("fit", *YAMLS, "-c", overlay, "--run", tmp_path / "another")
+    assert done.returncode == 0, done.stderr[-3000:]
+    out.unlink()
+    done = here("sample", tmp_path / "another", "--out", tmp_path / "faces.png", "--seeds=0-3")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -89,6 +94,8 @@ def test_weights_begin_another_run(trained: Path, here: Callable[..., Any], tmp_
         ("mix", ("--coarse=a-b",), "give numbers such as 0-3"),
         ("walk", ("--frames=1",), "give 2 or more"),
         ("along", ("--tags=wings",), "is not in this model's vocabulary"),
+        ("along", ("--tags=-smile",), "tells this run nothing"),
+        ("along", ("--tags=smile", "--columns=1"), "give 2 or more"),
         ("along", ("--tags=",), "name tags to follow"),
     ],
 )

@@ -35,8 +35,10 @@ class ImagePool:
         # The next pictures change places; of a batch larger than the pool the last ones go straight on.
         late_BCHW = made_BCHW[room : room + self.size]
         # Distinct places: two pictures of one batch cannot change places with the same one.
-        places = torch.randperm(self.size)[: len(late_BCHW)].to(late_BCHW.device)
-        swaps = torch.rand(len(places)).to(late_BCHW.device) < 0.5
-        shown_BCHW = torch.where(swaps[:, None, None, None], self.pictures[places].to(late_BCHW.dtype), late_BCHW)
-        self.pictures[places[swaps]] = late_BCHW[swaps].float()
+        places = torch.randperm(self.size)[: len(late_BCHW)]
+        (rows,) = torch.where(torch.rand(len(places)) < 0.5)
+        # Chosen on the host, or every step would wait for the device to say how many there are.
+        places, rows = places[rows].to(late_BCHW.device), rows.to(late_BCHW.device)
+        shown_BCHW = late_BCHW.index_copy(0, rows, self.pictures[places].to(late_BCHW.dtype))
+        self.pictures[places] = late_BCHW[rows].float()
         return torch.cat([made_BCHW[:room], shown_BCHW, made_BCHW[room + self.size :]])

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from anime_gen.families.stylegan2.layers import Convolution, Dense
+from anime_gen.families.stylegan2.layers import Convolution, Dense, exact
 from anime_gen.families.stylegan2.mapping import NormalisedApart
 
 
@@ -63,10 +63,12 @@ class Discriminator(nn.Module):
         self.group = group
 
     def forward(self, image_BCHW: Tensor, label_BL: Tensor) -> Tensor:
-        x_BCHW = with_deviation(self.blocks(self.from_rgb(image_BCHW)), self.group)
-        # Not `flatten` of whatever memory layout: channels first, as the dense layer's weights are.
-        x_BF = self.dense(self.convolution(x_BCHW).contiguous().flatten(1))
-        logit_B: Tensor = self.head(x_BF, label_BL)
+        x_BCHW = self.blocks(self.from_rgb(image_BCHW))
+        with exact(image_BCHW):
+            x_BCHW = with_deviation(x_BCHW.to(self.dense.weight.dtype), self.group)
+            # Not `flatten` of whatever memory layout: channels first, as the dense layer's weights are.
+            x_BF = self.dense(self.convolution(x_BCHW).contiguous().flatten(1))
+            logit_B: Tensor = self.head(x_BF, label_BL)
         return logit_B
 
 

@@ -94,7 +94,7 @@ def project(
     z_NZ = torch.randn(1024, generator.w_average.shape[0], generator=stream).to(image_1CHW.device)
     with torch.no_grad():
         w_NW = generator.mapping(z_NZ, label_1L.expand(len(z_NZ), -1))
-    deviation = (w_NW - w_NW.mean(0)).square().mean().sqrt()
+    deviation = (w_NW - w_NW.mean(0)).square().sum(1).mean().sqrt()
     layers = generator.synthesis.num_ws
     w_1KW = w_NW.mean(0).expand(1, layers if plus else 1, -1).clone().requires_grad_()
     silent = [torch.zeros(1, 1, side, side, device=image_1CHW.device) for side in generator.synthesis.sides()]

@@ -28,6 +28,7 @@ model:
     width: {width}
     channel_base: {channel_base}
     channel_max: {channel_max}
+    deviation_group: 4
     told: {told}
     start_from: {weights}
 data:
@@ -77,10 +78,12 @@ def import_published(file: Path, out: Path) -> None:
         UserError: it is something else, or of another architecture.
     """
     generator, discriminator = networks(file)
-    image_size = max(int(name.split(".")[1][1:]) for name in generator if name.startswith("synthesis.b"))
     ours = {f"generator.{name}": part for name, part in generator_state(generator).items()}
+    image_size = max(int(name.split(".")[1][1:]) for name in generator if name.startswith("synthesis.b"))
     ours |= {f"discriminator.{name}": part for name, part in discriminator_state(discriminator, image_size).items()}
     levels = image_size.bit_length() - 3
+    if any(f"discriminator.blocks.{level}.skip.weight" not in ours for level in range(levels)):
+        raise UserError(f"import: the discriminator of {file} is not the residual one; give a checkpoint that has that")
     embed = ours.get("generator.mapping.embed.weight")
     _save(ours, out)
     page = out.with_suffix(".yaml")

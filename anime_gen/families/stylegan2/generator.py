@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from anime_gen.families.stylegan2.layers import GAIN, Dense, activated
+from anime_gen.families.stylegan2.layers import GAIN, Dense, activated, exact
 from anime_gen.families.stylegan2.modulation import demodulation, modulated
 from anime_gen.families.stylegan2.resample import doubled
 
@@ -41,10 +41,12 @@ class StyledConvolution(nn.Module):
 
     def forward(self, x_BCHW: Tensor, w_BW: Tensor, noise_B1HW: Tensor) -> Tensor:
         """(B, inputs, H, W) and standard normal noise (B or 1, 1, side, side) to (B, outputs, side, side)."""
-        style_BI = self.style(w_BW)
+        with exact(w_BW):
+            style_BI = self.style(w_BW)
+            # The activation's gain is put into what is added up before it.
+            scale_BO11 = (GAIN * demodulation(self.weight, style_BI))[:, :, None, None]
         out_BCHW = modulated(x_BCHW, self.weight, style_BI, self.doubles)
-        # The activation's gain is put into what is added up before it.
-        scale_BO11 = (GAIN * demodulation(self.weight, style_BI))[:, :, None, None].to(out_BCHW.dtype)
+        scale_BO11 = scale_BO11.to(out_BCHW.dtype)
         noise_B1HW = (GAIN * self.noise_strength * noise_B1HW).to(out_BCHW.dtype)
         out_BCHW = torch.addcmul(noise_B1HW, out_BCHW, scale_BO11)
         return activated(out_BCHW + (GAIN * self.bias)[:, None, None].to(out_BCHW.dtype))
@@ -61,7 +63,8 @@ class ToRGB(nn.Module):
 
     def forward(self, x_BCHW: Tensor, w_BW: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, 3, H, W), float32 at least: small steps add up to the picture."""
-        style_BI = self.style(w_BW) / math.sqrt(self.weight.shape[1])
+        with exact(w_BW):
+            style_BI = self.style(w_BW) / math.sqrt(self.weight.shape[1])
         out_BCHW = modulated(x_BCHW, self.weight, style_BI)
         return out_BCHW.to(torch.promote_types(out_BCHW.dtype, torch.float32)) + self.bias[:, None, None]
 
@@ -101,7 +104,10 @@ class Block(nn.Module):
             x_BCHW = self.constant.repeat(len(w_BLW), 1, 1, 1)
         x_BCHW = self.second(x_BCHW, w_BLW[:, -2], noises[-1])
         small_BCHW = self.to_rgb(x_BCHW, w_BLW[:, -1])
-        return x_BCHW, small_BCHW if image_BCHW is None else doubled(image_BCHW) + small_BCHW
+        if image_BCHW is None:
+            return x_BCHW, small_BCHW
+        with exact(image_BCHW):
+            return x_BCHW, doubled(image_BCHW) + small_BCHW
 
 
 class Synthesis(nn.Module):

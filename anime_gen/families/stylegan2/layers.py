@@ -84,6 +84,11 @@ class Convolution(nn.Module):
         return out_BCHW if self.bias is None else activated(out_BCHW)
 
 
+def exact(tensor: Tensor) -> torch.autocast:
+    """Within, nothing is rounded to bfloat16: what is small but moves everything, such as styles and logits."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
 def normalised(x_BN: Tensor) -> Tensor:
     """Each row divided by its root mean square (Karras et al. 2018, equation 2, for a vector)."""
     return x_BN * (x_BN.square().mean(1, keepdim=True) + 1e-8).rsqrt()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.families.stylegan2.layers import Dense, normalised
+from anime_gen.families.stylegan2.layers import Dense, exact, normalised
 
 RATE = 0.01  # factor of the mapping network's learning rate (Karras et al. 2019, appendix C)
 
@@ -34,8 +34,9 @@ class Joined(nn.Module):
 
     def forward(self, z_BZ: Tensor, label_BL: Tensor) -> Tensor:
         """w, (B, width)."""
-        told = z_BZ if self.embed is None else torch.cat([z_BZ, self.embed(label_BL)], dim=1)
-        w_BW: Tensor = self.layers(normalised(told))
+        with exact(label_BL):
+            told = z_BZ if self.embed is None else torch.cat([z_BZ, self.embed(label_BL)], dim=1)
+            w_BW: Tensor = self.layers(normalised(told))
         return w_BW
 
 
@@ -58,10 +59,11 @@ class NormalisedApart(nn.Module):
 
     def forward(self, z_BZ: Tensor | None, label_BL: Tensor) -> Tensor:
         """w, (B, width)."""
-        told = [] if z_BZ is None else [normalised(z_BZ)]
-        if self.embed is not None:
-            told.append(normalised(self.embed(label_BL)))
-        w_BW: Tensor = self.layers(torch.cat(told, dim=1))
+        with exact(label_BL):
+            told = [] if z_BZ is None else [normalised(z_BZ)]
+            if self.embed is not None:
+                told.append(normalised(self.embed(label_BL)))
+            w_BW: Tensor = self.layers(torch.cat(told, dim=1))
         return w_BW
 
 

@@ -65,6 +65,7 @@ class StyleGAN2(GenerativeModule):
         width: of z, of w and of the mapping network.
         channel_base: channels of a size are this over its side ...
         channel_max: ... but at most so many.
+        deviation_group: pictures whose deviation the discriminator takes together (`paper256`'s is 8).
         told: which labels are told.
         hide: share of the faces whose labels are told in part only in training, so that some may stay open.
         augment: what both sides' pictures go through before the discriminator; null for nothing. `ADA` adapts itself.
@@ -95,6 +96,7 @@ class StyleGAN2(GenerativeModule):
         width: int = 512,
         channel_base: int = 16384,
         channel_max: int = 512,
+        deviation_group: int = 4,
         told: Told = Told.everything,
         hide: float = 0.0,
         augment: ADA | DiffAugment | None = None,
@@ -124,9 +126,15 @@ class StyleGAN2(GenerativeModule):
                 f"model: r1 is {r1}, r1_every {r1_every}, path_weight {path_weight} and path_every {path_every}; none "
                 "may be negative"
             )
+        words = told(Words(num_tags, tuple(attribute_sizes or ())))
+        if told is not Told.nothing and not words.logits:
+            raise UserError(
+                f"the data has no labels that --model.told={told.name} could tell: give it some, or set "
+                "--model.told=nothing"
+            )
         self.save_hyperparameters()
         self.automatic_optimization = False
-        self.words = told(Words(num_tags, tuple(attribute_sizes or ())))
+        self.words = words
         self.width = width
         self.hide = hide
         self.augment = augment
@@ -140,7 +148,7 @@ class StyleGAN2(GenerativeModule):
         self.settings = settings or StyleGAN2Settings()
         labels, sizes = self.words.logits, channels(channel_base, channel_max, image_size)
         self.generator = Generator(mapping.mapping(labels, width), Synthesis(image_size, width, sizes), width)
-        self.discriminator = Discriminator(sizes, head.head(sizes[0], labels))
+        self.discriminator = Discriminator(sizes, head.head(sizes[0], labels), deviation_group)
         if start_from is not None:
             weights.start_from(self, Path(start_from))
         self.to(memory_format=torch.channels_last)
@@ -159,6 +167,8 @@ class StyleGAN2(GenerativeModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         checkpoint["batches_seen"] = self.batches_seen
+        if self.hparams.get("start_from") is not None:
+            checkpoint["carried"] = {"start_from": True}  # the weights are here: the file they began with may go
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)

@@ -22,11 +22,13 @@ from anime_gen.contract import UserError
 class Record:
     """An object that was not made: its class's name, the arguments it was to be made with, and its state."""
 
+    # Pickles may make objects without calling their constructors.
     name = ""
+    arguments: tuple[object, ...] = ()
+    state: Any = None
 
     def __init__(self, *arguments: object) -> None:
         self.arguments = arguments
-        self.state: Any = None
 
     def __setstate__(self, state: object) -> None:
         self.state = state

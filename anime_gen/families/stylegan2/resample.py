@@ -7,6 +7,8 @@ zero. Each is one depthwise convolution, which is as fast on pictures whose chan
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,10 +16,17 @@ from torch import Tensor
 _TAPS = (0.125, 0.375, 0.375, 0.125)
 
 
+@functools.cache
+def _taps(gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The filter, (4, 4). Made once: sending it to an accelerator waits for all that is under way there."""
+    with torch.inference_mode(False):
+        taps_4 = torch.tensor(_TAPS, dtype=dtype, device=device)
+        return gain * torch.outer(taps_4, taps_4)
+
+
 def _filter(x_BCHW: Tensor, gain: float) -> Tensor:
     """The filter for each channel, (C, 1, 4, 4)."""
-    taps_4 = x_BCHW.new_tensor(_TAPS)
-    return (gain * torch.outer(taps_4, taps_4)).expand(x_BCHW.shape[1], 1, 4, 4)
+    return _taps(gain, x_BCHW.dtype, x_BCHW.device).expand(x_BCHW.shape[1], 1, 4, 4)
 
 
 def blurred(x_BCHW: Tensor, padding: int, gain: float = 1.0) -> Tensor:

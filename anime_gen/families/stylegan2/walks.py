@@ -33,7 +33,13 @@ def _label(trained: Trained, tags: str) -> Tensor:
         names.index(wish.classes[group]) if group in wish.classes else -1
         for group, names in vocabulary.attributes.items()
     ]
-    return _family(trained).labels_of(Condition(tags_BT=tags_1T, attributes_BA=torch.tensor([classes])), 1)
+    module = _family(trained)
+    label_1L = module.labels_of(Condition(tags_BT=tags_1T, attributes_BA=torch.tensor([classes])), 1)
+    if tags and not label_1L.any():
+        raise UserError(
+            f"--tags {tags!r} tells this run nothing: it is told {', '.join(sorted(module.needs)) or 'no labels'}"
+        )
+    return label_1L
 
 
 def _styles(trained: Trained, seeds: list[int], label_1L: Tensor) -> Tensor:
@@ -55,15 +61,18 @@ def _bytes(image_BCHW: Tensor) -> Tensor:
 
 
 def _numbers(option: str, text: str) -> list[int]:
-    match = re.fullmatch(r"(\d+)-(\d+)", text)
-    if match and int(match[1]) <= int(match[2]):
-        return list(range(int(match[1]), int(match[2]) + 1))
-    if re.fullmatch(r"\d+(,\d+)*", text):
-        return [int(part) for part in text.split(",")]
-    raise UserError(f"--{option} {text}: give numbers such as 0-3 or 1,5,9")
+    numbers: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,18})(?:-(\d{1,18}))?\s*", part)
+        if not match or int(match[2] or match[1]) < int(match[1]):
+            raise UserError(f"--{option} {text}: give numbers such as 0-3 or 1,5,9")
+        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return numbers
 
 
 def _save(sheet: Image.Image, out: Path) -> None:
+    if Image.registered_extensions().get(out.suffix.lower()) not in Image.SAVE:
+        raise UserError(f"--out {out}: name a picture, such as {out.with_suffix('.png')}")
     out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out)
     print(out)
@@ -136,6 +145,8 @@ def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: flo
     words = [word.strip() for word in tags.split(",") if word.strip()]
     if not words:
         raise UserError('along: name tags to follow, such as --tags "smile, blue hair"')
+    if columns < 2:
+        raise UserError(f"--columns {columns}: give 2 or more")
     nothing_1L = _label(trained, "")
     faces = _styles(trained, _numbers("seeds", seeds), nothing_1L)
     rows = []
@@ -145,7 +156,8 @@ def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: flo
         for face in faces:
             steps = torch.linspace(-reach, reach, columns)[:, None, None]
             rows.append(_drawn(trained, face + steps * way_W))
-    _save(tile(torch.cat(rows), columns, captions=[word for word in words for _ in faces]), out)
+    _save(tile(torch.cat(rows), columns), out)
+    print(f"rows: {', '.join(f'{word} ({len(faces)})' for word in words)}; less of it on the left, more on the right")
 
 
 def project_picture(
@@ -162,6 +174,8 @@ def project_picture(
         steps: of the search.
     """
     module = _family(trained)
+    if steps < 1:
+        raise UserError(f"--steps {steps}: give 1 or more")
     try:
         upright = ImageOps.exif_transpose(Image.open(picture)).convert("RGB")
     except (OSError, UnidentifiedImageError) as reason:

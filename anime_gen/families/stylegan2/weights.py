@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
+from anime_gen.run import read_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +18,14 @@ log = logging.getLogger(__name__)
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Tensors by name, `generator.` and `discriminator.` before them, as `anime-gen import` and `weights` write them.
 
+    A checkpoint of this family serves as well.
+
     Raises:
         UserError: no such file, or something else.
     """
+    if path.suffix == ".ckpt":
+        tensors: dict[str, Tensor] = read_checkpoint(path)["state_dict"]
+        return tensors
     try:
         return load_file(path)
     except FileNotFoundError as reason:

@@ -10,19 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anime_gen.augment.ada import ADA
 from anime_gen.contract import Batch, Condition, UserError
-from anime_gen.families.stylegan2.discriminator import LabelSelectHead, ProjectionHead
-from anime_gen.families.stylegan2.mapping import ApartMapping, JoinedMapping
+from anime_gen.families.stylegan2.discriminator import Heads, LabelSelectHead, ProjectionHead
+from anime_gen.families.stylegan2.mapping import ApartMapping, JoinedMapping, Mappings
 from anime_gen.families.stylegan2.module import StyleGAN2, StyleGAN2Settings, Told
 
 SIZE = 16
 
 
-def unattached(**settings: Any) -> StyleGAN2:
+def unattached(mapping: Mappings | None = None, head: Heads | None = None, **settings: Any) -> StyleGAN2:
     """A module whose `training_step` works without a trainer."""
     torch.manual_seed(0)
     small = {"num_tags": 3, "width": 8, "channel_base": 64, "channel_max": 8, **settings}
-    module = StyleGAN2(SIZE, JoinedMapping(2), LabelSelectHead(), **small)
+    module = StyleGAN2(SIZE, mapping or JoinedMapping(2), head or LabelSelectHead(), **small)
     optimizers = module.configure_optimizers()
     module.optimizers = lambda: optimizers  # type: ignore[method-assign, assignment, return-value]
     module.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
@@ -164,10 +165,22 @@ def test_what_is_told(told: Told, needs: set[str], labels: int) -> None:
     assert module.sample(batch.condition, [0, 1, 2, 3]).shape == (4, 3, SIZE, SIZE)
 
 
-def test_the_authors_arrangement_trains() -> None:
-    torch.manual_seed(0)
-    module = StyleGAN2(SIZE, ApartMapping(2), ProjectionHead(2), num_tags=3, width=8, channel_base=64, channel_max=8)
-    assert module.discriminator.head.mapping is not None
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("head", [LabelSelectHead(), ProjectionHead(2)], ids=["select", "projection"])
+def test_every_step_and_sample_runs_in_either_precision(head: Heads, precision: torch.dtype) -> None:
+    """What must not be rounded is not: styles, path lengths and logits are float32 under bfloat16, too."""
+    module = unattached(ApartMapping(2), head, path_every=1, r1_every=1, augment=ADA(p=0.5))
+    before = copy.deepcopy(module.state_dict())
+    with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
+        scalars = module.training_step(batch_of(), 0)
+        assert {"r1", "path_length", "ada_p"} <= set(scalars)
+        assert all(value.isfinite() and value.dtype == torch.float32 for value in scalars.values())
+        for settings in (StyleGAN2Settings(0.5), StyleGAN2Settings(0.5, conditional=False)):
+            module.settings = settings
+            assert module.sample(batch_of().condition, [0, 1, 2, 3]).shape == (4, 3, SIZE, SIZE)
+        assert module.discriminator(batch_of().image_BCHW, torch.zeros(4, 3)).dtype == torch.float32
+    moved = {name for name, part in module.state_dict().items() if not torch.equal(part, before[name])}
+    assert {name for name, _ in module.named_parameters()} - moved <= {"generator.mapping.embed.bias"}, "all learn"
 
 
 @pytest.mark.parametrize(
@@ -182,5 +195,7 @@ def test_the_authors_arrangement_trains() -> None:
 def test_what_cannot_be_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         unattached(**settings)
+    with pytest.raises(UserError, match=r"no labels that --model\.told=classes could tell"):
+        unattached(told=Told.classes)
     with pytest.raises(UserError, match="image_size is 24"):
         StyleGAN2(24, JoinedMapping(), LabelSelectHead())

@@ -83,11 +83,16 @@ def test_every_published_tensor_has_its_place_and_every_place_a_tensor() -> None
         generator_state({"synthesis.input.freqs": torch.zeros(1)})
 
 
+class EasyDict(dict[str, Any]):
+    """A dictionary of a class of theirs, such as a network's arguments are kept in."""
+
+
 class Tree(nn.Module):
     """A module with given tensors, some of them deep inside."""
 
     def __init__(self, content: dict[str, torch.Tensor]) -> None:
         super().__init__()
+        self._init_kwargs = EasyDict(width=4)
         inner: dict[str, dict[str, torch.Tensor]] = {}
         for name, value in content.items():
             head, _, rest = name.partition(".")
@@ -170,7 +175,9 @@ def test_a_transfer_keeps_all_but_what_the_labels_shape(snapshot: Path, tmp_path
     )
     assert other.discriminator.head.out.weight.shape == (9, WIDTH)
     with pytest.raises(UserError, match=r"nothing in .* fits these networks"):
-        StyleGAN2(8, JoinedMapping(1), LabelSelectHead(), width=6, channel_base=48, channel_max=6, start_from=out)
+        StyleGAN2(
+            8, JoinedMapping(1), LabelSelectHead(), num_tags=2, width=6, channel_base=48, channel_max=6, start_from=out
+        )
 
 
 class Danger:
