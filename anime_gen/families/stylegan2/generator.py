@@ -121,9 +121,9 @@ class Synthesis(nn.Module):
 
     def __init__(self, image_size: int, width: int, channels: list[int]) -> None:
         super().__init__()
-        befores = [0, *channels[:-1]]
+        inputs = [0, *channels[:-1]]
         self.blocks = nn.ModuleList(
-            Block(before, after, width, 4 << k) for k, (before, after) in enumerate(zip(befores, channels, strict=True))
+            Block(before, after, width, 4 << k) for k, (before, after) in enumerate(zip(inputs, channels, strict=True))
         )
         self.image_size = image_size
         # One for each convolution, and one for the last picture: 14 at 256 px.
