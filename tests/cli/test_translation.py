@@ -19,7 +19,7 @@ from anime_gen.data import PaintedPhotos
 SMALL = {
     "model": {
         "init_args": {
-            "generators": {"init_args": {"width": 4, "blocks": 1}},
+            "generators": {"init_args": {"width": 4, "max_width": 8}},
             "discriminators": {"init_args": {"width": 4}},
             "landmarks": {"init_args": {"finder_images": 128, "fine_from": 0.4}},
         }
