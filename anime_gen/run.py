@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from anime_gen.contract import GenerativeModule, LatentSpace, UserError
+from anime_gen.contract import Condition, GenerativeModule, LatentSpace, UserError
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -30,6 +30,23 @@ class Trained(NamedTuple):
     text: dict[str, str] | None
     images_shown: int
     path: Path
+
+    def labels(self, words: str) -> Condition:
+        """One row of the tags and classes that words ask for ("blue hair, -hat"); what they leave out is not given.
+
+        Raises:
+            UserError: a word is unknown, or contradicts another.
+        """
+        wish = self.vocabulary.parse(words)
+        tags_BT = torch.full((1, len(self.vocabulary.tags)), torch.nan)
+        for value, tags in ((1.0, wish.present), (0.0, wish.absent)):
+            for tag in tags:
+                tags_BT[0, self.vocabulary.tags.index(tag)] = value
+        attributes_BA = torch.full((1, len(self.vocabulary.attributes)), -1)
+        for column, (group, classes) in enumerate(self.vocabulary.attributes.items()):
+            if group in wish.classes:
+                attributes_BA[0, column] = classes.index(wish.classes[group])
+        return Condition(tags_BT=tags_BT, attributes_BA=attributes_BA)
 
 
 def checkpoint_of(run: Path, name: str = "best") -> Path:

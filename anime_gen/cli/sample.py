@@ -135,7 +135,7 @@ def condition_for(trained: Trained, asked: Asked) -> Condition:
     Raises:
         UserError: the family was not trained with something that was asked for, or a word is unknown.
     """
-    module, vocabulary = trained.module, trained.vocabulary
+    module = trained.module
     takes = module.needs
     for option, given, fields in (
         ("tags", asked.tags, {"tags_BT", "attributes_BA"}),
@@ -147,19 +147,11 @@ def condition_for(trained: Trained, asked: Asked) -> Condition:
         if given and not takes & fields:
             what = {"caption": "captions", "sketch": "sketches", "trace": "sketches"}.get(option, option)
             raise UserError(f"--{option}: {type(module).__name__} was trained without {what}; leave the option out")
-    wish = vocabulary.parse(asked.tags)
-    tags_BT = torch.full((1, len(vocabulary.tags)), torch.nan)
-    for value, words in ((1.0, wish.present), (0.0, wish.absent)):
-        for word in words:
-            tags_BT[0, vocabulary.tags.index(word)] = value
-    attributes_BA = torch.full((1, len(vocabulary.attributes)), -1)
-    for column, (group, classes) in enumerate(vocabulary.attributes.items()):
-        if group in wish.classes:
-            attributes_BA[0, column] = classes.index(wish.classes[group])
+    labels = trained.labels(asked.tags)
     points = read_landmarks(asked.landmarks) if asked.landmarks else torch.full((1, len(LANDMARKS), 2), torch.nan)
     return Condition(
-        tags_BT,
-        attributes_BA,
+        labels.tags_BT,
+        labels.attributes_BA,
         points,
         ~points.isnan().any(-1),
         read_sketch(asked, module.image_size),

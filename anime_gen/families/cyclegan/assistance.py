@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from lightning.pytorch.utilities import rank_zero_info
@@ -66,13 +66,12 @@ class Landmarks:
         self.finder_images = finder_images
 
 
-class Judged:
+class Judged(NamedTuple):
     """What a discriminator is shown: `real` pictures and `made` ones, and the `weight` of its word to the generator."""
 
-    def __init__(self, real: Tensor, made: Tensor, weight: float = 1.0) -> None:
-        self.real = real
-        self.made = made
-        self.weight = weight
+    real: Tensor
+    made: Tensor
+    weight: float = 1.0
 
 
 class Assistant(nn.Module):

@@ -266,7 +266,7 @@ class StyleGAN2(GenerativeModule):
         """A w for each layer of new pictures, (B, num_ws, W), some mixed of two (Karras et al. 2019, section 3.1)."""
         w_BW = self.generator.mapping(self._latents(len(label_BL)), label_BL)
         average_W = self._over_ranks(w_BW.detach().mean(0))
-        self.generator.w_average.lerp_(average_W.to(self.generator.w_average), 0.005)
+        self.generator.w_average.lerp_(average_W, 0.005)
         w_BLW = self.generator.broadcast(w_BW)
         if self.mixing:
             other_BW = self.generator.mapping(self._latents(len(label_BL)), label_BL)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.contract import Condition, Noise, UserError
+from anime_gen.contract import Noise, UserError
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.grid import tile
@@ -27,14 +27,8 @@ def _family(trained: Trained) -> StyleGAN2:
 
 def _label(trained: Trained, tags: str) -> Tensor:
     """What the words say, (1, L); what they do not say is absent."""
-    vocabulary, wish = trained.vocabulary, trained.vocabulary.parse(tags)
-    tags_1T = torch.tensor([[float(tag in wish.present) for tag in vocabulary.tags]])
-    classes = [
-        names.index(wish.classes[group]) if group in wish.classes else -1
-        for group, names in vocabulary.attributes.items()
-    ]
     module = _family(trained)
-    label_1L = module.labels_of(Condition(tags_BT=tags_1T, attributes_BA=torch.tensor([classes])), 1)
+    label_1L = module.labels_of(trained.labels(tags), 1)
     if tags and not label_1L.any():
         raise UserError(
             f"--tags {tags!r} tells this run nothing: it is told {', '.join(sorted(module.needs)) or 'no labels'}"
