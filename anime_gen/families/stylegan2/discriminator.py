@@ -62,10 +62,11 @@ class Discriminator(nn.Module):
         self.head = head
         self.group = group
 
-    def forward(self, image_BCHW: Tensor, label_BL: Tensor) -> Tensor:
-        x_BCHW = self.blocks(self.from_rgb(image_BCHW))
+    def forward(self, image_BCHW: Tensor, label_BL: Tensor, sources: int = 1) -> Tensor:
+        """`sources`: of the pictures, as many from each, one source after the other; deviations are within each."""
+        x_BCHW = self.blocks(self.from_rgb(image_BCHW)).to(self.dense.weight.dtype)
         with exact(image_BCHW):
-            x_BCHW = with_deviation(x_BCHW.to(self.dense.weight.dtype), self.group)
+            x_BCHW = torch.cat([with_deviation(of_one, self.group) for of_one in x_BCHW.chunk(sources)])
             # Not `flatten` of whatever memory layout: channels first, as the dense layer's weights are.
             x_BF = self.dense(self.convolution(x_BCHW).contiguous().flatten(1))
             logit_B: Tensor = self.head(x_BF, label_BL)

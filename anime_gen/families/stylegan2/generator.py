@@ -49,7 +49,7 @@ class StyledConvolution(nn.Module):
         scale_BO11 = scale_BO11.to(out_BCHW.dtype)
         noise_B1HW = (GAIN * self.noise_strength * noise_B1HW).to(out_BCHW.dtype)
         out_BCHW = torch.addcmul(noise_B1HW, out_BCHW, scale_BO11)
-        return activated(out_BCHW + (GAIN * self.bias)[:, None, None].to(out_BCHW.dtype))
+        return activated(out_BCHW.add_((GAIN * self.bias)[:, None, None].to(out_BCHW.dtype)))
 
 
 class ToRGB(nn.Module):

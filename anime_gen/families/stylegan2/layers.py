@@ -19,8 +19,8 @@ GAIN = math.sqrt(2)  # keeps the variance of what passes the activation
 
 
 def activated(x: Tensor) -> Tensor:
-    """Leaky ReLU. Its gain of sqrt(2) is the caller's: it may be put into the weights, which is cheaper."""
-    return F.leaky_relu(x, SLOPE)
+    """Leaky ReLU, in place. Its gain of sqrt(2) is the caller's: it may be put into the weights, which is cheaper."""
+    return F.leaky_relu(x, SLOPE, inplace=True)
 
 
 class Dense(nn.Module):
