@@ -38,8 +38,9 @@ class ADA(nn.Module):
         filter: four frequency bands, amplified or damped.
         noise: additive Gaussian noise.
         cutout: a square of half the side is blanked to 0, mid-grey.
-        p: the probability to start from; it is kept where `target` is null.
-        target: of r_t = E[sign(D)] on real pictures, towards which p is steered; null for a fixed p.
+        p: the probability to start from.
+        adapt: p follows the overfitting; otherwise it stays.
+        target: of r_t = E[sign(D)] on real pictures, towards which p is steered.
         speed: training pictures in which p can rise from 0 to 1.
 
     Attributes:
@@ -62,7 +63,8 @@ class ADA(nn.Module):
         noise: bool = False,
         cutout: bool = False,
         p: float = 0.0,
-        target: float | None = 0.6,
+        adapt: bool = True,
+        target: float = 0.6,
         speed: int = 500_000,
     ) -> None:
         super().__init__()
@@ -70,8 +72,8 @@ class ADA(nn.Module):
             raise UserError("augment: every group of ADA is off; turn one on, or set augment to null")
         if not 0 <= p <= 1:
             raise UserError(f"augment: p is {p}, but it is a probability: give 0 to 1")
-        if target is not None and not -1 < target < 1:
-            raise UserError(f"augment: target is {target}, but it is a mean of signs: give -1 to 1, or null to fix p")
+        if not -1 < target < 1:
+            raise UserError(f"augment: target is {target}, but it is a mean of signs: give -1 to 1")
         if speed < 1:
             raise UserError(f"augment: speed is {speed}; give the pictures in which p can rise from 0 to 1")
         self.blit = blit
@@ -80,6 +82,7 @@ class ADA(nn.Module):
         self.filter = filter
         self.noise = noise
         self.cutout = cutout
+        self.adapt = adapt
         self.target = target
         self.speed = speed
         self.register_buffer("p", torch.tensor(float(p)))
@@ -148,7 +151,7 @@ class ADA(nn.Module):
         Args:
             real_logits: of any shape, this rank's; above 0 means real.
         """
-        if self.target is None:
+        if not self.adapt:
             return
         of_batch = torch.stack([real_logits.float().sign().sum(), self.p.new_full((), real_logits.numel())])
         if torch.distributed.is_initialized():

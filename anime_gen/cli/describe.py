@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import logging
 import warnings
@@ -145,14 +146,17 @@ def main(verb: str, arguments: list[str]) -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):  # what they say of one step on no data helps nobody
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: anime-gen describe FAMILY.yaml [--data.image_size=64 ...]\n\n" + (__doc__ or ""))
-        return
-    yaml = Path(arguments[0])
+    parser = argparse.ArgumentParser(
+        prog="anime-gen describe", description=__doc__, epilog="Keys may follow: --data.image_size=64 ..."
+    )
+    parser.add_argument("file", type=Path, metavar="FAMILY.yaml")
+    parser.add_argument("--depth", type=int, default=1, help="how far into each network; 9 shows every layer (default 1)")
+    options, keys = parser.parse_known_args(arguments)
+    yaml: Path = options.file
     if not yaml.is_file():
         raise UserError(f"describe: there is no file {yaml}; the families lie in experiments/family/")
     shared = ["--config", str(SHARED)] if SHARED.exists() else []
-    cli = suite([*shared, "--config", str(yaml), *arguments[1:]], run=False)
+    cli = suite([*shared, "--config", str(yaml), *keys], run=False)
     module, data = cli.model, cli.datamodule
     print(f"{yaml}: {type(module).__name__}, pictures of {module.image_size} px, {data.vocabulary}")
     print(f"  is told: {', '.join(sorted(module.needs)) or 'nothing (unconditional)'}")
@@ -160,8 +164,9 @@ def main(verb: str, arguments: list[str]) -> None:
         if total := parameters(network):
             averaged = " (averaged, samples)" if network is module.averaged else ""
             print(f"\n{name}{averaged}: {total:,} parameters")
-            for part, count in layers(network, 1):
-                print(f"  {part:<28}{count:>14,}")
+            for part, count in layers(network, options.depth):
+                indent = "  " * (1 + part.count("."))
+                print(f"{indent + part.rpartition('.')[2]:<36}{count:>14,}")
     print(f"\nall networks: {parameters(module):,} trainable parameters, {parameters(module) * 4 / 2**20:.1f} MiB")
     few, many = (example(module, data, count) for count in (2, 6))
     flops = (sampling_cost(module, many) - sampling_cost(module, few)) // 4  # the difference is what each picture adds

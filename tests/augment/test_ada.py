@@ -19,7 +19,7 @@ ALL = dict.fromkeys(OFF, True)
 
 
 def fixed(p: float, **on: bool) -> ADA:
-    return ADA(**{**OFF, **on}, p=p, target=None)
+    return ADA(**{**OFF, **on}, p=p, adapt=False)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_nothing_at_p_0_bit_for_bit(pictures: Tensor) -> None:
 
 def test_the_default_is_bgc(pictures: Tensor) -> None:
     torch.manual_seed(1)
-    made = ADA(p=0.7, target=None)(pictures)
+    made = ADA(p=0.7, adapt=False)(pictures)
     torch.manual_seed(1)
     assert torch.equal(fixed(0.7, blit=True, geometry=True, colour=True)(pictures), made)
     assert ADA().p == 0

@@ -282,7 +282,7 @@ def test_the_folder_has_the_name_of_the_family_yaml(here):
 
 
 def test_describe(here):
-    done = here("describe", "experiments/family/dcgan.yaml")
+    done = here("describe", "experiments/family/dcgan.yaml", "--depth", "9")
     assert done.returncode == 0, done.stderr[-2000:]
     generator, discriminator = (
         int(re.search(rf"^{name}.*: ([\d,]+) parameters", done.stdout, re.M)[1].replace(",", ""))
@@ -290,6 +290,9 @@ def test_describe(here):
     )
     total = int(re.search(r"all networks: ([\d,]+)", done.stdout)[1].replace(",", ""))
     assert total == generator + discriminator
+    parts = re.findall(r"^( +)\S+ +([\d,]+)$", done.stdout, re.M)
+    assert sum(int(count.replace(",", "")) for indent, count in parts if len(indent) == 2) == total
+    assert max(len(indent) for indent, _ in parts) > 2  # and what those consist of
     assert "multiply-adds" in done.stdout
     assert "kept for the backward" in done.stdout
 
