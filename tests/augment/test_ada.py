@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from torch import Tensor
 
 from anime_gen.augment import ada as module
-from anime_gen.augment.ada import ADA, add_noise, amplify, change, cut_out, recolour
+from anime_gen.augment.ada import EVERY, ADA, add_noise, amplify, change, cut_out, recolour
 from anime_gen.contract import UserError
 
 OFF = {"blit": False, "geometry": False, "colour": False, "filter": False, "noise": False, "cutout": False}
@@ -196,6 +196,13 @@ def test_p_follows_the_discriminator_at_the_paper_s_speed() -> None:
     for _ in range(110):
         augment.observe(sure)
     assert augment.p == 1
+
+
+def test_p_stays_where_it_does_not_adapt() -> None:
+    augment = ADA(p=0.5, adapt=False)
+    for _ in range(EVERY):
+        augment.observe(torch.ones(64))
+    assert augment.p == 0.5
 
 
 def test_on_target_p_rests() -> None:
