@@ -147,10 +147,15 @@ def main(verb: str, arguments: list[str]) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*no `val_dataloader`.*")
     parser = argparse.ArgumentParser(
-        prog="anime-gen describe", description=__doc__, epilog="Keys may follow: --data.image_size=64 ..."
+        prog="anime-gen describe",
+        description=__doc__,
+        epilog="Keys may follow: --data.image_size=64 ...",
+        allow_abbrev=False,
     )
     parser.add_argument("file", type=Path, metavar="FAMILY.yaml")
-    parser.add_argument("--depth", type=int, default=1, help="how far into each network; 9 shows every layer (default 1)")
+    parser.add_argument(
+        "--depth", type=int, default=1, help="how far into each network; 9 shows every layer (default 1)"
+    )
     options, keys = parser.parse_known_args(arguments)
     yaml: Path = options.file
     if not yaml.is_file():

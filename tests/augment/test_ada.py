@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from torch import Tensor
 
 from anime_gen.augment import ada as module
-from anime_gen.augment.ada import EVERY, ADA, add_noise, amplify, change, cut_out, recolour
+from anime_gen.augment.ada import ADA, EVERY, add_noise, amplify, change, cut_out, recolour
 from anime_gen.contract import UserError
 
 OFF = {"blit": False, "geometry": False, "colour": False, "filter": False, "noise": False, "cutout": False}
