@@ -1,7 +1,7 @@
-"""The page everyone shares: what a batch is, what a family promises, and how noise is seeded.
+"""The page everyone shares: what a batch is, and what a family promises.
 
 Suffixes tell shapes: B batch, C channels, H height, W width, K landmarks, T tags, A attribute groups.
-Imports nothing else of ours.
+Imports nothing else of ours but the noise.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import lightning as L
 import torch
 from torch import Tensor, nn
+
+from anime_gen.noise import Noise
 
 # A caption as numbers in [0, NUM_TOKENS), 0 for nothing, CAPTION_TOKENS of them: see data/captions.py.
 NUM_TOKENS, CAPTION_TOKENS = 4096, 64
@@ -56,25 +58,6 @@ class Batch(NamedTuple):
     image_BCHW: Tensor  # float32 in [-1, 1]
     condition: Condition
     index_B: Tensor  # int64: position in the split, so that a score can tell pictures apart
-
-
-class Noise:
-    """One random stream per picture, so that picture i depends on seed i and on nothing beside it.
-
-    The streams live on the CPU: the same seed draws the same numbers on every device (the idea of EDM's stacked
-    generators). A sampler may draw as often as it likes; each draw goes on in every stream.
-    """
-
-    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
-        self.device = torch.device(device)
-        self._streams = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-
-    def __len__(self) -> int:
-        return len(self._streams)
-
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers, (B, *shape), float32."""
-        return torch.stack([torch.randn(shape, generator=stream) for stream in self._streams]).to(self.device)
 
 
 class GenerativeModule(L.LightningModule, ABC):
@@ -235,6 +218,11 @@ class LatentSpace(GenerativeModule):
     @abstractmethod
     def decode(self, latent_BCHW: Tensor) -> Tensor:
         """Pictures (B, 3, factor * H, factor * W) of latents (B, latent_channels, H, W), about in [-1, 1]."""
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """What a half-precision type would round away in a sum is kept; float64 stays what it is."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def mix(*parts: int) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_gen.contract import Condition, UserError
+from anime_gen.noise import normal_
 
 
 class Words(NamedTuple):
@@ -80,7 +81,7 @@ def presence(condition: Condition, words: Words) -> Tensor:
 def told(words: Words, width: int) -> nn.Linear:
     """From `code` to `width` numbers of about unit variance, as loud as a latent: one number of each label is 1."""
     layer = nn.Linear(words.codes, width)
-    nn.init.normal_(layer.weight, std=words.labels**-0.5)
+    normal_(layer.weight, std=words.labels**-0.5)
     return layer
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from anime_gen.contract import Noise, UserError
+from anime_gen.contract import UserError
+from anime_gen.noise import Noise, normal_
 
 # Latents that BatchNorm's statistics are measured on: batches, and pictures in each.
 BATCHES, ROWS = 4, 64
@@ -112,9 +113,9 @@ def initialise(module: nn.Module) -> None:
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, 0.0, 0.02)
+            normal_(layer.weight, 0.0, 0.02)
         elif isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):
-            nn.init.normal_(layer.weight, 1.0, 0.02)
+            normal_(layer.weight, 1.0, 0.02)
         else:
             continue
         if layer.bias is not None:

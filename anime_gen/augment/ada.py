@@ -16,6 +16,7 @@ from anime_gen.augment.affine import is_identity
 from anime_gen.augment.warp import blit, warp
 from anime_gen.augment.wavelets import bands
 from anime_gen.contract import UserError
+from anime_gen.noise import normal_like
 
 # Batches between two adjustments of p (section 3).
 EVERY = 4
@@ -107,7 +108,7 @@ class ADA(nn.Module):
                 changed_BCNN = change(changed_BCNN, (gain_B4 != 1).any(dim=1), amplify, gain_B4)
             if self.noise:
                 deviation_B = draws.noise_deviations(self.p, len(image_BCNN))
-                normal_BCNN = torch.randn_like(changed_BCNN)
+                normal_BCNN = normal_like(changed_BCNN)
                 changed_BCNN = change(changed_BCNN, deviation_B > 0, add_noise, normal_BCNN, deviation_B)
             if self.cutout:
                 chosen_B, middle_B2 = draws.holes(self.p, len(image_BCNN))

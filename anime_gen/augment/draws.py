@@ -14,6 +14,7 @@ from torch import Tensor
 
 from anime_gen.augment import affine
 from anime_gen.augment.wavelets import NUM_BANDS
+from anime_gen.noise import normal
 
 # The expected share of power of the four bands in a natural picture, whose spectrum falls as 1 / f.
 POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
@@ -46,7 +47,7 @@ def inverse_geometry(p: Tensor, count: int, side: int) -> Tensor:
     size_B = _lognormal(p, count, 0.2)
     before_B, after_B = _angles(one_p, count), _angles(one_p, count)
     squeeze_B = _lognormal(p, count, 0.2)
-    shift_B2 = torch.where(_chosen(p, count)[:, None], 0.125 * side * torch.randn(count, 2, device=p.device), 0)
+    shift_B2 = torch.where(_chosen(p, count)[:, None], 0.125 * side * normal(count, 2, device=p.device), 0)
     # The inverse of a product is the product of the inverses, the other way round.
     return (
         affine.scale2d(1 / size_B, 1 / size_B)
@@ -67,7 +68,7 @@ def colours(p: Tensor, count: int) -> Tensor:
         @ affine.rotate_hue(_angles(p, count))
         @ affine.flip_luma((torch.rand(count, device=p.device) < p / 2).to(torch.get_default_dtype()))
         @ affine.stretch_contrast(_lognormal(p, count, 0.5))
-        @ affine.brighten(torch.where(_chosen(p, count), 0.2 * torch.randn(count, device=p.device), 0))
+        @ affine.brighten(torch.where(_chosen(p, count), 0.2 * normal(count, device=p.device), 0))
     )
 
 
@@ -89,7 +90,7 @@ def band_gains(p: Tensor, count: int) -> Tensor:
 
 def noise_deviations(p: Tensor, count: int) -> Tensor:
     """sigma ~ Halfnormal(0.1^2) of the additive noise: (B,), 0 where there is none."""
-    return torch.where(_chosen(p, count), 0.1 * torch.randn(count, device=p.device).abs(), 0)
+    return torch.where(_chosen(p, count), 0.1 * normal(count, device=p.device).abs(), 0)
 
 
 def holes(p: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -103,7 +104,7 @@ def _chosen(p: Tensor, count: int) -> Tensor:
 
 def _lognormal(p: Tensor, count: int, octaves: float) -> Tensor:
     """Lognormal(0, (octaves ln 2)^2)."""
-    return torch.where(_chosen(p, count), torch.exp2(octaves * torch.randn(count, device=p.device)), 1)
+    return torch.where(_chosen(p, count), torch.exp2(octaves * normal(count, device=p.device)), 1)
 
 
 def _angles(p: Tensor, count: int) -> Tensor:

@@ -35,7 +35,7 @@ def example(module: GenerativeModule, data: AnimeFaces, count: int) -> Batch:
         visible_BK=torch.ones(count, 24, dtype=torch.bool),
         sketch_B1HW=torch.rand(count, 1, size, size),
         caption_BL=torch.randint(1, NUM_TOKENS, (count, CAPTION_TOKENS)),
-        text_BD=torch.randn(count, data.text_width),
+        text_BD=torch.rand(count, data.text_width),
         source_BCHW=torch.rand(count, 3, size, size) * 2 - 1,
     )
     told = Condition(**{name: getattr(everything, name) for name in module.needs})

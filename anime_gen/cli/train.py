@@ -21,6 +21,7 @@ from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
+from anime_gen.noise import SameFirstWeights
 from anime_gen.run import read_checkpoint, run_of
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
@@ -130,6 +131,10 @@ class SuiteCLI(LightningCLI):
             if self.subcommand and not self.resuming:
                 claim(Path(config.run))
         config.trainer.default_root_dir = config.run
+
+    def instantiate_classes(self) -> None:
+        with SameFirstWeights():
+            super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         config = self.config[self.subcommand] if self.subcommand else self.config

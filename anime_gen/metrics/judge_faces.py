@@ -18,6 +18,7 @@ from torch import Tensor
 
 from anime_gen.metrics import judge
 from anime_gen.metrics.protocol import quantise
+from anime_gen.noise import normal, normal_like
 from anime_gen.vocabulary import LANDMARK_MIRROR, LANDMARKS
 
 # Working resolutions of the pictures the judge will be shown, as often as they come up in training.
@@ -141,7 +142,7 @@ def _degrade(images: Tensor) -> Tensor:
     contrast = 1 + (torch.rand(rows) - 0.5) * 0.2
     images = images * contrast + (torch.rand(rows) - 0.5) * 0.12
     strength = (torch.rand(rows) - 0.4).clamp(min=0) * 0.2
-    return (images + strength * torch.randn_like(images)).clamp(-1, 1)
+    return (images + strength * normal_like(images)).clamp(-1, 1)
 
 
 def _blur(images: Tensor, sigma: float) -> Tensor:
@@ -168,7 +169,7 @@ def ruin(images: Tensor, landmarks_NK2: Tensor) -> Tensor:
 
 def _noise(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
     """Coloured noise around one colour."""
-    return image.mean((1, 2), keepdim=True) + torch.randn_like(image) * (0.05 + torch.rand(()))
+    return image.mean((1, 2), keepdim=True) + normal_like(image) * (0.05 + torch.rand(()))
 
 
 def _mud(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
@@ -189,7 +190,7 @@ def _shuffle(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
 
 def _warp(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
     """Bent by up to a third of the picture."""
-    bend = F.interpolate(torch.randn(1, 2, 6, 6) * 0.28, image.shape[1:], mode="bicubic").permute(0, 2, 3, 1)
+    bend = F.interpolate(normal(1, 2, 6, 6) * 0.28, image.shape[1:], mode="bicubic").permute(0, 2, 3, 1)
     straight = F.affine_grid(torch.eye(2, 3)[None], [1, *image.shape], align_corners=False)
     return F.grid_sample(image[None], straight + bend, padding_mode="reflection", align_corners=False)[0]
 
@@ -216,13 +217,13 @@ def _lose_eye(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
 def _drown(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
     """So much noise that the face is a guess: an early step of diffusion."""
     signal = 0.05 + 0.2 * float(torch.rand(()))
-    return signal * image + (1 - signal) * torch.randn_like(image)
+    return signal * image + (1 - signal) * normal_like(image)
 
 
 def _lose_half(image: Tensor, landmarks: Tensor, other: Tensor) -> Tensor:
     """One half replaced by noise, by one colour, or by another picture out of place."""
     fill = (
-        torch.randn_like(image) * 0.5,
+        normal_like(image) * 0.5,
         torch.rand(3, 1, 1).expand_as(image) * 2 - 1,
         other.roll((judge.SIZE // 3, judge.SIZE // 2), (1, 2)),
     )[int(torch.randint(3, ()))]

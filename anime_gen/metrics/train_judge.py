@@ -27,6 +27,7 @@ from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.judge import SHIPPED_WEIGHTS, Judge, JudgeOutput, hash_weights
 from anime_gen.metrics.judge_faces import SIZES, Faces, View, paint, ruin, view
 from anime_gen.metrics.protocol import quantise
+from anime_gen.noise import SameFirstWeights
 from anime_gen.vocabulary import OUTER_EYE_CORNERS, Vocabulary
 
 BATCH = 128
@@ -156,7 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     painted = time.monotonic()
     print(f"{options.faces} faces painted in {painted - begin:.0f} s", flush=True)
     vocabulary: Vocabulary = VOCABULARY
-    judge = Judge(vocabulary, painter_version=str(VERSION))
+    with SameFirstWeights():
+        judge = Judge(vocabulary, painter_version=str(VERSION))
     steps = train(judge, faces, options.minutes)
     trained = time.monotonic()
 

@@ -20,6 +20,7 @@ from anime_gen.contract import Batch, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
 from anime_gen.data.source import SPLITS, Split
+from anime_gen.noise import SameFirstWeights
 from anime_gen.tagging.calibration import calibrate
 from anime_gen.tagging.examine import Labels, Looked, look_at
 from anime_gen.tagging.network import Beliefs, Tagger
@@ -95,7 +96,8 @@ def out_of_sample(
     beliefs: dict[Split, list[Beliefs]] = {split: [] for split in SPLITS}
     looked: dict[Split, Looked] = {}
     for number in range(2):
-        tagger = Tagger(data.vocabulary, data.image_size).to(device)
+        with SameFirstWeights():
+            tagger = Tagger(data.vocabulary, data.image_size).to(device)
         stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
         fit(tagger, half(stream, fold_N, number), budget(minutes, images))
         looked = {split: look_at(tagger, data.loader(split, parts, None)) for split in SPLITS}

@@ -13,6 +13,7 @@ from anime_gen.contract import Condition, UserError
 from anime_gen.data import AnimeFaces, NoisyLabels
 from anime_gen.data.cache import write_whole
 from anime_gen.data.manifest import write_manifest
+from anime_gen.noise import SameFirstWeights
 from anime_gen.tagging.calibration import calibrate, calibration_error
 from anime_gen.tagging.completion import ORIGINS, Completed, Pool, by_one, complete
 from anime_gen.tagging.examine import Labels, joined, rounded
@@ -78,7 +79,8 @@ def complete_and_report(
     check_labels(data)
     if tagger is None:
         torch.manual_seed(seed)
-        network = Tagger(data.vocabulary, data.image_size).to(device)
+        with SameFirstWeights():
+            network = Tagger(data.vocabulary, data.image_size).to(device)
         stream = data.stream(network.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
         fit(network, stream, budget(minutes, images))
         network.requires_grad_(False)

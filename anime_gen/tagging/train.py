@@ -18,6 +18,7 @@ from tqdm import tqdm
 from anime_gen.contract import Batch, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
+from anime_gen.noise import SameFirstWeights, uniform_
 from anime_gen.tagging.calibration import calibrate, numbers
 from anime_gen.tagging.examine import examine, look_at, rounded, table
 from anime_gen.tagging.loss import training_loss
@@ -32,8 +33,9 @@ ENDLESS = 10**9
 def jittered(image_BCHW: Tensor) -> Tensor:
     """Pictures turned, shifted and scaled a little, each in its own way: another crop is the same face."""
     count = len(image_BCHW)
-    angle, zoom = image_BCHW.new_empty(count).uniform_(-0.15, 0.15), image_BCHW.new_empty(count).uniform_(0.85, 1.1)
-    shift_B2 = image_BCHW.new_empty(count, 2).uniform_(-0.1, 0.1)
+    angle = uniform_(image_BCHW.new_empty(count), -0.15, 0.15)
+    zoom = uniform_(image_BCHW.new_empty(count), 0.85, 1.1)
+    shift_B2 = uniform_(image_BCHW.new_empty(count, 2), -0.1, 0.1)
     rows = [
         torch.stack([zoom * angle.cos(), -zoom * angle.sin(), shift_B2[:, 0]], 1),
         torch.stack([zoom * angle.sin(), zoom * angle.cos(), shift_B2[:, 1]], 1),
@@ -141,7 +143,8 @@ def fit_and_report(
     """
     check_labels(data)
     torch.manual_seed(seed)
-    tagger = Tagger(data.vocabulary, data.image_size, backbone, options).to(device)
+    with SameFirstWeights():
+        tagger = Tagger(data.vocabulary, data.image_size, backbone, options).to(device)
     spent = budget(minutes, images)
     stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
     start = time.monotonic()

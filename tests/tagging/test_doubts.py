@@ -63,7 +63,7 @@ def test_wrong_labels_of_a_folder_are_listed(here, coloured, tmp_path, monkeypat
     folder = coloured(200, 200, wrong=True)
     done = here(
         "tagger", "doubts", "--data.source=anime_gen.data.Folder", f"--data.source.path={folder}",
-        "--data.image_size=16", "--data.batch_size=16", "--images=800", "--top=15", "--out", tmp_path / "doubts.csv",
+        "--data.image_size=16", "--data.batch_size=16", "--images=2400", "--top=15", "--out", tmp_path / "doubts.csv",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with (tmp_path / "doubts.csv").open() as file:

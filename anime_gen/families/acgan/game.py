@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Condition, UserError
+from anime_gen.contract import Condition, UserError, at_least_float32
 from anime_gen.families.acgan.loss import class_loss, data_to_data_loss, tag_loss
 from anime_gen.families.acgan.network import Features
 from anime_gen.labels import Words, code
+from anime_gen.noise import normal
 
 
 class Head(nn.Module, ABC):
@@ -106,11 +107,11 @@ class ClassifierHead(Head):
         self.labels = nn.Linear(width, words.logits)
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
-        logits_B: Tensor = self.real(features_BF).flatten().float()
+        logits_B: Tensor = at_least_float32(self.real(features_BF).flatten())
         return logits_B
 
     def of_real(self, features_BF: Tensor, labels: Condition) -> Tensor:
-        logits_BL: Tensor = self.labels(features_BF).float()
+        logits_BL: Tensor = at_least_float32(self.labels(features_BF))
         *groups, logits_BT = torch.split(logits_BL, [*self.words.attribute_sizes, self.words.num_tags], dim=1)
         loss: Tensor = logits_BL.new_zeros(())
         if labels.attributes_BA is not None:
@@ -176,10 +177,10 @@ class DataToDataHead(Head):
         self.real = nn.Linear(width, 1)
         self.tags = nn.Linear(width, words.num_tags)
         self.groups = nn.ModuleList(nn.Linear(width, game.width) for _ in words.attribute_sizes)
-        self.proxies = nn.ParameterList(torch.randn(size, game.width) for size in words.attribute_sizes)
+        self.proxies = nn.ParameterList(normal(size, game.width) for size in words.attribute_sizes)
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
-        logits_B: Tensor = self.real(features_BF).flatten().float()
+        logits_B: Tensor = at_least_float32(self.real(features_BF).flatten())
         return logits_B
 
     def _loss(self, features_BF: Tensor, labels: Condition) -> Tensor:
@@ -188,7 +189,7 @@ class DataToDataHead(Head):
             sure_BA = labels.attribute_confidence_BA
             for group, (embed, proxies) in enumerate(zip(self.groups, self.proxies, strict=True)):
                 loss = loss + game.attributes * data_to_data_loss(
-                    embed(features_BF).float(),
+                    at_least_float32(embed(features_BF)),
                     proxies,
                     labels.attributes_BA[:, group],
                     None if sure_BA is None else sure_BA[:, group],
@@ -197,7 +198,7 @@ class DataToDataHead(Head):
                     temperature=game.temperature,
                 )
         if labels.tags_BT is not None:
-            logits_BT = self.tags(features_BF).float()
+            logits_BT = at_least_float32(self.tags(features_BF))
             loss = loss + game.tags * tag_loss(logits_BT, labels.tags_BT, labels.tag_confidence_BT)
         return loss
 
@@ -232,7 +233,7 @@ class ProjectionHead(Head):
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
         fits_B = (features_BF * self.embed(code(told, self.words))).sum(1) / self.words.labels
         logits_B: Tensor = self.real(features_BF).flatten() + fits_B
-        return logits_B.float()
+        return at_least_float32(logits_B)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -268,4 +269,4 @@ class ConcatenationHead(Head):
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
         logits_B: Tensor = self.joint(torch.cat([features_BF, self.told(code(told, self.words))], dim=1))
-        return logits_B.flatten().float()
+        return at_least_float32(logits_B.flatten())

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anime_gen.contract import at_least_float32
+
 
 def class_loss(logits_BC: Tensor, class_B: Tensor, confidence_B: Tensor | None = None) -> Tensor:
     """Cross entropy of one exclusive group, mean over the pictures whose class is given (-1: not given).
@@ -78,6 +80,6 @@ def mode_seeking_loss(image_BCHW: Tensor, other_BCHW: Tensor, z_BZ: Tensor, othe
         image_BCHW: pictures of z_BZ.
         other_BCHW: pictures of other_BZ under the same conditions, row by row.
     """
-    pictures = (image_BCHW.float() - other_BCHW.float()).abs().mean()
-    latents = (z_BZ.float() - other_BZ.float()).abs().mean()
+    pictures = (at_least_float32(image_BCHW) - at_least_float32(other_BCHW)).abs().mean()
+    latents = (at_least_float32(z_BZ) - at_least_float32(other_BZ)).abs().mean()
     return latents / (pictures + 1e-5)

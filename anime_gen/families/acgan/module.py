@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from anime_gen.adversarial import AdversarialLoss
 from anime_gen.augment.diffaugment import DiffAugment
-from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
 from anime_gen.families.acgan.game import Discriminator, Game
 from anime_gen.families.acgan.loss import mode_seeking_loss
 from anime_gen.families.acgan.network import Generator, Networks
 from anime_gen.families.acgan.sampler import completed
 from anime_gen.labels import Words, code, partly_hidden, redrawn
 from anime_gen.layers import ROWS, measure_statistics, mixes_batch, normalise_spectrally
+from anime_gen.noise import Noise, normal, normal_like
 from anime_gen.steps import descend, frozen
 
 
@@ -129,12 +130,12 @@ class ACGAN(GenerativeModule):
         everywhere = self.all_gather(code_BL)
         assert isinstance(everywhere, Tensor)
         self.generator.remember(everywhere.flatten(0, -2))
-        z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
+        z_BZ = normal(len(batch.image_BCHW), self.z_dim, device=self.device)
         fake_BCHW = self.generator(z_BZ, code_BL)
         scalars = self._train_discriminator(of_discriminator, batch, real_told, fake_BCHW.detach(), wish)
         more: dict[str, Tensor] = {}
         if self.mode_seeking:
-            other_BZ = torch.randn_like(z_BZ)
+            other_BZ = normal_like(z_BZ)
             other_BCHW = self.generator(other_BZ, code_BL)
             more["alike_generator"] = self.mode_seeking * mode_seeking_loss(fake_BCHW, other_BCHW, z_BZ, other_BZ)
         return scalars | self._train_generator(of_generator, fake_BCHW, wish, more)

@@ -6,6 +6,7 @@ is a game's affair.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from anime_gen.contract import UserError
 from anime_gen.labels import Words, told
 from anime_gen.layers import BATCHES, ROWS, ConvGenerator, Norm, channels_by_side, halvings, initialise
+from anime_gen.noise import normal_
 
 
 class Features(NamedTuple):
@@ -110,7 +112,7 @@ def residual_features(image_size: int, width: int) -> Features:
     # next to nothing of the picture.
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, a=0.2)
+            normal_(layer.weight, std=math.sqrt(2 / (1 + 0.2**2) / layer.weight[0].numel()))  # He et al. 2015
     for block in network:
         if isinstance(block, PlainBlock):
             nn.init.zeros_(block.last.weight)

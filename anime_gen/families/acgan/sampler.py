@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from anime_gen.contract import Noise
 from anime_gen.labels import Words
+from anime_gen.noise import Noise
 
 
 def completed(code_BL: Tensor, remembered_NL: Tensor, words: Words, noise: Noise) -> Tensor:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Batch, Condition, LatentSpace, Noise, UserError
+from anime_gen.contract import Batch, Condition, LatentSpace, UserError
 from anime_gen.families.autoencoder.loss import absolute_error, edge_error, kl_to_normal, psnr
 from anime_gen.families.autoencoder.network import Network, moments
+from anime_gen.noise import Noise
 
 # The latents' mean and deviation are those of about so many training pictures: enough to be exact (each has 64 places
 # at 32 px), and few enough to follow latents that shrink while they are trained.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
+from anime_gen.noise import normal_like
 
 
 class Residual(nn.Module):
@@ -79,7 +80,7 @@ class Network(nn.Module):
     def forward(self, image_BCHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(pictures made again from a draw of the posterior, its mean, its log-variance)."""
         mean, log_variance = self.posterior(image_BCHW)
-        z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        z = mean + (0.5 * log_variance).exp() * normal_like(mean)
         return self.decoder(z).to(image_BCHW.dtype), mean, log_variance
 
     @torch.no_grad()

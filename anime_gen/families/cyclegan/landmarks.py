@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from anime_gen.contract import Batch, UserError
+from anime_gen.contract import Batch, UserError, at_least_float32
 from anime_gen.vocabulary import LANDMARKS
 
 # Each point as the mean of some of the suite's landmarks, in the order of the maps.
@@ -60,7 +60,7 @@ def with_maps(image_BCHW: Tensor, points_BK2: Tensor | None) -> Tensor:
 def centres(logits_BKHW: Tensor) -> Tensor:
     """Where maps have their weight, (B, K, 2): the mean place under a softmax (Sun et al. 2018, equation 2)."""
     size = logits_BKHW.shape[-1]
-    share_BKHW = logits_BKHW.float().flatten(2).softmax(2).view(*logits_BKHW.shape[:2], size, size)
+    share_BKHW = at_least_float32(logits_BKHW).flatten(2).softmax(2).view(*logits_BKHW.shape[:2], size, size)
     places = (torch.arange(size, device=logits_BKHW.device) + 0.5) / size
     return torch.stack([(share_BKHW.sum(2) * places).sum(2), (share_BKHW.sum(3) * places).sum(2)], dim=2)
 
@@ -79,7 +79,7 @@ def cut(image_BCHW: Tensor, centre_B2: Tensor, side: float) -> Tensor:
     pixels = max(4, round(side * image_BCHW.shape[-1]))
     steps = (torch.arange(pixels, device=image_BCHW.device) + 0.5) / pixels - 0.5
     offset_PP2 = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=2) * side
-    place_BPP2 = centre_B2[:, None, None].float() + offset_PP2
+    place_BPP2 = at_least_float32(centre_B2)[:, None, None] + offset_PP2
     # Not in bfloat16, whose steps are larger than a pixel's place.
     dtype = torch.promote_types(image_BCHW.dtype, torch.float32)
     return F.grid_sample(image_BCHW.to(dtype), (2 * place_BPP2 - 1).to(dtype), align_corners=False)

@@ -11,13 +11,14 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from anime_gen.adversarial import AdversarialLoss
-from anime_gen.contract import Batch, Condition, Noise, Translator, UserError
+from anime_gen.contract import Batch, Condition, Translator, UserError, at_least_float32
 from anime_gen.families.cyclegan.assistance import Assistant, Data, Judged, Landmarks
 from anime_gen.families.cyclegan.landmarks import NUM_POINTS, with_maps
 from anime_gen.families.cyclegan.loss import cycle_loss, identity_loss, linear_decay
 from anime_gen.families.cyclegan.network import Discriminators, Generators
 from anime_gen.families.cyclegan.pool import ImagePool
 from anime_gen.layers import BATCHES, measure_statistics, mixes_batch
+from anime_gen.noise import Noise, normal_like
 from anime_gen.steps import descend, frozen
 
 # Pictures whose like BatchNorm's statistics are measured on, in each of BATCHES batches.
@@ -217,14 +218,13 @@ class CycleGAN(Translator):
         for name, of in judged.items():
             pair = [of.real, self.pools[name](of.made)]
             real_logits, made_logits = passes(self.discriminators[name], pair)
-            losses.append(self.loss.discriminator(real_logits.float(), made_logits.float()))
+            losses.append(self.loss.discriminator(at_least_float32(real_logits), at_least_float32(made_logits)))
             scalars[f"loss_discriminator_{name}"] = losses[-1].detach()
         norm = descend(self, optimizer, torch.stack(losses).sum(), self.discriminators)
         return scalars | {"gradient_norm_discriminators": norm}
 
     def _noisy(self, photo_BCHW: Tensor) -> Tensor:
-        # Not `randn_like`: it draws in the order of the memory, which differs between made and real photos.
-        return photo_BCHW + self.noise * torch.randn(photo_BCHW.shape, device=self.device) if self.noise else photo_BCHW
+        return photo_BCHW + self.noise * normal_like(photo_BCHW) if self.noise else photo_BCHW
 
     # ----------------------------------------------------------------------------------------------------------------
     # Sampling

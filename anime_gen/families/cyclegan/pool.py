@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from anime_gen.contract import at_least_float32
+
 
 class ImagePool:
     """Shrivastava et al. 2017, section 2.3, in the form of Zhu et al. 2017, section 4: the last 50 made pictures.
@@ -26,10 +28,10 @@ class ImagePool:
         if not self.size:
             return made_BCHW
         if not len(self.pictures):
-            self.pictures = made_BCHW[:0].float()
+            self.pictures = at_least_float32(made_BCHW[:0])
         self.pictures = self.pictures.to(made_BCHW.device)
         room = self.size - len(self.pictures)
-        self.pictures = torch.cat([self.pictures, made_BCHW[:room].float()])
+        self.pictures = torch.cat([self.pictures, at_least_float32(made_BCHW[:room])])
         if room >= len(made_BCHW):
             return made_BCHW
         # The next pictures change places; of a batch larger than the pool the last ones go straight on.
@@ -40,5 +42,5 @@ class ImagePool:
         # Chosen on the host, or every step would wait for the device to say how many there are.
         places, rows = places[rows].to(late_BCHW.device), rows.to(late_BCHW.device)
         shown_BCHW = late_BCHW.index_copy(0, rows, self.pictures[places].to(late_BCHW.dtype))
-        self.pictures[places] = late_BCHW[rows].float()
+        self.pictures[places] = late_BCHW[rows].to(self.pictures)
         return torch.cat([made_BCHW[:room], shown_BCHW, made_BCHW[room + self.size :]])

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from anime_gen.adversarial import AdversarialLoss
 from anime_gen.augment.diffaugment import DiffAugment
-from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
 from anime_gen.families.dcgan.network import Networks
 from anime_gen.layers import measure_statistics, mixes_batch, normalise_spectrally
+from anime_gen.noise import Noise, normal
 from anime_gen.steps import descend, frozen
 
 
@@ -104,7 +105,7 @@ class DCGAN(GenerativeModule):
         of_generator, of_discriminator = optimizers
         self.batches_seen += 1
         generators_turn = self.batches_seen % self.discriminator_steps == 0
-        z_BZ = torch.randn(len(batch.image_BCHW), self.z_dim, device=self.device)
+        z_BZ = normal(len(batch.image_BCHW), self.z_dim, device=self.device)
         with torch.set_grad_enabled(generators_turn):
             fake_BCHW = self.generator(z_BZ)
         scalars = self._train_discriminator(of_discriminator, batch.image_BCHW, fake_BCHW.detach())

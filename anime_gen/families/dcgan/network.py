@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import UserError
+from anime_gen.contract import UserError, at_least_float32
 from anime_gen.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ class ConvDiscriminator(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         logits_B: Tensor = self.layers(image_BCHW).flatten()
-        return logits_B.float()  # a loss adds up what bfloat16 would round away
+        return at_least_float32(logits_B)  # a loss adds up what bfloat16 would round away
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ class DenseDiscriminator(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         logits_B: Tensor = self.layers(image_BCHW.flatten(1)).flatten()
-        return logits_B.float()
+        return at_least_float32(logits_B)
 
 
 # --------------------------------------------------------------------------------------------------------------------

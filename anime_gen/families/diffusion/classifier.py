@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion.network import Block, sinusoidal
 from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.noise import normal_like
 
 # Of the pictures' values (Karras et al. 2022, sigma_data).
 DEVIATION = 0.5
@@ -126,7 +127,7 @@ def training_loss(classifier: NoisedClassifier, schedule: Schedule, batch: Batch
     x_0 = batch.image_BCHW
     t = schedule.draw_times(len(x_0), x_0.device)
     a, s = (scale.float()[:, None, None, None] for scale in schedule.scales(t))
-    x_t = a * x_0 + s * torch.randn_like(x_0)
+    x_t = a * x_0 + s * normal_like(x_0)
     return -log_likelihood(classifier(x_t, schedule.told(t), a, s), batch.condition).mean()
 
 

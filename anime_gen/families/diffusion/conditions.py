@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
 from anime_gen.families.diffusion.guidance import KINDS, Told
+from anime_gen.noise import normal
 
 
 class Guide(NamedTuple):
@@ -232,7 +233,7 @@ class _TrainedText(Encoder):
     def __init__(self, width: int, layers: int, heads: int, vector: int) -> None:
         super().__init__()
         self.tokens = nn.Embedding(NUM_TOKENS, width)
-        self.places = nn.Parameter(torch.randn(1, CAPTION_TOKENS, width) * 0.02)
+        self.places = nn.Parameter(normal(1, CAPTION_TOKENS, width) * 0.02)
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout=0.0, activation=F.gelu, batch_first=True, norm_first=True
         )
@@ -302,7 +303,7 @@ class Conditions(nn.Module):
         self.zero: Tensor
         self.nulls = nn.ParameterDict(
             {
-                kind: torch.randn(1, latent, 1, 1) * 0.02 if encoder.spatial else torch.randn(1, vector) * 0.02
+                kind: normal(1, latent, 1, 1) * 0.02 if encoder.spatial else normal(1, vector) * 0.02
                 for kind, encoder in encoders.items()
             }
         )

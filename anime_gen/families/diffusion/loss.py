@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from anime_gen.contract import UserError
+from anime_gen.contract import UserError, at_least_float32
 from anime_gen.families.diffusion.schedule import Schedule
 
 
@@ -182,4 +182,4 @@ class MinSNR(Weighting):
 
 def weighted_squared_error(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Mean over pictures, channels and pixels of weight (B, 1, 1, 1) times the squared error, in float32. Scalar."""
-    return (weight * (prediction.float() - target).square()).mean()
+    return (weight * (at_least_float32(prediction) - target).square()).mean()

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Batch, Condition, GenerativeModule, LatentSpace, Noise, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, LatentSpace, UserError
 from anime_gen.families.diffusion.classifier import NoisedClassifier, shift
 from anime_gen.families.diffusion.conditions import (
     AttributeEncoder,
@@ -28,6 +28,7 @@ from anime_gen.families.diffusion.loss import Plain, Target, Velocity, Weighting
 from anime_gen.families.diffusion.network import Backbone, UNet
 from anime_gen.families.diffusion.sampler import Denoiser, DPMSolverPP, Sampler
 from anime_gen.families.diffusion.schedule import Cosine, Level, Schedule
+from anime_gen.noise import Noise, normal_like
 from anime_gen.run import load_latent_space
 
 # Latents have deviation 1: what lies further out is a network's mistake at the noisiest levels, where it is amplified.
@@ -263,7 +264,7 @@ class Diffusion(GenerativeModule):
         x_0 = x_0.contiguous(memory_format=torch.channels_last)
         count, device = len(x_0), x_0.device
         t = self.schedule.draw_times(count, device)
-        eps = torch.randn_like(x_0)
+        eps = normal_like(x_0)
         a, s = (scale.float()[:, None, None, None] for scale in self.schedule.scales(t))
         seen = self.target.input(a * x_0 + s * eps, a, s)
         condition = self.dropping.hide_words(batch.condition)

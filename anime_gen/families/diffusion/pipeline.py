@@ -31,6 +31,11 @@ from torch import Tensor
 WORD = re.compile(r"[^\W_]+|:[a-z]\b", re.IGNORECASE)
 
 
+def normal(streams: Sequence[np.random.Generator], shape: Sequence[int]) -> Tensor:
+    """Standard normal numbers, (B, *shape), one picture of each stream: torch's differ between processors."""
+    return torch.from_numpy(np.stack([stream.standard_normal(shape) for stream in streams])).float()
+
+
 class AnimeFaces(DiffusionPipeline):
     """Faces with given tags, landmarks, caption and sketch.
 
@@ -73,9 +78,9 @@ class AnimeFaces(DiffusionPipeline):
         config, device = self.denoiser.config, self.device
         steps = config["defaults"]["steps"] if steps is None else steps
         guidance = config["defaults"]["guidance"] if guidance is None else guidance
-        streams = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        streams = [np.random.default_rng(int(seed)) for seed in seeds]
         size = config["image_size"]
-        x = torch.stack([torch.randn(3, size, size, generator=stream) for stream in streams]).to(device)
+        x = normal(streams, (3, size, size)).to(device)
 
         told_by = branches(config["kinds"], guidance)
         condition = self.read(tags, landmarks, caption, sketch)
@@ -86,8 +91,8 @@ class AnimeFaces(DiffusionPipeline):
 
         # What a scheduler's step takes differs; these two make all of them do what the network was scored with.
         takes = inspect.signature(self.scheduler.step).parameters
-        options = {"generator": streams, "use_clipped_model_output": True}
-        options = {name: value for name, value in options.items() if name in takes}
+        options: dict[str, Any] = {"use_clipped_model_output": True} if "use_clipped_model_output" in takes else {}
+        is_random = self.scheduler.config.get("algorithm_type", "").startswith("sde")
         x = x * self.set_steps(steps)
         for t in self.progress_bar(self.scheduler.timesteps):
             seen = self.scheduler.scale_model_input(x, t) if hasattr(self.scheduler, "scale_model_input") else x
@@ -100,6 +105,8 @@ class AnimeFaces(DiffusionPipeline):
                 # The others clip the picture that a prediction stands for; this one has no option for it.
                 sigma = float(t) / self.scheduler.config.num_train_timesteps
                 prediction = (x - (x - sigma * prediction).clamp(-1, 1)) / sigma
+            if is_random:
+                options["variance_noise"] = normal(streams, x.shape[1:]).to(device)
             x = self.scheduler.step(prediction, t, x, **options).prev_sample
         x = x.clamp(-1, 1)
         if output_type == "pt":

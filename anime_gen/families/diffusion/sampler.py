@@ -16,8 +16,9 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from anime_gen.contract import Noise, UserError
+from anime_gen.contract import UserError
 from anime_gen.families.diffusion.schedule import Level
+from anime_gen.noise import Noise
 
 Denoiser = Callable[[Tensor, Level], Tensor]
 

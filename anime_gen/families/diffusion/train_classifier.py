@@ -18,6 +18,7 @@ from anime_gen.contract import Batch, UserError
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.noise import SameFirstWeights, normal
 from anime_gen.run import Trained
 from anime_gen.vocabulary import Vocabulary
 
@@ -98,7 +99,8 @@ def train_classifier(
         raise UserError(f"classifier: --lr={lr}: give a number above 0")
     torch.manual_seed(seed)
     began = time.monotonic()
-    classifier = NoisedClassifier(len(words.tags), words.attribute_sizes).to(device)
+    with SameFirstWeights():
+        classifier = NoisedClassifier(len(words.tags), words.attribute_sizes).to(device)
     fit(classifier, module.schedule, data.stream(classifier.needs, images // batch_size * batch_size, batch_size), lr)
     classifier.eval()
     examining = time.monotonic()
@@ -168,7 +170,7 @@ def examine(
     for batch in batches:
         count = len(batch.index_B)
         for i, level in enumerate(levels):
-            eps = torch.randn(batch.image_BCHW.shape, generator=stream)
+            eps = normal(*batch.image_BCHW.shape, generator=stream)
             x_t = (level.alpha * batch.image_BCHW + level.sigma * eps).to(device)
             a, s = (x_t.new_full((count, 1, 1, 1), scale) for scale in (level.alpha, level.sigma))
             *groups, tags_BT = (part.cpu() for part in classifier(x_t, x_t.new_full((count,), level.told), a, s))

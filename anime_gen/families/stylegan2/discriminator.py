@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from anime_gen.contract import at_least_float32
 from anime_gen.families.stylegan2.layers import Convolution, Dense, exact
 from anime_gen.families.stylegan2.mapping import NormalisedApart
 
@@ -36,7 +37,7 @@ def with_deviation(x_BCHW: Tensor, group: int) -> Tensor:
     """
     batch, features, height, width = x_BCHW.shape
     group = next(size for size in range(min(group, batch), 0, -1) if batch % size == 0)
-    x_GNCHW = x_BCHW.float().view(group, batch // group, features, height, width)
+    x_GNCHW = at_least_float32(x_BCHW).view(group, batch // group, features, height, width)
     deviation_N = (x_GNCHW.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
     return torch.cat(
         [x_BCHW, deviation_N.repeat(group).to(x_BCHW)[:, None, None, None].expand(-1, 1, height, width)], 1

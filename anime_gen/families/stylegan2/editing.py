@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from anime_gen.families.stylegan2.generator import Generator
+from anime_gen.noise import normal
 
 type Mapping = Callable[[Tensor, Tensor], Tensor]
 
@@ -43,7 +44,7 @@ def direction(mapping: Mapping, without_L: Tensor, with_L: Tensor, width: int, l
         width: of z.
         latents: z that are averaged over, always the same ones.
     """
-    z_NZ = torch.randn(latents, width, generator=torch.Generator().manual_seed(0)).to(without_L.device)
+    z_NZ = normal(latents, width, generator=torch.Generator().manual_seed(0)).to(without_L.device)
     there, here = (mapping(z_NZ, label_L.expand(latents, -1)).mean(0) for label_L in (with_L, without_L))
     return there - here
 
@@ -91,7 +92,7 @@ def project(
         After every step the nearest so far.
     """
     stream = torch.Generator().manual_seed(0)
-    z_NZ = torch.randn(1024, generator.w_average.shape[0], generator=stream).to(image_1CHW.device)
+    z_NZ = normal(1024, generator.w_average.shape[0], generator=stream).to(image_1CHW.device)
     with torch.no_grad():
         w_NW = generator.mapping(z_NZ, label_1L.expand(len(z_NZ), -1))
     deviation = (w_NW - w_NW.mean(0)).square().sum(1).mean().sqrt()
@@ -103,7 +104,7 @@ def project(
     for step in range(steps):
         done = step / steps
         adam.param_groups[0]["lr"] = lr * min(1.0, done / 0.05 + 1 / steps, (1 - done) / 0.25)
-        noise_1KW = torch.randn(w_1KW.shape, generator=stream).to(w_1KW.device)
+        noise_1KW = normal(*w_1KW.shape, generator=stream).to(w_1KW.device)
         away = 0.05 * deviation * max(0.0, 1 - done / 0.75) ** 2
         w_1LW = (w_1KW + away * noise_1KW).expand(-1, layers, -1)
         made_1CHW = generator.synthesis(w_1LW, silent)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from anime_gen.families.stylegan2.layers import GAIN, Dense, activated, exact
 from anime_gen.families.stylegan2.modulation import demodulation, modulated
 from anime_gen.families.stylegan2.resample import doubled
+from anime_gen.noise import normal
 
 
 def channels(base: int, most: int, image_size: int) -> list[int]:
@@ -33,10 +34,10 @@ class StyledConvolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int, side: int, double: bool = False) -> None:
         super().__init__()
         self.style = Dense(width, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.weight = nn.Parameter(normal(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise_HW", torch.randn(side, side))
+        self.register_buffer("noise_HW", normal(side, side))
         self.doubles = double
 
     def forward(self, x_BCHW: Tensor, w_BW: Tensor, noise_B1HW: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class ToRGB(nn.Module):
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         self.style = Dense(width, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(3, inputs, 1, 1))
+        self.weight = nn.Parameter(normal(3, inputs, 1, 1))
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x_BCHW: Tensor, w_BW: Tensor) -> Tensor:
@@ -83,7 +84,7 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, side: int) -> None:
         super().__init__()
-        self.constant = None if inputs else nn.Parameter(torch.randn(outputs, side, side))
+        self.constant = None if inputs else nn.Parameter(normal(outputs, side, side))
         self.first = StyledConvolution(inputs, outputs, width, side, double=True) if inputs else None
         self.second = StyledConvolution(outputs, outputs, width, side)
         self.to_rgb = ToRGB(outputs, width)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anime_gen.families.stylegan2.resample import convolved_and_halved, halved
+from anime_gen.noise import normal
 
 SLOPE = 0.2
 GAIN = math.sqrt(2)  # keeps the variance of what passes the activation
@@ -38,7 +39,7 @@ class Dense(nn.Module):
         self, inputs: int, outputs: int, bias: float | None = 0.0, rate: float = 1.0, active: bool = False
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.weight = nn.Parameter(normal(outputs, inputs) / rate)
         self.bias = None if bias is None else nn.Parameter(torch.full((outputs,), bias / rate))
         self.rate = rate
         self.active = active
@@ -66,7 +67,7 @@ class Convolution(nn.Module):
         self, inputs: int, outputs: int, kernel: int, half: bool = False, active: bool = True, gain: float = 1.0
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(normal(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if active else None
         self.halves = half
         self.gain = gain * (GAIN if active else 1.0)

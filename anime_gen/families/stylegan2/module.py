@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from anime_gen.adversarial import non_saturating_discriminator, non_saturating_generator, r1_penalty
 from anime_gen.augment.ada import ADA
 from anime_gen.augment.diffaugment import DiffAugment
-from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
 from anime_gen.families.stylegan2 import weights
 from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
 from anime_gen.families.stylegan2.generator import Generator, Synthesis, channels
 from anime_gen.families.stylegan2.mapping import Mappings
 from anime_gen.families.stylegan2.regularisation import lazily, path_lengths
 from anime_gen.labels import Words, partly_hidden, presence, redrawn
+from anime_gen.noise import Noise, normal
 from anime_gen.steps import descend, frozen
 
 # Latents whose styles' mean is the average w of a condition.
@@ -283,12 +284,12 @@ class StyleGAN2(GenerativeModule):
 
     def _synthesised(self, w_BLW: Tensor) -> Tensor:
         synthesis = self.generator.synthesis
-        noises = [torch.randn(len(w_BLW), 1, side, side, device=self.device) for side in synthesis.sides()]
+        noises = [normal(len(w_BLW), 1, side, side, device=self.device) for side in synthesis.sides()]
         image_BCHW: Tensor = synthesis(w_BLW, noises)
         return image_BCHW
 
     def _latents(self, count: int) -> Tensor:
-        return torch.randn(count, self.width, device=self.device)
+        return normal(count, self.width, device=self.device)
 
     def _over_ranks(self, value: Tensor) -> Tensor:
         """The mean over all ranks."""
@@ -318,7 +319,7 @@ class StyleGAN2(GenerativeModule):
         """The w that truncation pulls to, (B, W): the average over latents for the same labels, or over everything."""
         if not self.settings.conditional or not self.words.logits:
             return self.generator.w_average.expand(len(label_BL), -1)
-        z_NZ = torch.randn(CENTRE_LATENTS, self.width, generator=torch.Generator().manual_seed(0)).to(self.device)
+        z_NZ = normal(CENTRE_LATENTS, self.width, generator=torch.Generator().manual_seed(0)).to(self.device)
         return torch.stack(
             [self.generator.mapping(z_NZ, one_L.expand(CENTRE_LATENTS, -1)).mean(0) for one_L in label_BL]
         )

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from anime_gen.noise import normal_like
+
 
 def path_lengths(synthesis: Callable[[Tensor], Tensor], w_BLW: Tensor) -> Tensor:
     """|J_w^T y| for random pictures y ~ N(0, I) / sqrt(H W), (B,): equation 4 and appendix B.
@@ -21,7 +23,7 @@ def path_lengths(synthesis: Callable[[Tensor], Tensor], w_BLW: Tensor) -> Tensor
     """
     with torch.autocast(w_BLW.device.type, enabled=False):
         image_BCHW = synthesis(w_BLW)
-        y_BCHW = torch.randn_like(image_BCHW) / math.sqrt(image_BCHW.shape[2] * image_BCHW.shape[3])
+        y_BCHW = normal_like(image_BCHW) / math.sqrt(image_BCHW.shape[2] * image_BCHW.shape[3])
         (slope_BLW,) = torch.autograd.grad((image_BCHW * y_BCHW).sum(), w_BLW, create_graph=True)
     return slope_BLW.square().sum(2).mean(1).sqrt()
 

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Batch, Condition, GenerativeModule, Noise, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, UserError, at_least_float32
 from anime_gen.families.vae.loss import divergence, surprise
 from anime_gen.families.vae.network import Decoder, Encoder
 from anime_gen.labels import Words, code, partly_hidden
+from anime_gen.noise import Noise, normal_like
 
 
 class VAE(GenerativeModule):
@@ -81,8 +82,8 @@ class VAE(GenerativeModule):
         image_BCHW = batch.image_BCHW
         code_BL = code(partly_hidden(batch.condition, self.hide), self.words)
         mean_BZ, log_variance_BZ = self.encoder(image_BCHW, code_BL)
-        z_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * torch.randn_like(mean_BZ)
-        made_BCHW = self.decoder(z_BZ, code_BL).float()
+        z_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * normal_like(mean_BZ)
+        made_BCHW = at_least_float32(self.decoder(z_BZ, code_BL))
         error = surprise(made_BCHW, image_BCHW)
         kl = divergence(mean_BZ, log_variance_BZ, *self.decoder.moments(code_BL))
         deviation = (made_BCHW - image_BCHW).detach().square().mean().sqrt()

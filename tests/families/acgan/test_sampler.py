@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from anime_gen.contract import Condition, Noise
+from anime_gen.contract import Condition
 from anime_gen.families.acgan.sampler import completed, given
 from anime_gen.labels import Words, code
+from anime_gen.noise import Noise
 
 WORDS = Words(2, (3,))
 # Class 0 always has the first tag and not the second, class 1 neither, class 2 the second and sometimes the first.

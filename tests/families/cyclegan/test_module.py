@@ -17,6 +17,7 @@ from anime_gen.families.cyclegan.assistance import Assistant, Landmarks
 from anime_gen.families.cyclegan.landmarks import heat_maps
 from anime_gen.families.cyclegan.module import CycleGAN
 from anime_gen.families.cyclegan.network import Activation, Doubling, EncoderDecoder, Generators, Patch, ResNet, Scalar
+from anime_gen.noise import normal_like
 
 SIZE = 32
 
@@ -55,9 +56,9 @@ def test_one_step_is_the_written_out_one() -> None:
         torch.manual_seed(3)
         scalars = module.training_step(batch, 0)
         torch.manual_seed(3)
-        noisy = photo + 0.1 * torch.randn_like(photo)
+        noisy = photo + 0.1 * normal_like(photo)
         made_anime, made_photo = to_anime(noisy), to_photo(anime)
-        again = made_photo + 0.1 * torch.randn_like(photo)  # every photo that is translated is noisy
+        again = made_photo + 0.1 * normal_like(photo)  # every photo that is translated is noisy
         game = (of_anime(made_anime) - 1).square().mean() + (of_photo(made_photo) - 1).square().mean()
         cycle = (to_photo(made_anime) - photo).abs().mean() + (to_anime(again) - anime).abs().mean()
         same = (to_anime(anime) - anime).abs().mean() + (to_photo(photo) - photo).abs().mean()

@@ -16,6 +16,7 @@ from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.dcgan.module import DCGAN
 from anime_gen.families.dcgan.network import Convolutional, FullyConnected, Networks
 from anime_gen.layers import Norm
+from anime_gen.noise import normal
 
 
 def unattached(image_size: int = 16, networks: Networks | None = None, **settings: Any) -> DCGAN:
@@ -52,7 +53,7 @@ def test_one_step_is_the_written_out_one() -> None:
         scalars = module.training_step(batch, 0)
 
         torch.manual_seed(9)
-        fake = generator(torch.randn(6, 8))
+        fake = generator(normal(6, 8))
         adam_d.zero_grad()
         real_logits, fake_logits = discriminator(batch.image_BCHW), discriminator(fake.detach())
         loss_d = F.binary_cross_entropy_with_logits(real_logits, one)

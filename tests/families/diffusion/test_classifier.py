@@ -12,12 +12,13 @@ import yaml
 from PIL import Image
 from torch import nn
 
-from anime_gen.contract import Batch, Condition, Noise, UserError
+from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion import DDIM, EDM, Cosine, Diffusion, DiffusionSettings, Flow, Linear, Picture
 from anime_gen.families.diffusion.classifier import NoisedClassifier, gradient, log_likelihood, shift, training_loss
 from anime_gen.families.diffusion.network import Backbone
 from anime_gen.families.diffusion.schedule import Level
 from anime_gen.families.diffusion.train_classifier import train_classifier
+from anime_gen.noise import Noise
 from anime_gen.run import Trained
 
 

@@ -10,7 +10,7 @@ import math
 import pytest
 import torch
 
-from anime_gen.contract import Noise, UserError
+from anime_gen.contract import UserError
 from anime_gen.families.diffusion import (
     DDIM,
     DDPM,
@@ -27,6 +27,7 @@ from anime_gen.families.diffusion import (
     ZeroTerminalSNR,
 )
 from anime_gen.families.diffusion.schedule import Level
+from anime_gen.noise import Noise
 
 # Pictures of three numbers, 3 x 1 x 1.
 MEAN = torch.tensor([0.3, -0.5, 0.1], dtype=torch.float64)

@@ -15,6 +15,7 @@ from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.stylegan2.discriminator import Heads, LabelSelectHead, ProjectionHead
 from anime_gen.families.stylegan2.mapping import ApartMapping, JoinedMapping, Mappings
 from anime_gen.families.stylegan2.module import StyleGAN2, StyleGAN2Settings, Told
+from anime_gen.noise import normal, normal_like
 
 SIZE = 16
 
@@ -50,11 +51,11 @@ def test_one_step_is_the_written_out_one() -> None:
     assert tags is not None
 
     def made(label: Tensor) -> Tensor:
-        w = generator.broadcast(generator.mapping(torch.randn(len(label), 8), label))
+        w = generator.broadcast(generator.mapping(normal(len(label), 8), label))
         return synthesised(w)
 
     def synthesised(w: Tensor) -> Tensor:
-        picture: Tensor = generator.synthesis(w, [torch.randn(len(w), 1, n, n) for n in generator.synthesis.sides()])
+        picture: Tensor = generator.synthesis(w, [normal(len(w), 1, n, n) for n in generator.synthesis.sides()])
         return picture
 
     label = tags[torch.randperm(4)]
@@ -63,9 +64,9 @@ def test_one_step_is_the_written_out_one() -> None:
 
     adam_g.zero_grad()
     label = tags[torch.randperm(4)][:2]
-    w = generator.broadcast(generator.mapping(torch.randn(2, 8), label))
+    w = generator.broadcast(generator.mapping(normal(2, 8), label))
     picture = synthesised(w)
-    (slope,) = torch.autograd.grad((picture * torch.randn_like(picture) / SIZE).sum(), w, create_graph=True)
+    (slope,) = torch.autograd.grad((picture * normal_like(picture) / SIZE).sum(), w, create_graph=True)
     length = slope.square().sum(2).mean(1).sqrt()
     mean = 0.01 * length.detach().mean()
     (4 * 2 * (length - mean).square().mean()).backward()
