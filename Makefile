@@ -10,8 +10,16 @@ A ?=
 B ?=
 ARGS ?=
 RESUME ?=
+MINUTES ?= 10
 RUNS ?=
 STUDY ?= experiments/compare.yaml
+
+# The default comes before a family's YAML, which may say that it has no minutes; what was asked for, after it.
+ifeq ($(origin MINUTES),file)
+MINUTES_BY_DEFAULT := --minutes=$(MINUTES)
+else
+MINUTES_ASKED := --minutes=$(MINUTES)
+endif
 
 PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3))
 BIN := .venv/bin
@@ -26,6 +34,7 @@ help: ## this list
 	@echo
 	@echo '  make experiment MODEL=dcgan DATA=path/to/pictures ARGS="--data.image_size=64 --trainer.devices=2"'
 	@echo '  make experiment MODEL=cyclegan A=path/to/photos B=path/to/anime'
+	@echo '  make experiment MODEL=stylegan2 MINUTES=60'
 	@echo '  make experiment RESUME=runs/diffusion/NAME'
 
 env: $(ENV) ## make .venv: Python 3.12, every package pinned and hashed
@@ -46,7 +55,8 @@ ifneq ($(RESUME),)
 else
 	@test -f experiments/family/$(MODEL).yaml || { echo "there is no MODEL=$(MODEL); there are:" \
 	  $(basename $(notdir $(wildcard experiments/family/*.yaml))) >&2; exit 2; }
-	@$(BIN)/anime-gen fit --config experiments/shared.yaml --config experiments/family/$(MODEL).yaml \
+	@$(BIN)/anime-gen fit $(MINUTES_BY_DEFAULT) --config experiments/shared.yaml \
+	  --config experiments/family/$(MODEL).yaml $(MINUTES_ASKED) \
 	  --run runs/$(MODEL)/$(NAME) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') \
 	  $(if $(A),--data.other_domain=anime_gen.data.Folder --data.other_domain.path='$(A)') \
 	  $(if $(B),--data.source=anime_gen.data.Folder --data.source.path='$(B)') $(ARGS)

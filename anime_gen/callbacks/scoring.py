@@ -104,6 +104,8 @@ class Scoring(L.Callback):
             "words": data.vocabulary.as_dict(),
             "scored": data.scored(split),
             "train_images": self.train_images,
+            # Of a part of a split something else is kept.
+            "limits": [trainer.limit_val_batches, trainer.limit_test_batches],
             "device": pl_module.device.type,
         }
         # Each rank has looked at its share and keeps that: some scores must know whose share a picture was in.

@@ -1,10 +1,12 @@
-"""The last words of a run: where it lies and what it scored."""
+"""The first and the last words of a run: what it trains on, where it lies and what it scored."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_info
 
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.progress import clock
@@ -43,6 +45,16 @@ class Summary(L.Callback):
         """A folder may hold scores on several splits; they are not each other's. Costs have none."""
         records = read(Path(trainer.default_root_dir) / "metrics.json")
         return [record for record in records if record.protocol.get("split") == split]
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        pictures = f"{data.count('train'):,} pictures of {data.source}"
+        if data.other_domain is not None:
+            pictures += f" and {data.other_domain}"
+        rank_zero_info(
+            f"{trainer.default_root_dir}: {type(pl_module).__name__} on {pictures}, {data.image_size} px, "
+            f"{trainer.precision}"
+        )
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:

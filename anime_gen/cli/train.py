@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -13,12 +15,14 @@ from typing import Any
 import lightning as L
 import torch
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
+from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.noise import SameFirstWeights
@@ -83,8 +87,10 @@ class Begun(L.Callback):
 class SuiteCLI(LightningCLI):
     """`--run` names the run folder; everything else is Lightning's."""
 
-    def __init__(self, *args: Any, resuming: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, resuming: bool = False, measuring: bool = False, **kwargs: Any) -> None:
+        self.arguments: list[str] = kwargs["args"]
         self.resuming = resuming
+        self.measuring = measuring
         self.watch = Begun()
         super().__init__(*args, **kwargs)
 
@@ -97,6 +103,13 @@ class SuiteCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(Scoring, "scoring")
         parser.add_argument("--run", type=str | None, default=None, help="run folder; default runs/<family>/<time>")
+        parser.add_argument(
+            "--minutes",
+            type=PositiveFloat | None,
+            default=None,
+            help="train and score for so long: measures this machine, then fixes data.epoch_images and "
+            "trainer.max_epochs, which win where they are given",
+        )
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
@@ -126,11 +139,35 @@ class SuiteCLI(LightningCLI):
         # Further ranks are started as commands of their own: the folder is named once, for all of them.
         told = os.environ.get(RUN_VARIABLE) if rank() else None
         config.run = str(config.run or told or default_run(self.subcommand, config))
-        if not rank():
+        if not rank() and not self.measuring:
             os.environ[RUN_VARIABLE] = config.run
             if self.subcommand and not self.resuming:
                 claim(Path(config.run))
         config.trainer.default_root_dir = config.run
+        if config.minutes is not None and self.subcommand == "fit":
+            self._spend(config)
+
+    def _spend(self, config: Namespace) -> None:
+        """Fixes the length of the run by its minutes; from then on it is a function of pictures."""
+        minutes, config.minutes = config.minutes, None
+        files = [Path(str(path)) for path in config.config or []]
+        own = [path for path in files if path.parent.name != "family" and path.name != "shared.yaml"]
+        if config.ckpt_path or said_otherwise(self.arguments, own):
+            return
+        epochs = config.trainer.max_epochs if config.trainer.max_epochs and config.trainer.max_epochs > 0 else 1
+        batch_size = config.data.batch_size
+        with tempfile.TemporaryDirectory() as folder:
+            keys = [f"--run={folder}", "--minutes=null", *as_measured(batch_size)]
+            pace = measured(suite([*self.arguments[1:], *keys], run=False, measuring=True), config.data.score_images)
+        self._set_seed()  # as if nothing had been drawn
+        found = length(minutes, pace, epochs, batch_size)
+        config.data.epoch_images, config.trainer.max_epochs = found.epoch_images, found.epochs
+        if not rank():
+            print(
+                f"{minutes:g} minutes here: {batch_size / pace.batch_seconds:.0f} images/s, a scoring takes "
+                f"{pace.scoring_seconds:.0f} s; so {found.epochs} x {found.epoch_images:,} images",
+                file=sys.stderr,
+            )
 
     def instantiate_classes(self) -> None:
         with SameFirstWeights():
@@ -138,7 +175,9 @@ class SuiteCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         config = self.config[self.subcommand] if self.subcommand else self.config
-        kwargs.setdefault("logger", TensorBoardLogger(config.run, name="", version="", sub_dir=""))
+        kwargs.setdefault(
+            "logger", False if self.measuring else TensorBoardLogger(config.run, name="", version="", sub_dir="")
+        )
         if config.trainer.accelerator == "auto":
             # Lightning's choice might be Apple's, which has no float64. The run's config.yaml keeps "auto": a run may
             # be scored, or go on, on another machine.
@@ -244,8 +283,15 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message=text)
 
 
-def suite(arguments: list[str], run: bool = True, resuming: bool = False) -> SuiteCLI:
-    """The suite's command line; `run=False` only builds data, family and trainer, and takes no subcommand."""
+def suite(arguments: list[str], run: bool = True, resuming: bool = False, measuring: bool = False) -> SuiteCLI:
+    """The suite's command line; `run=False` only builds data, family and trainer, and takes no subcommand.
+
+    Args:
+        arguments: of the command line.
+        run: the subcommand that they begin with.
+        resuming: in a run folder that there is.
+        measuring: in no run folder at all, to be thrown away.
+    """
     quiet()
     return SuiteCLI(
         GenerativeModule,
@@ -258,6 +304,7 @@ def suite(arguments: list[str], run: bool = True, resuming: bool = False) -> Sui
         save_config_callback=SaveSettings if run else None,
         save_config_kwargs={"overwrite": True},
         resuming=resuming,
+        measuring=measuring,
         parser_kwargs={
             "prog": "anime-gen",
             "description": "Settings come from YAML files (--config, later ones win) and keys.",

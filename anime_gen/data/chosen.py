@@ -57,6 +57,9 @@ class ChosenTags(Source):
     def name(self, split: Split, row: int) -> str:
         return self.source.name(split, row)
 
+    def __str__(self) -> str:
+        return f"{super().__str__()} of {self.source}"
+
     def describe(self) -> dict[str, object]:
         return {"class": "ChosenTags", "tags": list(self.tags), "source": self.source.describe()}
 

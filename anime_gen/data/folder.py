@@ -133,6 +133,9 @@ class Folder(Source):
     def name(self, split: Split, row: int) -> str:
         return self._rows[split][row].file
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     def describe(self) -> dict[str, object]:
         return {
             "class": "Folder",

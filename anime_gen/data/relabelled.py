@@ -31,6 +31,9 @@ class _OtherLabels(Source):
         super().__init__()
         self.source = source
 
+    def __str__(self) -> str:
+        return f"{super().__str__()} of {self.source}"
+
     @abstractmethod
     def relabel(self, rows: range) -> dict[Kind, np.ndarray]:
         """The columns `LABELS` of some training rows."""

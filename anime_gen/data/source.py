@@ -65,6 +65,9 @@ class Source(ABC):
         self.cache = cache_root()
         self.reported = set()
 
+    def __str__(self) -> str:
+        return type(self).__name__
+
     @property
     @abstractmethod
     def vocabulary(self) -> Vocabulary:
