@@ -24,10 +24,11 @@ endif
 PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3))
 BIN := .venv/bin
 ENV := .venv/.complete
+OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke test test-slow compare notebooks dashboard judge painter-check lint format lock golden clean study comparison conformance
+.PHONY: help env experiment smoke test test-slow test-oldest compare notebooks dashboard judge painter-check lint format lock golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +80,12 @@ conformance: $(ENV) ## do scores agree with torch-fidelity's own, on the same pi
 test-slow: $(ENV) ## the checks that take longer
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
+test-oldest: $(ENV) ## `make test` on the oldest versions that pyproject.toml allows, in an environment of its own
+	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
+	@UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(OLDEST) $(BIN)/uv pip sync --quiet --require-hashes \
+	  --compile-bytecode .ci/requirements-oldest.lock
+	@PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
+
 compare: $(ENV) ## all families' runs (or RUNS="runs/diffusion/a runs/dcgan/b") in one table, with figures
 	@$(BIN)/anime-gen compare $(RUNS) $(ARGS)
 
@@ -111,12 +118,15 @@ format: $(ENV) ## let ruff lay out the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-lock: $(ENV) ## resolve the pins anew from pyproject.toml
-	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.12 \
-	  --extra dev --upgrade pyproject.toml --output-file .ci/requirements.lock
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.12 \
+  --extra dev --upgrade pyproject.toml
+
+lock: $(ENV) ## resolve the pins anew from pyproject.toml, the newest and the oldest
+	@$(COMPILE) --output-file .ci/requirements.lock
+	@$(COMPILE) --resolution lowest-direct --output-file .ci/requirements-oldest.lock
 
 golden: $(ENV) ## refresh the golden curves that a refactor must leave alone
 	@$(BIN)/python -m pytest tests/golden --refresh-golden
 
 clean: ## remove the environment; runs stay
-	rm -rf .venv
+	rm -rf .venv $(OLDEST)
