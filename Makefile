@@ -9,6 +9,7 @@ DATA ?=
 A ?=
 B ?=
 ARGS ?=
+PROCESSOR ?=
 RESUME ?=
 MINUTES ?= 10
 RUNS ?=
@@ -20,6 +21,9 @@ MINUTES_BY_DEFAULT := --minutes=$(MINUTES)
 else
 MINUTES_ASKED := --minutes=$(MINUTES)
 endif
+
+# PROCESSOR=avx2 (or avx, or sse) makes any of the training and testing below act as on a smaller one.
+AS = $(if $(PROCESSOR),$(BIN)/python -m anime_gen.bench.processor $(PROCESSOR))
 
 PYTHON ?= $(firstword $(shell command -v python3.12 python3.13 python3))
 BIN := .venv/bin
@@ -56,7 +60,7 @@ ifneq ($(RESUME),)
 else
 	@test -f experiments/family/$(MODEL).yaml || { echo "there is no MODEL=$(MODEL); there are:" \
 	  $(basename $(notdir $(wildcard experiments/family/*.yaml))) >&2; exit 2; }
-	@$(BIN)/anime-gen fit $(MINUTES_BY_DEFAULT) --config experiments/shared.yaml \
+	@$(AS) $(BIN)/anime-gen fit $(MINUTES_BY_DEFAULT) --config experiments/shared.yaml \
 	  --config experiments/family/$(MODEL).yaml $(MINUTES_ASKED) \
 	  --run runs/$(MODEL)/$(NAME) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') \
 	  $(if $(A),--data.other_domain=anime_gen.data.Folder --data.other_domain.path='$(A)') \
@@ -72,13 +76,13 @@ smoke: $(ENV) ## every family a few seconds long: does everything run?
 
 test: $(ENV) ## what must pass before anything lands (under 12 minutes on two cores)
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
+	@$(AS) $(BIN)/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
 
 conformance: $(ENV) ## do scores agree with torch-fidelity's own, on the same pictures?
 	@$(BIN)/python -m pytest tests/metrics/test_conformance.py $(ARGS)
 
 test-slow: $(ENV) ## the checks that take longer
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(AS) $(BIN)/python -m pytest -m slow $(ARGS)
 
 test-oldest: $(ENV) ## `make test` on the oldest versions that pyproject.toml allows, in an environment of its own
 	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)

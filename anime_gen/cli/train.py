@@ -260,7 +260,9 @@ def fastest_precision(accelerator: str) -> str:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return "bf16-mixed" if native else "32-true"
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return "bf16-mixed" if "avx512_bf16" in flags or "amx_bf16" in flags else "32-true"
+    native = "avx512_bf16" in flags or "amx_bf16" in flags
+    # A processor may have been told to act as a smaller one.
+    return "bf16-mixed" if native and "AVX512" in torch.backends.cpu.get_cpu_capability() else "32-true"
 
 
 def quiet() -> None:
