@@ -32,7 +32,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke test test-slow test-oldest compare notebooks dashboard judge painter-check lint format lock golden clean study comparison conformance
+.PHONY: help env experiment smoke test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check lint format lock golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ comparison: $(ENV) ## all families at equal time with three seeds, and their tab
 
 dashboard: $(ENV) ## TensorBoard over all runs, laid over each other
 	@$(BIN)/anime-gen dashboard runs $(ARGS)
+
+help-pages: $(ENV) ## write down what `anime-gen VERB --help` prints, after a change of options
+	@$(BIN)/python -m anime_gen.cli.help_pages
 
 judge: $(ENV) ## train the judge anew (about 15 minutes); its weights ship with the package
 	@$(BIN)/python -m anime_gen.metrics.train_judge $(ARGS)

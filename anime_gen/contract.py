@@ -220,6 +220,21 @@ class LatentSpace(GenerativeModule):
         """Pictures (B, 3, factor * H, factor * W) of latents (B, latent_channels, H, W), about in [-1, 1]."""
 
 
+def usable(device: str) -> str:
+    """The device of an option `--device`: "auto" is a GPU where there is one.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as reason:
+        raise UserError(f"--device {device}: this machine has no such device; use --device cpu") from reason
+    return device
+
+
 def at_least_float32(x: Tensor) -> Tensor:
     """What a half-precision type would round away in a sum is kept; float64 stays what it is."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,4 +1,8 @@
-"""The command `anime-gen`. This page imports nothing heavy: `--help` answers at once, verbs load what they need."""
+"""The command `anime-gen`. This page imports nothing heavy: `--help` answers at once, verbs load what they need.
+
+What `--help` prints was written down by `make help-pages`: asking a parser would take the seconds that its classes need
+to be imported. A test holds the pages to the parsers.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,11 @@ VERBS = {
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 
+# One page for all of Lightning's verbs: they take the same keys.
+LIGHTNING = ("fit", "validate", "test", "predict")
+
 FAMILIES = Path(__file__).resolve().parent.parent / "families"
+PAGES = Path(__file__).resolve().parent / "help"
 
 
 def family_verbs() -> dict[str, Verb]:
@@ -45,6 +53,11 @@ def family_verbs() -> dict[str, Verb]:
     """
     pages = [runpy.run_path(str(page))["VERBS"] for page in sorted(FAMILIES.glob("*/verbs.py"))]
     return {name: Verb(*verb) for verbs in pages for name, verb in verbs.items()}
+
+
+def every_verb() -> dict[str, Verb]:
+    """The suite's, and those of families, which one page calls."""
+    return VERBS | {name: Verb("anime_gen.cli.family:main", verb.purpose) for name, verb in family_verbs().items()}
 
 
 HELP = """usage: anime-gen VERB [options]      anime-gen VERB --help for one verb's options
@@ -62,13 +75,24 @@ fit, validate, test and predict are Lightning's own commands; settings come from
 """
 
 
+def help_page(name: str, arguments: list[str]) -> str | None:
+    """What `--help` prints, where it is asked for; None behind a run of `sample`, which shows that run's values."""
+    if not {"-h", "--help"} & set(arguments):
+        return None
+    action = "" if arguments[0].startswith("-") else arguments[0]
+    if name == "sample" and action:
+        return None
+    path = PAGES / f"{'fit' if name in LIGHTNING else f'{name}-{action}' if name == 'tagger' and action else name}.txt"
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one verb. A mistake of the user's is one line on stderr and exit status 2."""
     # OpenMP's threads wait for each other in a busy loop. A long one costs half the speed where the machine does
     # something else beside; a short one costs nothing where it does not.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    verbs = VERBS | {name: Verb("anime_gen.cli.family:main", verb.purpose) for name, verb in family_verbs().items()}
+    verbs = every_verb()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(HELP.format(verbs="\n".join(f"  {name:<12}{verb.purpose}" for name, verb in verbs.items())))
         return 0
@@ -84,7 +108,16 @@ def main(arguments: list[str] | None = None) -> int:
         near = difflib.get_close_matches(name, verbs, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(verbs)}"
         return fail(f"there is no verb {name!r}; {hint}")
-    module, function = verbs[name].where.split(":")
+    page = help_page(name, arguments)
+    if page is not None:
+        print(page, end="")
+        return 0
+    return run(name, verbs[name], arguments)
+
+
+def run(name: str, verb: Verb, arguments: list[str]) -> int:
+    """Calls a verb's function, and turns what goes wrong into an exit status."""
+    module, function = verb.where.split(":")
     try:
         getattr(importlib.import_module(module), function)(name, arguments)
     except KeyboardInterrupt:
@@ -112,18 +145,6 @@ def mistake(error: BaseException) -> BaseException | None:
     while cause is not None and not isinstance(cause, UserError):
         cause = cause.__cause__ or cause.__context__
     return cause
-
-
-def check_device(device: str) -> None:
-    """Raises: UserError: this machine has no such device."""
-    import torch
-
-    from anime_gen.contract import UserError
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as reason:
-        raise UserError(f"--device {device}: this machine has no such device; use --device cpu") from reason
 
 
 def fail(message: str) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jsonargparse import ArgumentParser
 from PIL import Image
 
-from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, UserError
+from anime_gen.contract import Condition, UserError, usable
 from anime_gen.data.captions import caption_tokens
 from anime_gen.data.decode import decode
 from anime_gen.data.line_art import LINE_ART_SIZE, line_art
@@ -177,10 +177,21 @@ def build_parser(settings: object | None = None) -> ArgumentParser:
     parser.add_argument("--seeds", default="0-63", help="one picture for each: 0-63, or 1,2,10-19 (default: 0-63)")
     parser.add_argument("--columns", type=int, default=8, help="pictures in a row of the grid (default: 8)")
     parser.add_argument("--out", default="grid.png", help="FILE.png: one grid; a FOLDER/: one PNG for each seed")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     if settings is not None:
         parser.add_class_arguments(type(settings))
+        names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
+        parser.set_defaults({name: spelt(getattr(settings, name)) for name in names})
     return parser
+
+
+def spelt(value: Any) -> Any:
+    """A setting as a YAML file would say it: an object by its class and arguments."""
+    if type(value).__module__ == "builtins":
+        return value
+    taken = inspect.signature(type(value)).parameters
+    arguments = {name: part for name, part in vars(value).items() if name in taken}
+    return {"class_path": f"{type(value).__module__}.{type(value).__qualname__}", "init_args": arguments}
 
 
 def given(arguments: list[str], settings: object) -> list[str]:
@@ -227,7 +238,6 @@ def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: st
     """
     if columns < 1:
         raise UserError(f"--columns {columns}: at least 1")
-    check_device(device)
     target = Path(out)
     folder = out.endswith("/") or target.is_dir() or not target.suffix
     if not folder and Image.registered_extensions().get(target.suffix.lower()) not in Image.SAVE:
@@ -236,7 +246,7 @@ def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: st
         (target if folder else target.parent).mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise UserError(f"--out {out}: {reason.strerror}") from reason
-    module = trained.module.to(device)
+    module = trained.module.to(usable(device))
     one = condition_for(trained, asked)
     condition = one.map(lambda part: part.expand(len(seeds), *part.shape[1:]))
     pictures = quantise(module.sample(condition, seeds)).cpu()

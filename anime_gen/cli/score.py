@@ -16,9 +16,8 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser
-from anime_gen.contract import UserError
+from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import decode, read
 from anime_gen.data.folder import picture_files
 from anime_gen.metrics.distribution import CMMD, KID, PRDC, FrechetDistance, InceptionScore, KernelDistance
@@ -100,7 +99,7 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--is_splits", type=int, default=10, help="splits of is")
     parser.add_argument("--seed", type=int, default=2020, help="of subsets and splits; torch-fidelity's is 2020")
     parser.add_argument("--json", type=Path | None, default=None, help="file for the scores with their protocols")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     return parser
 
 
@@ -140,7 +139,7 @@ def main(verb: str, arguments: list[str]) -> None:
             raise UserError(f"--{name} {options[name]}: at least 1")
     if options.kid_subset_size < 2:
         raise UserError(f"--kid_subset_size {options.kid_subset_size}: at least 2")
-    check_device(options.device)
+    device = usable(options.device)
     if options.json is not None and not options.json.absolute().parent.is_dir():
         raise UserError(f"--json {options.json}: there is no folder {options.json.absolute().parent}; make it first")
     makers: dict[str, Callable[[Extractor], Score]] = {
@@ -158,11 +157,11 @@ def main(verb: str, arguments: list[str]) -> None:
     }
     extractors = [open_extractor(text) for text in options.extractor or ["judge"]]
     scores = Scores([open_score(name, makers, extractor) for extractor in extractors for name in metrics])
-    scores.to(options.device)
+    scores.to(device)
     for role, pictures in sides.items():
         progress = tqdm(total=len(pictures.names), desc=f"looking at {pictures.folder}", leave=False, disable=None)
         for images in pictures:
-            scores.update(images.to(options.device), role)
+            scores.update(images.to(device), role)
             progress.update(len(images))
         progress.close()
     real, fake = sides.values()

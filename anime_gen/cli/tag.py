@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import UserError
+from anime_gen.contract import UserError, usable
 from anime_gen.data.folder import convert, picture_files
 from anime_gen.data.manifest import Manifest, read_manifest, write_manifest
 from anime_gen.tagging.completion import Pool, by_one, complete
@@ -41,7 +40,7 @@ def build_parser() -> OneLineParser:
     parser.add_argument("--complete", action="store_true", help="by agreement of three classifiers")
     parser.add_argument("--agree", type=float, default=0.8, help="--complete: how sure each of the three must be")
     parser.add_argument("--alone", type=float, default=0.95, help="--complete: how sure one further source must be")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     parser.add_argument("--seed", type=int, default=0, help="--complete: of what is held out, and of the classifiers")
     return parser
 
@@ -107,8 +106,7 @@ def main(verb: str, arguments: list[str]) -> None:
         if not 0 <= options[name] <= 1:
             raise UserError(f"--{name} {options[name]}: a confidence from 0 to 1")
     out: Path = options.out or options.dir / "manifest.csv"
-    check_device(options.device)
-    labeller = open_labeller(options.tagger, options.words, options.device)
+    labeller = open_labeller(options.tagger, options.words, usable(options.device))
     files = list(picture_files(options.dir))
     written = labels_of(options.dir, out)
     files, small, seen = look(options.dir, files, labeller)

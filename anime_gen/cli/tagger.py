@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-from anime_gen.cli import check_device
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import UserError
+from anime_gen.contract import UserError, usable
 from anime_gen.data import AnimeFaces
 
 # What it can do: where, and what for.
@@ -41,6 +40,6 @@ def main(verb: str, arguments: list[str]) -> None:
     parser.add_class_arguments(AnimeFaces, "data")
     parser.add_function_arguments(function, as_group=False, skip={"data"})
     settings = parser.instantiate_classes(parser.parse_args(arguments[1:]))
-    check_device(settings.device)
+    usable(settings.device)  # before anything else
     options = {key: value for key, value in vars(settings).items() if key not in ("data", "config")}
     function(data=settings.data, **options)

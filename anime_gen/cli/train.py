@@ -319,8 +319,21 @@ def main(verb: str, arguments: list[str]) -> None:
     suite([verb, *arguments])
 
 
+RESUME_HELP = """usage: anime-gen resume RUN [--KEY=VALUE ...]
+
+Goes on with a run where it stopped: after Ctrl-C, a crash or a power cut, from its last checkpoint, bit for bit.
+
+  RUN           run folder, such as runs/diffusion/NAME
+  --KEY=VALUE   a setting to go on with instead of the run's own, such as --trainer.max_epochs=8
+
+anime-gen fit --help lists the keys. make experiment RESUME=RUN does the same."""
+
+
 def resume(verb: str, arguments: list[str]) -> None:
     """`resume RUN [keys]`: fit with the run's own settings, from its last checkpoint."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(RESUME_HELP)
+        return
     if not arguments or arguments[0].startswith("-"):
         raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
     folder = Path(arguments[0])

@@ -14,10 +14,9 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.cli import check_device
 from anime_gen.cli.family import data_of
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, Translator, UserError
+from anime_gen.contract import Condition, Translator, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.decode import decode, read
 from anime_gen.data.folder import picture_files
@@ -73,12 +72,11 @@ def main(verb: str, arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("translations"), help="folder for the pictures")
     parser.add_argument("--checkpoint", default="last", help="best (by score) or last (default: last)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise, where the run adds any")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     given = parser.parse_args(arguments)
-    check_device(given.device)
     files = photo_files(given.photos)
     make_folder(given.out, files)
-    trained = load(given.run, given.checkpoint, given.device)
+    trained = load(given.run, given.checkpoint, usable(given.device))
     module = trained.module
     if not isinstance(module, Translator):
         raise UserError(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from anime_gen.contract import Batch, UserError
+from anime_gen.contract import Batch, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
 from anime_gen.data.source import SPLITS, Split
@@ -24,7 +24,7 @@ from anime_gen.noise import SameFirstWeights
 from anime_gen.tagging.calibration import calibrate
 from anime_gen.tagging.examine import Labels, Looked, look_at
 from anime_gen.tagging.network import Beliefs, Tagger
-from anime_gen.tagging.train import ENDLESS, FASTEST, budget, check_labels, fit
+from anime_gen.tagging.train import ENDLESS, budget, check_labels, fit
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -97,7 +97,7 @@ def out_of_sample(
     looked: dict[Split, Looked] = {}
     for number in range(2):
         with SameFirstWeights():
-            tagger = Tagger(data.vocabulary, data.image_size).to(device)
+            tagger = Tagger(data.vocabulary, data.image_size).to(usable(device))
         stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
         fit(tagger, half(stream, fold_N, number), budget(minutes, images))
         looked = {split: look_at(tagger, data.loader(split, parts, None)) for split in SPLITS}
@@ -165,7 +165,7 @@ def list_doubts(
     minutes: float = 5.0,
     images: int | None = None,
     seed: int = 0,
-    device: str = FASTEST,
+    device: str = "auto",
 ) -> None:
     """Trains two taggers on halves, prints the most doubtful labels and the noise rates.
 
@@ -176,7 +176,7 @@ def list_doubts(
         minutes: how long to train each of the two.
         images: how many pictures to train each on instead.
         seed: of the halves and the weights.
-        device: cpu or cuda.
+        device: auto (a GPU where there is one), cpu or cuda.
 
     Raises:
         UserError: no labels, or nothing to list.

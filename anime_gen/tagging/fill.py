@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anime_gen.contract import Condition, UserError
+from anime_gen.contract import Condition, UserError, usable
 from anime_gen.data import AnimeFaces, NoisyLabels
 from anime_gen.data.cache import write_whole
 from anime_gen.data.manifest import write_manifest
@@ -18,7 +18,7 @@ from anime_gen.tagging.calibration import calibrate, calibration_error
 from anime_gen.tagging.completion import ORIGINS, Completed, Pool, by_one, complete
 from anime_gen.tagging.examine import Labels, joined, rounded
 from anime_gen.tagging.network import Tagger
-from anime_gen.tagging.train import ENDLESS, FASTEST, budget, check_labels, fit
+from anime_gen.tagging.train import ENDLESS, budget, check_labels, fit
 from anime_gen.tagging.writing import as_manifest
 
 
@@ -54,7 +54,7 @@ def complete_and_report(
     agree: float = 0.8,
     alone: float = 0.95,
     seed: int = 0,
-    device: str = FASTEST,
+    device: str = "auto",
 ) -> None:
     """Fills training labels; leaves a manifest for `anime_gen.data.Relabelled` and a report beside it (.json).
 
@@ -68,7 +68,7 @@ def complete_and_report(
         agree: how sure each of three classifiers must be.
         alone: how sure the neighbours or the co-occurrence alone must be.
         seed: of everything.
-        device: cpu or cuda; of the tagger, the rest is on the CPU.
+        device: auto (a GPU where there is one), cpu or cuda; of the tagger, the rest is on the CPU.
 
     Raises:
         UserError: no labels, or a tagger of other words.
@@ -80,12 +80,12 @@ def complete_and_report(
     if tagger is None:
         torch.manual_seed(seed)
         with SameFirstWeights():
-            network = Tagger(data.vocabulary, data.image_size).to(device)
+            network = Tagger(data.vocabulary, data.image_size).to(usable(device))
         stream = data.stream(network.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
         fit(network, stream, budget(minutes, images))
         network.requires_grad_(False)
     else:
-        network = Tagger.load(tagger).to(device)
+        network = Tagger.load(tagger).to(usable(device))
         if network.vocabulary != data.vocabulary:
             raise UserError(f"tagger complete: {tagger} knows other words than the data has: train one on this data")
     pool = gather(network, data)

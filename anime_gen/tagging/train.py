@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from anime_gen.contract import Batch, UserError
+from anime_gen.contract import Batch, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
 from anime_gen.noise import SameFirstWeights, uniform_
@@ -25,7 +25,6 @@ from anime_gen.tagging.loss import training_loss
 from anime_gen.tagging.network import Tagger
 
 PEAK_RATE = 3e-3
-FASTEST = "cuda" if torch.cuda.is_available() else "cpu"
 # More than any budget shows; the stream makes a batch when it is asked for.
 ENDLESS = 10**9
 
@@ -122,7 +121,7 @@ def fit_and_report(
     gamma_absent: float = 0.0,
     margin: float = 0.0,
     seed: int = 0,
-    device: str = FASTEST,
+    device: str = "auto",
 ) -> None:
     """Trains, calibrates on validation pictures, examines on test pictures; leaves `out` and a report beside it.
 
@@ -136,7 +135,7 @@ def fit_and_report(
         gamma_absent: how little tags count that are easily seen to be absent (asymmetric loss; 0: cross entropy).
         margin: the probability below which an absent tag does not count at all.
         seed: of weights and jitter.
-        device: cpu or cuda.
+        device: auto (a GPU where there is one), cpu or cuda.
 
     Raises:
         UserError: no labels, no budget or no such backbone.
@@ -144,7 +143,7 @@ def fit_and_report(
     check_labels(data)
     torch.manual_seed(seed)
     with SameFirstWeights():
-        tagger = Tagger(data.vocabulary, data.image_size, backbone, options).to(device)
+        tagger = Tagger(data.vocabulary, data.image_size, backbone, options).to(usable(device))
     spent = budget(minutes, images)
     stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
     start = time.monotonic()

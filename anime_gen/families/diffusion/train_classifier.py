@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.contract import Batch, UserError
+from anime_gen.contract import Batch, UserError, usable
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
@@ -68,7 +68,7 @@ def train_classifier(
     batch_size: int = 64,
     lr: float = 2e-3,
     seed: int = 0,
-    device: str = "cuda" if torch.cuda.is_available() else "cpu",
+    device: str = "auto",
 ) -> None:
     """Trains, examines at each noise level, and leaves `classifier.safetensors`, `.json` and `.png` in the run folder.
 
@@ -80,7 +80,7 @@ def train_classifier(
         batch_size: pictures a step.
         lr: peak learning rate of AdamW; it rises over a twentieth of the steps and falls along a cosine.
         seed: of the weights, the noise levels and the noise.
-        device: cpu or cuda.
+        device: auto (a GPU where there is one), cpu or cuda.
 
     Raises:
         UserError: the run is not one of diffusion or has no labels, or the numbers leave nothing to learn from.
@@ -100,7 +100,7 @@ def train_classifier(
     torch.manual_seed(seed)
     began = time.monotonic()
     with SameFirstWeights():
-        classifier = NoisedClassifier(len(words.tags), words.attribute_sizes).to(device)
+        classifier = NoisedClassifier(len(words.tags), words.attribute_sizes).to(usable(device))
     fit(classifier, module.schedule, data.stream(classifier.needs, images // batch_size * batch_size, batch_size), lr)
     classifier.eval()
     examining = time.monotonic()
