@@ -71,7 +71,7 @@ smoke: $(ENV) ## every family a few seconds long: does everything run?
 	@for yaml in experiments/family/*.yaml; do \
 	  model=$$(basename $$yaml .yaml); echo "== $$model"; \
 	  $(BIN)/anime-gen fit --config experiments/shared.yaml --config $$yaml --config experiments/overlay/debug.yaml \
-	    --run runs/smoke/$$model-$(NAME) $(ARGS); \
+	    --data.source=anime_gen.data.PaintedFaces --data.source.faces=200 --run runs/smoke/$$model-$(NAME) $(ARGS); \
 	done
 
 test: $(ENV) ## what must pass before anything lands (under 12 minutes on two cores)

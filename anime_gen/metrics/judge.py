@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
+from anime_gen.files import write_tensors
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("judge.safetensors")
@@ -147,11 +148,8 @@ class Judge(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Writes float16 weights; all that the constructor takes is in the file's metadata."""
-        from safetensors.torch import save_file
-
         weights = {
-            name: value.half().contiguous() if value.is_floating_point() else value.contiguous()
-            for name, value in self.state_dict().items()
+            name: value.half() if value.is_floating_point() else value for name, value in self.state_dict().items()
         }
         metadata = {
             "vocabulary": json.dumps(self.vocabulary.as_dict()),
@@ -159,8 +157,7 @@ class Judge(nn.Module):
             "painter_version": self.painter_version,
             "tag_f1": json.dumps(self.tag_f1),
         }
-        save_file(weights, str(path), metadata)
-        Path(path).chmod(0o644)  # safetensors makes it private
+        write_tensors(Path(path), weights, metadata)
 
     @classmethod
     def load(cls, path: str | Path = SHIPPED_WEIGHTS) -> Judge:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from anime_gen.files import write_tensors
 from anime_gen.metrics.protocol import Score, measure
 from anime_gen.metrics.scores import Scores
 
@@ -42,14 +42,8 @@ def save(scores: Scores, path: Path) -> None:
     """
     tensors: dict[str, Tensor] = {}
     for number, score in enumerate(every(scores)):
-        tensors |= {f"{number}.{name}": state.contiguous() for name, state in kept(score).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file(tensors, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        tensors |= {f"{number}.{name}": state for name, state in kept(score).items()}
+    write_tensors(path, tensors)
 
 
 def load(scores: Scores, path: Path) -> bool:

@@ -6,7 +6,6 @@ Saito & Matsui 2015 put sigmoids on a VGG; here a timm backbone trained from scr
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from anime_gen.contract import UserError
 from anime_gen.data.decode import decode
+from anime_gen.files import write_tensors
 from anime_gen.tagging.calibration import Calibration
 from anime_gen.vocabulary import Vocabulary
 
@@ -151,8 +151,6 @@ class Tagger(nn.Module):
 
     def save(self, path: Path) -> None:
         """Writes the weights as safetensors; all that the constructor takes is in the file's metadata."""
-        from safetensors.torch import save_file
-
         metadata = {
             "kind": KIND,
             "vocabulary": json.dumps(self.vocabulary.as_dict()),
@@ -160,11 +158,7 @@ class Tagger(nn.Module):
             "backbone": json.dumps({"backbone": self.backbone_name, "options": self.options}),
             "calibration": json.dumps(self.calibration.as_dict()),
         }
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, temporary, metadata)
-        temporary.chmod(0o644)  # safetensors makes it private
-        temporary.replace(path)
+        write_tensors(path, self.state_dict(), metadata)
 
     @classmethod
     def load(cls, path: Path) -> Tagger:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ("-c", "experiments/shared.yaml")
 DIFFUSION = (*SHARED, "-c", "experiments/family/diffusion.yaml")
 DCGAN = (*SHARED, "-c", "experiments/family/dcgan.yaml")
-TINY = ("-c", "experiments/overlay/debug.yaml")
+TINY = ("-c", "experiments/overlay/debug.yaml", "--data.source=anime_gen.data.PaintedFaces", "--data.source.faces=200")
 
 
 def refused(result, *expected):

@@ -16,7 +16,7 @@ from anime_gen.cli.study import Entry, Job, parse, plan, read_entry, read_study,
 from anime_gen.contract import UserError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DEBUG = ("-c", "experiments/overlay/debug.yaml")
+DEBUG = ("-c", "experiments/overlay/debug.yaml", "--data.source.faces=200")
 GOOD = {
     "title": "small",
     "seeds": [0],

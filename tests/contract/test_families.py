@@ -161,6 +161,7 @@ def test_imports_go_one_way():
     layers = {
         "__init__.py": (),
         "noise.py": (),
+        "files.py": (),
         "contract.py": ("noise",),
         "vocabulary.py": ("contract",),
         "data": ("contract", "vocabulary", "data"),
@@ -169,15 +170,16 @@ def test_imports_go_one_way():
         "labels.py": ("contract", "noise"),
         "layers.py": ("contract", "noise"),
         "augment": ("contract", "noise", "augment"),
-        "metrics": ("contract", "noise", "vocabulary", "data", "metrics"),
+        "metrics": ("contract", "files", "noise", "vocabulary", "data", "metrics"),
         # What labels pictures is never what scores them.
-        "tagging": ("contract", "noise", "vocabulary", "data", "tagging"),
+        "tagging": ("contract", "files", "noise", "vocabulary", "data", "tagging"),
         "families": (
             "contract",
             "vocabulary",
             "run",
             "adversarial",
             "augment",
+            "files",
             "grid",
             "labels",
             "layers",

@@ -55,7 +55,8 @@ def test_what_is_hidden_is_a_function_of_seed_and_position(tmp_path):
 
 def test_a_family_in_training_gets_them_hidden(here, tmp_path):
     """Through the command line: the key reaches the batches, and the protocol says so."""
-    small = ("-c", "experiments/overlay/debug.yaml", "--trainer.max_epochs=1", "--data.flatten_words=true")
+    small = ("-c", "experiments/overlay/debug.yaml", "--data.source.faces=200", "--trainer.max_epochs=1",
+             "--data.flatten_words=true")  # fmt: skip
     yamls = ("-c", "experiments/shared.yaml", "-c", "experiments/family/diffusion.yaml")
     done = here("fit", *yamls, *small, "--model.settings.steps=1", "--run", tmp_path / "run")
     assert done.returncode == 0, done.stderr[-1500:]

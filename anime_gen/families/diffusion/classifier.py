@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion.network import Block, sinusoidal
 from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.files import write_tensors
 from anime_gen.noise import normal_like
 
 # Of the pictures' values (Karras et al. 2022, sigma_data).
@@ -76,11 +77,10 @@ class NoisedClassifier(nn.Module):
         sizes = {"num_tags": self.num_tags, "attribute_sizes": self.attribute_sizes, "channels": self.channels}
         weights, record = run / "classifier.safetensors", run / "classifier.json"
         # Both are complete before either takes its place: weights must never stand beside another one's record.
-        save_file(self.state_dict(), str(weights.with_suffix(".tmp")))
+        write_tensors(weights.with_suffix(".tmp"), self.state_dict())
         record.with_suffix(".json.tmp").write_text(json.dumps({"sizes": sizes, **report}, indent=1) + "\n")
         record.with_suffix(".json.tmp").replace(record)
         weights.with_suffix(".tmp").replace(weights)
-        weights.chmod(0o644)  # safetensors makes it private
 
     @classmethod
     def load(cls, run: Path) -> NoisedClassifier:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import Tensor
 
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.layout import discriminator_state, generator_state
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.families.stylegan2.published import networks
+from anime_gen.files import write_tensors
 from anime_gen.run import Trained
 
 YAML = """# What these weights fit: anime-gen fit -c experiments/shared.yaml -c this file
@@ -39,8 +39,7 @@ data:
 def _save(tensors: dict[str, Tensor], out: Path) -> None:
     if out.suffix != ".safetensors":
         raise UserError(f"--out {out}: name a file that ends in .safetensors")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, out)
+    write_tensors(out, tensors)
 
 
 def write_weights(trained: Trained, out: Path) -> None:

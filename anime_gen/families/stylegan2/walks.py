@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
+from anime_gen.files import write_tensors
 from anime_gen.grid import tile
 from anime_gen.noise import Noise
 from anime_gen.run import Trained
@@ -184,5 +184,5 @@ def project_picture(
     assert found is not None
     out.mkdir(parents=True, exist_ok=True)
     _save(tile(_bytes(torch.cat([wanted_1CHW, found.image_1CHW])), 2), out / "projection.png")
-    save_file({"w_1LW": found.w_1LW.contiguous()}, out / "projection.safetensors")
+    write_tensors(out / "projection.safetensors", {"w_1LW": found.w_1LW})
     print(f"{out / 'projection.safetensors'}: {found.loss:.4f} away on average over all sizes, black to white being 2")

@@ -295,7 +295,11 @@ def fitted(anime_gen, folder, overlay):
     (folder / "small.yaml").write_text(yaml.safe_dump(overlay))
     yamls = ("experiments/shared.yaml", "experiments/family/diffusion.yaml", "experiments/overlay/debug.yaml")
     done = anime_gen(
-        "fit", *(word for path in (*yamls, folder / "small.yaml") for word in ("-c", path)), "--run", folder / "run"
+        "fit",
+        *(word for path in (*yamls, folder / "small.yaml") for word in ("-c", path)),
+        "--data.source.faces=200",
+        "--run",
+        folder / "run",
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / "run"
