@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir")
 # Two runs that differ in these alone are the same system with other luck.
 SEEDS = ("seed_everything", "data.seed")
+# Where there is nothing to report.
+NO_RUNS = "There are no runs with scores yet: `make experiment MODEL=diffusion` makes one."
 
 
 class Run(NamedTuple):
@@ -68,10 +70,27 @@ def read_run(path: str | Path) -> Run:
         raise UserError(f"{config} is not the settings of a run (no seed_everything in it)") from reason
     records = read(path / "metrics.json")
     if not records:
-        raise UserError(f"{path} has no scores yet (metrics.json): let it run to its first scoring, or leave it out")
+        raise UserError(f"{path} has no scores yet (no metrics.json, or an empty one): let it run to its first scoring")
     whole = path.resolve()
     settings = {key: value for key, value in settings.items() if key not in PLACES}
     return Run(whole.parent.name, whole.name, path, seed, settings, records)
+
+
+def read_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
+    """The runs among some folders, and a line for each folder that has nothing to compare: one does not spoil the rest.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    runs, left_out = [], []
+    for path in paths:
+        if not Path(path).exists():
+            raise UserError(f"there is no folder {path}; runs lie under runs/<family>/<name>")
+        try:
+            runs.append(read_run(path))
+        except UserError as reason:
+            left_out.append(f"Left out: {reason}")
+    return runs, left_out
 
 
 def scores(runs: Iterable[Run]) -> pd.DataFrame:
