@@ -77,7 +77,7 @@ def test_they_run(make, tmp_path, monkeypatch):
     for name, pictures in {"ablations": 2, "compare": 6}.items():
         said = outputs(after[name])
         assert said.count("'a picture'") == pictures, name
-        assert "dit/seed0 has no scores yet" in said
+        assert "Left out, not scored yet: ../runs/dit/seed0" in said
     assert "dcgan: model.init_args.lr, 4 runs" in outputs(after["ablations"])
     assert "Left out at 3,000 images" in outputs(after["compare"])
     assert "fd_judge ↓" in outputs(after["compare"])
