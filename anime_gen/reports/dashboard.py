@@ -22,7 +22,7 @@ from anime_gen.metrics.headlines import sample_of
 from anime_gen.metrics.protocol import Record, measure, read
 from anime_gen.reports.grids import Drawn, align, drawn, sheets
 from anime_gen.reports.matching import differing, first_keys
-from anime_gen.reports.runs import folders
+from anime_gen.reports.runs import PLACES, folders
 
 if TYPE_CHECKING:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -32,7 +32,7 @@ ALL = "all runs"
 # Curves of the runs that are shown; scores come from metrics.json.
 CURVES = ("train/", "time/", "memory/")
 # Keys that do not say how a run was trained.
-NOT_SETTINGS = ("run", "ckpt_path", "weights_only", "trainer.callbacks", "trainer.default_root_dir")
+NOT_SETTINGS = (*PLACES, "trainer.callbacks")
 CHARTS = {"Training": "train/", "Speed and memory": "(time|memory)/"}
 
 GUIDE = """

@@ -15,8 +15,8 @@ from anime_gen.metrics.protocol import Record, read
 if TYPE_CHECKING:
     import pandas as pd
 
-# Where a run lies and what it went on from say nothing of how it was trained.
-PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir")
+# Where a run lies and what it went on from say nothing of how it was trained, nor do minutes, which became pictures.
+PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir", "minutes")
 # Two runs that differ in these alone are the same system with other luck.
 SEEDS = ("seed_everything", "data.seed")
 # Where there is nothing to report.

@@ -35,6 +35,7 @@ def make_run(
     config = {
         "seed_everything": seed,
         "run": None,
+        **({"minutes": None} if seed else {}),  # as runs have since there is such a key
         "trainer": {
             "max_epochs": len(images),
             "default_root_dir": str(folder),
