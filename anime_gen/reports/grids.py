@@ -39,6 +39,11 @@ class Drawn(NamedTuple):
         return f"{data['image_size']} px {json.dumps(data['source'])}"
 
     @property
+    def translates(self) -> bool:
+        """Whether it is told pictures of another domain, which no panel shows."""
+        return self.config["data"].get("other_domain") is not None
+
+    @property
     def columns(self) -> int | None:
         """Pictures in a row of samples; None where the settings name no grids."""
         callbacks = self.config["trainer"]["callbacks"] or []
@@ -73,7 +78,7 @@ def align(runs: Sequence[Drawn]) -> Image.Image:
             cuts.append(cut(sheet.convert("RGB"), run.columns, run.config["data"]["image_size"]))
     told = max((panels for panels, _ in cuts), key=lambda panels: panels.width)
     titles = [
-        f"{run.name}\n{run.latest:,} images" + ("" if panels.width else "\n(told nothing)")
+        f"{run.name}\n{run.latest:,} images" + ("" if panels.width or run.translates else "\n(told nothing)")
         for run, (panels, _) in zip(runs, cuts, strict=True)
     ]
     return beside(told, titles, [[row[:SEEDS_A_RUN] for row in rows] for _, rows in cuts])
