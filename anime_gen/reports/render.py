@@ -51,10 +51,7 @@ def explanation(table: Table) -> list[str]:
     lines = [
         f"At {table.at}. Mean over n seeds [{CONFIDENCE:.0%} bootstrap interval], P: probability of the best mean, "
         "*: best mean. With few seeds both are too sure of themselves; the verdicts are not.",
-        *(
-            f"  {system}: scored at {images:,} images, {seconds:,.0f} s"
-            for system, (images, seconds) in table.reached.items()
-        ),
+        *_reached(table),
         *table.notes,
     ]
     lines += [f"Not laid side by side, because measured differently: {scores}" for scores in grouped(table.refused)]
@@ -62,6 +59,19 @@ def explanation(table: Table) -> list[str]:
     if empty := [column.name for column in table.columns if column.name not in shown]:
         lines.append(f"Asked of nobody: {names(empty)}.")
     return lines
+
+
+def _reached(table: Table) -> list[str]:
+    """Where each system was scored; those that were after as many images share a line."""
+    alike: dict[int, dict[str, float]] = {}
+    for system, (images, seconds) in table.reached.items():
+        alike.setdefault(images, {})[system] = seconds
+    return [
+        f"  {', '.join(systems)}: scored at {images:,} images, "
+        + " to ".join(dict.fromkeys(f"{seconds:,.0f}" for seconds in (min(systems.values()), max(systems.values()))))
+        + " s"
+        for images, systems in alike.items()
+    ]
 
 
 def told(table: Table) -> list[Column]:
