@@ -89,21 +89,20 @@ def faces(named: Mapping[str, Sequence[Run]], rows: int) -> tuple[Image.Image | 
         if sitter.trained.vocabulary != words or not torch.equal(sitter.real_BCHW, first.real_BCHW):
             left_out.append(f"{name}: trained on other pictures or words, not drawn")
             del sitters[name]
-    rows = len(first.real_BCHW)
-    columns = [first.real_BCHW[:, None]]
-    for trained, _, _, condition in sitters.values():
-        asked = condition.map(lambda part: part.repeat_interleave(len(SEEDS), dim=0))
-        made = trained.module.sample(asked, list(SEEDS) * rows)
-        columns.append(made.view(rows, len(SEEDS), *made.shape[1:]))
-    pictures = quantise(torch.cat(columns, dim=1))
     # What only another one is told, such as a photo, stands there too.
     parts = zip(first.condition, *(sitter.condition for sitter in sitters.values()), strict=True)
     told = Condition(*(next((part for part in some if part is not None), None) for some in parts))
-    reads = {"caption_BL", "text_BD"}
-    captions = next(
-        (s.data.captions("validation")[:rows] for s in sitters.values() if s.trained.module.needs & reads), None
-    )
-    headings = ["real", *(heading for name in sitters for heading in (name, *[""] * (len(SEEDS) - 1)))]
+    rows, shown = len(first.real_BCHW), {"real": first.real_BCHW[:, None]}
+    if told.source_BCHW is not None:
+        shown["photo"], told = told.source_BCHW[:, None], told._replace(source_BCHW=None)
+    for name, (trained, _, _, condition) in sitters.items():
+        asked = condition.map(lambda part: part.repeat_interleave(len(SEEDS), dim=0))
+        made = trained.module.sample(asked, list(SEEDS) * rows)
+        shown[name] = made.view(rows, len(SEEDS), *made.shape[1:])
+    pictures = quantise(torch.cat(list(shown.values()), dim=1))
+    readers = (sitter for sitter in sitters.values() if sitter.trained.module.needs & {"caption_BL", "text_BD"})
+    captions = next((sitter.data.captions("validation")[:rows] for sitter in readers), None)
+    headings = [heading for name, some in shown.items() for heading in (name, *[""] * (some.shape[1] - 1))]
     is_told = any(part is not None for part in told)
     sheet = tile(pictures.flatten(0, 1), pictures.shape[1], told if is_told else None, words, captions, headings)
     return sheet, left_out
