@@ -77,7 +77,11 @@ def main(verb: str, arguments: list[str]) -> None:
     parser = OneLineParser(prog="anime-gen translate", description="photos to anime faces, by a run that translates")
     parser.add_argument("run", type=Path, help="run folder, such as runs/cyclegan/NAME, or a .ckpt file")
     parser.add_argument(
-        "photos", type=Path, nargs="*", help=f"photos, or folders of them; default: {SHOWN} test photos of the run"
+        "photos",
+        type=Path,
+        nargs="*",
+        default=[],
+        help=f"photos, or folders of them; none: {SHOWN} test photos of the run",
     )
     parser.add_argument("--out", type=Path, default=Path("translations"), help="folder for the pictures")
     parser.add_argument("--checkpoint", default="last", help="best (by score) or last (default: last)")
