@@ -89,7 +89,6 @@ def main(verb: str, arguments: list[str]) -> None:
     parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     given = parser.parse_args(arguments)
     files = photo_files(given.photos)
-    make_folder(given.out, files)
     trained = load(given.run, given.checkpoint, usable(given.device))
     module = trained.module
     if not isinstance(module, Translator):
@@ -97,6 +96,7 @@ def main(verb: str, arguments: list[str]) -> None:
             f"{given.run} is a run of {type(module).__name__}, which translates nothing: give one that does, such as "
             "runs/cyclegan/NAME"
         )
+    make_folder(given.out, files)
     data = data_of(run_of(trained.path))
     usual = usual_of(module, data)
     photos = frame_photos(files, usual.frame, module.image_size) if given.photos else held_out(data, usual.frame)

@@ -154,6 +154,7 @@ def test_mistakes_are_one_line(
     done = here(*told)
     assert done.returncode == 2
     assert message in done.stderr.strip().splitlines()[-1]
+    assert not Path("translations").exists(), "nothing is left behind"
 
 
 def test_landmarks_that_photos_lack_are_named(here: Callable[..., Any], tmp_path: Path) -> None:
