@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import lightning as L
 import torch
@@ -76,6 +76,10 @@ class GenerativeModule(L.LightningModule, ABC):
     # How this family samples (steps, guidance, truncation ...): a frozen dataclass of its own, or None where there is
     # nothing to set. `anime-gen sample` offers its fields as options.
     settings: Any = None
+
+    # What is typed behind `anime-gen` to get pictures out of a run: its folder stands for {run}. A kind of family that
+    # another verb serves names that one: a run's last words suggest it, and `sample` points to it.
+    pictures_by: ClassVar[str] = "sample {run} --seeds 0-63 --out grid.png"
 
     # The run folder that the weights were loaded from, where they were: a family may keep more beside them.
     run_folder: Path | None = None
@@ -165,6 +169,8 @@ class GenerativeModule(L.LightningModule, ABC):
 
 class Translator(GenerativeModule):
     """A family that makes this domain's picture of another domain's (a face of a photo), and one of that of this."""
+
+    pictures_by = "translate {run} --out translations"
 
     @property
     def needs(self) -> frozenset[str]:

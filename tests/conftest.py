@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,26 @@ def here(
         status = main(arguments)
         said = capfd.readouterr()
         return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def typed(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As `here`, for what a whole module shares; `folder` is where it is typed."""
+    from anime_gen.cli import main
+
+    def run(*words: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        arguments = [str(word) for word in words]
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            redirect_stdout(StringIO()) as out,
+            redirect_stderr(StringIO()) as err,
+        ):
+            patch.chdir(folder)
+            patch.setenv("ANIME_GEN_RUN", "")
+            status = main(arguments)
+        return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,12 @@ from lightning.pytorch.utilities import rank_zero_info
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.progress import clock
 from anime_gen.contract import GenerativeModule
+from anime_gen.metrics.headlines import headlines, table
 from anime_gen.metrics.protocol import Record, read
-
-REAL = "_real"
-
-
-def in_words(record: Record) -> str:
-    """The value; or that nothing was asked; or that none of what was asked could be measured (no sample has a face)."""
-    if record.value is not None:
-        return format(record.value, ".4g")
-    return "undefined" if record.protocol.get("observed", {}).get("num_asked") else "not asked"
-
-
-def table(records: list[Record]) -> str:
-    """The latest value of every score, one a line, beside what the same judge makes of real pictures."""
-    latest = {record.name: record for record in records}
-    rows = [record for name, record in latest.items() if not name.endswith(REAL)]
-    if not rows:
-        return ""
-    width = max(len(record.name) for record in rows)
-    lines = [f"  {'':<{width}}  {'samples':>10}  {'real':>8}"] if len(rows) < len(latest) else []
-    for record in rows:
-        real = latest.get(record.name + REAL)
-        beside = f"  {in_words(real):>8}" if real and real.value is not None else ""
-        lines.append(f"  {record.name:<{width}}  {in_words(record):>10}{beside}")
-    return "\n".join(lines)
 
 
 class Summary(L.Callback):
-    """Prints the run's folder and a small table of its scores when it has ended."""
+    """Prints the run's folder and the scores that matter when it has ended."""
 
     def scores(self, trainer: L.Trainer, split: str) -> list[Record]:
         """A folder may hold scores on several splits; they are not each other's. Costs have none."""
@@ -64,18 +42,28 @@ class Summary(L.Callback):
         images = pl_module.images_shown
         took = f", {clock(records[-1].seconds)} with scoring" if records else ""
         print(f"\n{folder}: {images:,} images{took}, peak memory {peak_memory_gib(pl_module.device):.1f} GiB")
-        print(table(records) or "  no scores: the run was ended before the first scoring")
+        print(table(headlines(records)) or "  no scores: the run was ended before the first scoring")
+        # As they are typed: what is suggested must work.
+        run, runs = shlex.quote(str(folder)), shlex.quote(str(folder.parent))
+        pictures = pl_module.pictures_by.format(run=run)
         print(f"\n  grids        {folder}/grids/")
-        print(f"  dashboard    make dashboard   (or: anime-gen dashboard {folder.parent})")
-        print(f"  sample       anime-gen sample {folder} --seeds 0-63 --out grid.png")
+        print(f"  dashboard    make dashboard   (or: anime-gen dashboard {runs})")
+        if records:
+            print(f"  all scores   anime-gen show {run} --all")
+        print(f"  {pictures.split()[0]:<12} anime-gen {pictures}")
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        if trainer.state.fn == "validate" and trainer.is_global_zero:
-            print(f"\n{trainer.default_root_dir}:\n{table(self.scores(trainer, 'validation'))}")
+        if trainer.state.fn == "validate":
+            self._print(trainer, "validation")
 
     def on_test_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._print(trainer, "test")
+
+    def _print(self, trainer: L.Trainer, split: str) -> None:
         if trainer.is_global_zero:
-            print(f"\n{trainer.default_root_dir}:\n{table(self.scores(trainer, 'test'))}")
+            folder = trainer.default_root_dir
+            print(f"\n{folder}:\n{table(headlines(self.scores(trainer, split)))}")
+            print(f"\n  all scores   anime-gen show {shlex.quote(folder)} --all")
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.is_global_zero:

@@ -27,8 +27,11 @@ VERBS = {
     "validate": Verb("anime_gen.cli.train:main", "score a run on the validation pictures"),
     "test": Verb("anime_gen.cli.train:main", "score a run on the test pictures"),
     "predict": Verb("anime_gen.cli.train:main", "one sample for each test condition, as PNG files"),
+    "show": Verb("anime_gen.cli.show:main", "RUN: what it has scored, in five lines or --all"),
     "sample": Verb("anime_gen.cli.sample:main", "RUN: draw faces with given tags, landmarks and seeds"),
-    "translate": Verb("anime_gen.cli.translate:main", "RUN PHOTO...: photos to anime faces, by a run that translates"),
+    "translate": Verb(
+        "anime_gen.cli.translate:main", "RUN [PHOTO...]: photos to anime faces, by a run that translates"
+    ),
     "compare": Verb("anime_gen.cli.compare:main", "RUN...: families side by side in one table, with figures"),
     "tradeoff": Verb("anime_gen.cli.tradeoff:main", "RUN: score it at several values of a setting of its sampler"),
     "study": Verb("anime_gen.cli.study:main", "FILE: train what an experiment file lists, then compare it"),

@@ -7,20 +7,23 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from anime_gen.cli.family import data_of
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import UserError
+from anime_gen.contract import Condition, UserError
+from anime_gen.data import AnimeFaces
 from anime_gen.grid import tile
 from anime_gen.metrics.protocol import quantise
 from anime_gen.reports import figures, render
 from anime_gen.reports.matching import At
-from anime_gen.reports.runs import Run, find, read_run, systems
+from anime_gen.reports.runs import Run, find, read_runs
 from anime_gen.reports.table import compare
-from anime_gen.run import load
+from anime_gen.run import Trained, load
 
 # Pictures of each family for each condition.
 SEEDS = (0, 1)
@@ -41,38 +44,74 @@ def build_parser() -> OneLineParser:
     return parser
 
 
-def faces(named: Mapping[str, Sequence[Run]], rows: int) -> tuple[Image.Image, list[str]]:
+class Sitter(NamedTuple):
+    """A trained family, with the pictures that it is to draw and what it is told of each."""
+
+    trained: Trained
+    data: AnimeFaces
+    real_BCHW: Tensor
+    condition: Condition
+
+
+def invite(run: Path, rows: int) -> Sitter:
+    """The family of a run before the first validation pictures of its own data.
+
+    Raises:
+        UserError: the run has no checkpoint that can be loaded, or its data is gone.
+    """
+    trained, data = load(run), data_of(run)
+    data.load_state_dict({"vocabulary": trained.vocabulary.as_dict()})
+    batches = list(data.loader("validation", trained.module.needs, rows))
+    parts = zip(*(batch.condition for batch in batches), strict=True)
+    told = Condition(*(None if some[0] is None else torch.cat(some) for some in parts))
+    return Sitter(trained, data, torch.cat([batch.image_BCHW for batch in batches]), told)
+
+
+def faces(named: Mapping[str, Sequence[Run]], rows: int) -> tuple[Image.Image | None, list[str]]:
     """What the first run of each system makes of the same validation conditions and seeds, beside the real pictures.
 
     Returns:
-        The sheet, and a line for each system that was left out, because it was trained on other data.
-
-    Raises:
-        UserError: a run has no checkpoint, or its data is gone.
+        The sheet (None where no system can draw), and a line for each system that was left out, because it was
+        trained on other pictures or words, its checkpoint cannot be loaded, or its data is gone.
     """
-    trained = {name: load(runs[0].path) for name, runs in named.items()}
-    # The one that is told most: what the others are told is then there too.
-    first = max(trained, key=lambda name: len(trained[name].module.needs))
-    data = data_of(named[first][0].path)
-    data.load_state_dict({"vocabulary": trained[first].vocabulary.as_dict()})
-    size, words = data.image_size, data.vocabulary
-    alike = {name: one for name, one in trained.items() if one.module.image_size == size and one.vocabulary == words}
-    left_out = [f"{name}: other words or another size of pictures, not drawn" for name in trained if name not in alike]
-    needs = frozenset().union(*(one.module.needs for one in alike.values()))
-    batch = next(iter(data.loader("validation", needs, rows)))
-    condition = batch.condition.rows(slice(rows))
-    rows = min(rows, len(batch.image_BCHW))
-    asked = condition.map(lambda part: part.repeat_interleave(len(SEEDS), dim=0))
-    columns = [batch.image_BCHW[:rows, None]]
-    for one in alike.values():
-        made = one.module.sample(asked, list(SEEDS) * rows)
-        columns.append(made.view(rows, len(SEEDS), *made.shape[1:]))
-    pictures = quantise(torch.cat(columns, dim=1))
-    captions = data.captions("validation")[:rows] if needs & {"caption_BL", "text_BD"} else None
-    headings = ["real", *(heading for name in alike for heading in (name, *[""] * (len(SEEDS) - 1)))]
-    told = condition if needs else None
-    sheet = tile(pictures.flatten(0, 1), pictures.shape[1], told, words, captions, headings)
+    sitters, left_out = {}, []
+    for name, runs in named.items():
+        try:
+            sitters[name] = invite(runs[0].path, rows)
+        except UserError as reason:
+            left_out.append(f"{name}: not drawn: {reason}")
+    if not sitters:
+        return None, left_out
+    # The one that is told most says what the rows are.
+    first = max(sitters.values(), key=lambda sitter: len(sitter.trained.module.needs))
+    words = first.trained.vocabulary
+    for name, sitter in list(sitters.items()):
+        if sitter.trained.vocabulary != words or not torch.equal(sitter.real_BCHW, first.real_BCHW):
+            left_out.append(f"{name}: trained on other pictures or words, not drawn")
+            del sitters[name]
+    # What only another one is told, such as a photo, stands there too.
+    parts = zip(first.condition, *(sitter.condition for sitter in sitters.values()), strict=True)
+    told = Condition(*(next((part for part in some if part is not None), None) for some in parts))
+    rows, shown = len(first.real_BCHW), {"real": first.real_BCHW[:, None]}
+    if told.source_BCHW is not None:
+        shown["photo"], told = told.source_BCHW[:, None], told._replace(source_BCHW=None)
+    for name, (trained, _, _, condition) in sitters.items():
+        asked = condition.map(lambda part: part.repeat_interleave(len(SEEDS), dim=0))
+        made = trained.module.sample(asked, list(SEEDS) * rows)
+        shown[name] = made.view(rows, len(SEEDS), *made.shape[1:])
+    pictures = quantise(torch.cat(list(shown.values()), dim=1))
+    readers = (sitter for sitter in sitters.values() if sitter.trained.module.needs & {"caption_BL", "text_BD"})
+    captions = next((sitter.data.captions("validation")[:rows] for sitter in readers), None)
+    headings = [heading for name, some in shown.items() for heading in (name, *[""] * (some.shape[1] - 1))]
+    is_told = any(part is not None for part in told)
+    sheet = tile(pictures.flatten(0, 1), pictures.shape[1], told if is_told else None, words, captions, headings)
     return sheet, left_out
+
+
+def tell(lines: Sequence[str]) -> None:
+    """What was left out, and why, beside what was asked for."""
+    for line in lines:
+        print(line, file=sys.stderr)
 
 
 def main(verb: str, arguments: list[str]) -> None:
@@ -81,23 +120,24 @@ def main(verb: str, arguments: list[str]) -> None:
     options = build_parser().parse_args(arguments)
     if options.faces < 0:
         raise UserError(f"--faces {options.faces}: 0 or more")
-    runs = [read_run(path) for path in options.runs or find()]
+    runs, left_out = read_runs(options.runs or find())
+    tell(left_out)
     table = compare(runs, options.at, options.scores.split(",") if options.scores else None)
     print(render.text(table))
-    named = systems(runs)
     shown = {
-        "images": ("Scores against images", figures.png(figures.curves(named, table))),
-        "seconds": ("Scores against seconds", figures.png(figures.curves(named, table, seconds=True))),
+        "images": ("Scores against images", figures.png(figures.curves(table))),
+        "seconds": ("Scores against seconds", figures.png(figures.curves(table, seconds=True))),
     }
     if figures.controls(table, options.quality):
         drawn = figures.quality_and_control(table, options.quality)
         shown["control"] = ("Quality against control", figures.png(drawn))
     if options.faces:
-        sheet, left_out = faces(named, options.faces)
-        print(*left_out, sep="\n", file=sys.stderr)
-        file = io.BytesIO()
-        sheet.save(file, format="PNG")
-        shown["faces"] = ("The same conditions and seeds", file.getvalue())
+        sheet, left_out = faces(table.runs, options.faces)
+        tell(left_out)
+        if sheet is not None:
+            file = io.BytesIO()
+            sheet.save(file, format="PNG")
+            shown["faces"] = ("The same conditions and seeds", file.getvalue())
     out = options.out or Path("runs/compare") / time.strftime("%Y%m%d-%H%M%S")
     out.mkdir(parents=True, exist_ok=True)
     for name, (_, picture) in shown.items():

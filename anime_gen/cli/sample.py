@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -214,6 +215,9 @@ def main(verb: str, arguments: list[str]) -> None:
     if "--checkpoint" in arguments[:-1]:
         checkpoint = arguments[arguments.index("--checkpoint") + 1]
     trained = load(Path(arguments[0]), checkpoint or "best")
+    drawn_by = trained.module.pictures_by.format(run=shlex.quote(arguments[0]))
+    if drawn_by.split()[0] != verb:
+        raise UserError(f"{verb}: {type(trained.module).__name__} draws nothing from seeds; use: anime-gen {drawn_by}")
     settings = trained.module.settings
     parser = build_parser(settings)
     options = parser.instantiate_classes(parser.parse_args(arguments))

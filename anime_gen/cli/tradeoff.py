@@ -161,5 +161,9 @@ def main(verb: str, arguments: list[str]) -> None:
     print(f"\n{options.run}, {options.vary}:\n{table.T.to_string(float_format=lambda number: format(number, '.4g'))}")
     (folder / "scores.png").write_bytes(figures.png(figures.sweep(records, options.vary)))
     drawn = figures.sweep_control(records, options.vary, options.quality)
-    (folder / "control.png").write_bytes(figures.png(drawn))
+    if drawn is None:
+        print("\nnothing that was asked of the samples depends on it: there is no control to draw quality against")
+        (folder / "control.png").unlink(missing_ok=True)  # of an earlier sweep
+    else:
+        (folder / "control.png").write_bytes(figures.png(drawn))
     print(f"\n  {folder}/")

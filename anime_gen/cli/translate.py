@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
@@ -20,13 +20,13 @@ from anime_gen.contract import Condition, Translator, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.decode import decode, read
 from anime_gen.data.folder import picture_files
-from anime_gen.data.portrait import USUAL, Square, find_face, framed, usual_frame
+from anime_gen.data.portrait import Square, find_face, framed, usual_frame
 from anime_gen.grid import tile
 from anime_gen.metrics.protocol import quantise
 from anime_gen.run import load, run_of
 
-# Held-out photos that say what is usual.
-USUALLY = 128
+# Held-out photos that say what is usual, and those that are translated where none are named.
+USUALLY, SHOWN = 128, 16
 
 
 class Usual(NamedTuple):
@@ -34,6 +34,14 @@ class Usual(NamedTuple):
 
     frame: Square
     cycle_error: float  # levels of 255 that 99 of 100 of them stay below
+
+
+class Framed(NamedTuple):
+    """A photo as the family is shown it."""
+
+    file: Path
+    photo: np.ndarray  # uint8 (H, W, 3)
+    face: Square | None  # where it was found in the file, in pixels
 
 
 class Unreadable(NamedTuple):
@@ -64,18 +72,23 @@ class Translated(NamedTuple):
 
 
 def main(verb: str, arguments: list[str]) -> None:
-    """`anime-gen translate RUN PHOTO... --out DIR`."""
+    """`anime-gen translate RUN [PHOTO...] --out DIR`."""
     quiet()
     parser = OneLineParser(prog="anime-gen translate", description="photos to anime faces, by a run that translates")
     parser.add_argument("run", type=Path, help="run folder, such as runs/cyclegan/NAME, or a .ckpt file")
-    parser.add_argument("photos", type=Path, nargs="+", help="photos, or folders of them")
+    parser.add_argument(
+        "photos",
+        type=Path,
+        nargs="*",
+        default=[],
+        help=f"photos, or folders of them; none: {SHOWN} test photos of the run",
+    )
     parser.add_argument("--out", type=Path, default=Path("translations"), help="folder for the pictures")
     parser.add_argument("--checkpoint", default="last", help="best (by score) or last (default: last)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise, where the run adds any")
     parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     given = parser.parse_args(arguments)
     files = photo_files(given.photos)
-    make_folder(given.out, files)
     trained = load(given.run, given.checkpoint, usable(given.device))
     module = trained.module
     if not isinstance(module, Translator):
@@ -83,9 +96,12 @@ def main(verb: str, arguments: list[str]) -> None:
             f"{given.run} is a run of {type(module).__name__}, which translates nothing: give one that does, such as "
             "runs/cyclegan/NAME"
         )
-    usual = usual_of(module, data_of(run_of(trained.path)))
+    make_folder(given.out, files)
+    data = data_of(run_of(trained.path))
+    usual = usual_of(module, data)
+    photos = frame_photos(files, usual.frame, module.image_size) if given.photos else held_out(data, usual.frame)
     lines, shown = [], []
-    for done in tqdm(translations(module, files, usual.frame, given.seed), "translating", len(files), leave=False):
+    for done in tqdm(translations(module, photos, given.seed), "translating", len(files) or SHOWN, leave=False):
         if isinstance(done, Unreadable):
             tqdm.write(f"{done.file}: cannot be read ({done.reason})")
             lines.append([done.file, "", "", "", "unreadable", done.reason])
@@ -108,7 +124,7 @@ def main(verb: str, arguments: list[str]) -> None:
         sheet = tile(torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2), 8, headings=["photo", "anime"] * 4)
         sheet.save(given.out / "sheet.png")
     low = sum(line[4] == "low" for line in lines)
-    told = f"{len(shown) // 2} of {len(files)} translated, {low} with low confidence"
+    told = f"{len(shown) // 2} of {len(lines)} translated, {low} with low confidence"
     print(f"{told}: {given.out}/translations.csv, sheet.png")
     if not shown:
         raise UserError("none of the photos could be read")
@@ -156,26 +172,35 @@ def there_and_back(module: Translator, photo_BCHW: Tensor, seed: int) -> tuple[T
     return quantise(made_BCHW).cpu(), (again - quantise(photo_BCHW).double()).abs().flatten(1).mean(1).cpu()
 
 
+def frame_photos(files: list[Path], frame: Square, size: int) -> Iterator[Framed | Unreadable]:
+    """Finds each photo's face, and frames it as the run's photos are framed."""
+    for file in files:
+        try:
+            picture = read(file)
+            face = find_face(picture)
+            yield Framed(file, decode(file, size) if face is None else framed(picture, face, frame, size), face)
+        except Exception as reason:  # whichever way a file is broken
+            yield Unreadable(file, " ".join(str(reason).split()))
+
+
+def held_out(data: AnimeFaces, frame: Square) -> Iterator[Framed]:
+    """The first test photos of a run's own data, which are framed as they are."""
+    names, photo_BCHW = data.other_pictures("test", SHOWN)
+    for name, photo in zip(names, quantise(photo_BCHW).permute(0, 2, 3, 1).numpy(), strict=True):
+        yield Framed(Path(name), photo, Square(*(part * len(photo) for part in frame)))
+
+
 @torch.no_grad()
 def translations(
-    module: Translator, files: list[Path], frame: Square = USUAL, seed: int = 0
+    module: Translator, photos: Iterable[Framed | Unreadable], seed: int = 0
 ) -> Iterator[Translated | Unreadable]:
-    """Finds each photo's face, frames it as the run's photos are framed, and translates, a chunk at a time."""
-    for some in batched(files, module.chunk):
-        read_: list[tuple[Path, np.ndarray, Square | None]] = []
-        for file in some:
-            try:
-                picture = read(file)
-                face = find_face(picture)
-                size = module.image_size
-                read_.append((file, decode(file, size) if face is None else framed(picture, face, frame, size), face))
-            except Exception as reason:  # whichever way a file is broken
-                yield Unreadable(file, " ".join(str(reason).split()))
-        if not read_:
+    """Translates, a chunk at a time; what cannot be read comes by as it is."""
+    for some in batched(photos, module.chunk):
+        yield from (one for one in some if isinstance(one, Unreadable))
+        ready = [one for one in some if isinstance(one, Framed)]
+        if not ready:
             continue
-        photo_BCHW = (
-            torch.from_numpy(np.stack([photo for _, photo, _ in read_])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        )
-        made, error_B = there_and_back(module, photo_BCHW, seed)
-        for (file, photo, face), picture_CHW, error in zip(read_, made, error_B.tolist(), strict=True):
-            yield Translated(file, photo, picture_CHW.permute(1, 2, 0).numpy(), face, error)
+        photo_BHWC = torch.from_numpy(np.stack([one.photo for one in ready]))
+        made, error_B = there_and_back(module, photo_BHWC.permute(0, 3, 1, 2).float() / 127.5 - 1, seed)
+        for one, picture_CHW, error in zip(ready, made, error_B.tolist(), strict=True):
+            yield Translated(one.file, one.photo, picture_CHW.permute(1, 2, 0).numpy(), one.face, error)

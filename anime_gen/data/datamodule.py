@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+from torch import Tensor
 
 from anime_gen.contract import Condition, GenerativeModule, UserError
 from anime_gen.data.cache import cache_root
@@ -235,6 +236,18 @@ class AnimeFaces(L.LightningDataModule):
     def names(self, split: Split) -> list[str]:
         """What messages call the picture at each position of a split."""
         return [self.source.name(split, int(row)) for row in self._pictures(split, frozenset()).rows]
+
+    def other_pictures(self, split: Split, limit: int) -> tuple[list[str], Tensor]:
+        """The first `limit` pictures of the other domain's split: what messages call them, and (N, 3, H, W) in [-1, 1].
+
+        Raises:
+            UserError: there is no other domain, or it has none.
+        """
+        pictures = self._other(split)
+        positions = np.arange(min(limit, len(pictures)))
+        assert self.other_domain is not None
+        names = [self.other_domain.name(split, int(row)) for row in pictures.rows[positions]]
+        return names, pictures.image(positions)
 
     def scored(self, split: Split) -> int:
         """How many pictures of a split are scored: of the validation split `score_images` at most.

@@ -55,6 +55,12 @@ def measure(protocol: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in protocol.items() if key not in BESIDE_THE_MEASURE}
 
 
+def of_control(record: Record) -> bool:
+    """Whether the score says how far samples are what they were asked to be: it has counted what was asked."""
+    observed = record.protocol.get("observed", {})
+    return record.value is not None and bool(observed.get("answers") or observed.get("num_asked"))
+
+
 def read(path: str | Path) -> list[Record]:
     """All records of a `metrics.json`, in the order they were written; none if there is no such file.
 

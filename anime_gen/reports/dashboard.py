@@ -18,28 +18,29 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from anime_gen.grid import beside, cut
+from anime_gen.metrics.headlines import sample_of
 from anime_gen.metrics.protocol import Record, measure, read
-from anime_gen.reports.runs import folders
+from anime_gen.reports.grids import Drawn, align, drawn, sheets
+from anime_gen.reports.matching import differing, first_keys
+from anime_gen.reports.runs import PLACES, folders
 
 if TYPE_CHECKING:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 # The run that holds what is about all runs.
 ALL = "all runs"
-# The aligned picture: so many runs side by side, so many pictures of each for every condition.
-RUNS_A_SHEET, SEEDS_A_RUN = 6, 2
 # Curves of the runs that are shown; scores come from metrics.json.
 CURVES = ("train/", "time/", "memory/")
 # Keys that do not say how a run was trained.
-NOT_SETTINGS = ("run", "ckpt_path", "weights_only", "trainer.callbacks", "trainer.default_root_dir")
+NOT_SETTINGS = (*PLACES, "trainer.callbacks")
 CHARTS = {"Training": "train/", "Speed and memory": "(time|memory)/"}
 
 GUIDE = """
 - **Custom Scalars**: one chart for each score, all runs in it. The step is images shown; *Relative* is time trained
   (without the hours in which a run lay still), so it compares families at equal time. Set *Smoothing* to 0 for scores.
 - **HParams**: what sets the runs apart, with their latest scores; click a column to sort.
-- **Images**: `aligned` has all runs' answers to the same conditions and seeds, `samples` each run's grid over time.
+- **Images**: `aligned` has all runs' answers to the same conditions and seeds; `samples`, and whatever else a run
+  draws, are each run's grids over time.
 - **Text**: what each run scored, by which protocol, with which settings.
 """
 WARNING = """
@@ -82,9 +83,9 @@ class Copy:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
     @property
-    def grids(self) -> dict[int, Path]:
-        """Sample grids by images shown."""
-        return {int(path.stem): path for path in sorted((self.path / "grids").glob("*.png"))}
+    def drawn(self) -> Drawn:
+        """Its grids."""
+        return drawn(self.path, self.name, self.config)
 
     def _once(self, tag: str, step: int) -> bool:
         new = (tag, step) not in self._written
@@ -111,11 +112,12 @@ class Copy:
         for tag, step, value in points:
             if self._once(tag, step):
                 self._writer.add_scalar(tag, value, step, walltime=clock(step))
-        for step, path in self.grids.items():
-            if self._once("samples", step):
-                with Image.open(path) as grid:
-                    picture = np.asarray(grid.convert("RGB"))
-                self._writer.add_image("samples", picture, step, walltime=clock(step), dataformats="HWC")
+        for tag, files in self.drawn.files.items():
+            for step, path in files.items():
+                if self._once(tag, step):
+                    with Image.open(path) as grid:
+                        picture = np.asarray(grid.convert("RGB"))
+                    self._writer.add_image(tag, picture, step, walltime=clock(step), dataformats="HWC")
         for tag, text in describe(self.name, self.config, self.records, sittings).items():
             if self._text.get(tag) != text:
                 self._text[tag] = text
@@ -149,7 +151,7 @@ class Dashboard:
         self._writer: Any = SummaryWriter(str(target / ALL))
         self._charts: set[str] = set()
         self._rows: set[Path] = set()
-        self._sheets: dict[str, list[Path]] = {}
+        self._sheets: dict[str, list[tuple[str, int | None]]] = {}
         self._drawn = 0
         self._text = ""
 
@@ -187,9 +189,11 @@ class Dashboard:
         if self._charts == curves | set(scores):
             return
         self._charts = curves | set(scores)
-        real = [name for name in scores if name.endswith("_real")]
+        real = [name for name in scores if sample_of(name)]
+        groups = [name for name in scores if "@" in name and name not in real]
         pages = {
-            "Scores": [f"score/{name}" for name in scores if name not in real],
+            "Scores": [f"score/{name}" for name in scores if name not in (*real, *groups)],
+            "Scores of groups": [f"score/{name}" for name in groups],
             "What real pictures would score": [f"score/{name}" for name in real],
         } | {title: sorted(tag for tag in curves if re.match(start, tag)) for title, start in CHARTS.items()}
         layout = {
@@ -224,45 +228,18 @@ class Dashboard:
 
     def _align(self) -> None:
         """Images: every run's answers to the same conditions and seeds; runs on other data are other sheets."""
-        same_data: dict[str, list[Copy]] = {}
-        for copy in self.copies.values():
-            if copy.grids:
-                data = copy.config["data"]
-                same_data.setdefault(f"{data['image_size']} px {json.dumps(data['source'])}", []).append(copy)
-        number = 0
-        for copies in same_data.values():
-            for start in range(0, len(copies), RUNS_A_SHEET):
-                number += 1
-                some = copies[start : start + RUNS_A_SHEET]
-                latest = [copy.grids[max(copy.grids)] for copy in some]
-                tag = f"aligned/{number}"
-                if self._sheets.get(tag) != latest:
-                    self._sheets[tag] = latest
-                    self._drawn += 1
-                    sheet = np.asarray(align(some))
-                    self._writer.add_image(tag, sheet, self._drawn, dataformats="HWC")
+        for number, members in enumerate(sheets([copy.drawn for copy in self.copies.values()]), 1):
+            tag, latest = f"aligned/{number}", [(run.name, run.latest) for run in members]
+            if self._sheets.get(tag) != latest:
+                self._sheets[tag] = latest
+                self._drawn += 1
+                self._writer.add_image(tag, np.asarray(align(members)), self._drawn, dataformats="HWC")
 
     def close(self) -> None:
         """Ends all files."""
         for copy in self.copies.values():
             copy.close()
         self._writer.close()
-
-
-def align(copies: Sequence[Copy]) -> Image.Image:
-    """The latest grids of some runs side by side: a row for each condition, the first seeds of each run."""
-    cuts = []
-    for copy in copies:
-        callbacks = copy.config["trainer"]["callbacks"]
-        columns = next(c["init_args"]["columns"] for c in callbacks if c["class_path"].endswith(".Grids"))
-        with Image.open(copy.grids[max(copy.grids)]) as sheet:
-            cuts.append(cut(sheet.convert("RGB"), columns, copy.config["data"]["image_size"]))
-    told = max((panels for panels, _ in cuts), key=lambda panels: panels.width)
-    titles = [
-        f"{copy.name}\n{max(copy.grids):,} images" + ("" if panels.width else "\n(told nothing)")
-        for copy, (panels, _) in zip(copies, cuts, strict=True)
-    ]
-    return beside(told, titles, [[row[:SEEDS_A_RUN] for row in rows] for _, rows in cuts])
 
 
 def typed(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -341,19 +318,26 @@ def disagreements(runs: Mapping[str, Sequence[Record]]) -> list[tuple[str, str]]
     for run, records in runs.items():
         for record in records:
             if record.value is not None:
-                measures.setdefault(record.name, {})[run] = typed(measure(record.protocol))
+                measures.setdefault(record.name, {})[run] = measure(record.protocol)
     found: dict[str, list[str]] = {}
     for score, by_run in measures.items():
+        keys, more = first_keys(differing(list(by_run.values())))
         said = []
-        for key in sorted({key for own in by_run.values() for key in own}):
+        for key in keys:
             whose: dict[str, list[str]] = {}
             for run, own in by_run.items():
-                whose.setdefault(json.dumps(own.get(key)), []).append(run)
-            if len(whose) > 1:
-                said.append(f"{key}: " + "; ".join(f"{code(value)} in {some(who)}" for value, who in whose.items()))
+                whose.setdefault(json.dumps(entry(own, key)), []).append(run)
+            said.append(f"{key}: " + "; ".join(f"{code(value)} in {some(who)}" for value, who in whose.items()))
         if said:
-            found.setdefault("<br>".join(said), []).append(score)
+            found.setdefault("<br>".join([*said, *filter(None, [more])]), []).append(score)
     return [(", ".join(scores), said) for said, scores in found.items()]
+
+
+def entry(tree: Any, key: str) -> Any:
+    """What a dotted key holds in nested mappings, a class by its name; None where there is no such key."""
+    for name in key.split("."):
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree.get("class", "given") if isinstance(tree, Mapping) else tree
 
 
 def some(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anime_gen.contract import UserError
-from anime_gen.metrics.protocol import Record
+from anime_gen.metrics.headlines import sample_of
+from anime_gen.metrics.protocol import Record, of_control
 from anime_gen.reports import sweeps
 from anime_gen.reports.matching import COSTS
 from anime_gen.reports.render import number
@@ -27,7 +29,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 INK, MUTED = "#222222", "#666666"
 WIDTH, HEIGHT = 3.5, 2.7  # of a panel, inches
-HEAD = 0.75  # of title, small print and legend, inches
+LEAST_WIDTH = 5.5  # of a figure, inches
+# Of title, a line of small print, and one of a legend, inches; and how many letters of small print go into one.
+TITLE, SMALL, LEGEND, LETTERS = 0.36, 0.15, 0.23, 17.5
 
 
 def png(figure: Figure) -> bytes:
@@ -37,24 +41,40 @@ def png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def panels(count: int, title: str, small: str, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` equal panels under a title and a line of small print.
+def panels(
+    count: int, title: str, small: str, looks: Mapping[str, dict[str, Any]] | None = None, columns: int = 3
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` equal panels under a title, small print, and a legend: name -> how it is drawn.
 
-    Raises:
-        UserError: there is nothing to draw.
+    What is above the panels takes as many lines as it needs: nothing runs over the edge.
     """
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    if not count:
-        raise UserError(f"{title}: no score to draw")
-    columns = min(columns, count)
+    columns, looks = max(1, min(columns, count)), looks or {}
     rows = -(-count // columns)
-    width, height = max(columns * WIDTH, 5.5), rows * HEIGHT + HEAD + 0.15
+    width = max(columns * WIDTH, LEAST_WIDTH)
+    lines = textwrap.wrap(small, int((width - 0.24) * LETTERS))
+    in_a_row = max(1, int((width - 0.2) // max([0.55 + len(name) * 0.085 for name in looks], default=1)))
+    head = TITLE + len(lines) * SMALL + -(-len(looks) // in_a_row) * LEGEND + 0.1
+    height = rows * HEIGHT + head + 0.15
     figure = Figure(figsize=(width, height), layout="constrained")
     engine: Any = figure.get_layout_engine()
-    engine.set(rect=(0, 0, 1, 1 - HEAD / height), h_pad=0.08, w_pad=0.08)
+    engine.set(rect=(0, 0, 1, 1 - head / height), h_pad=0.08, w_pad=0.08)
     figure.text(0.12 / width, 1 - 0.1 / height, title, size=12, weight="bold", color=INK, va="top")
-    figure.text(0.12 / width, 1 - 0.36 / height, small, size=8, color=MUTED, va="top")
+    figure.text(0.12 / width, 1 - TITLE / height, "\n".join(lines), size=8, color=MUTED, va="top", linespacing=1.3)
+    if looks:
+        figure.legend(
+            [Line2D([], [], linewidth=1.6, markersize=6, **look) for look in looks.values()],
+            list(looks),
+            loc="upper left",
+            bbox_to_anchor=(0.0, 1 - (TITLE + len(lines) * SMALL) / height),
+            ncols=in_a_row,
+            frameon=False,
+            fontsize=8.5,
+            handlelength=1.6,
+            columnspacing=1.6,
+        )
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -65,20 +85,13 @@ def panels(count: int, title: str, small: str, columns: int = 3) -> tuple[Figure
     return figure, axes
 
 
-def legend(figure: Figure, axis: Axes) -> None:
-    """The lines of one panel, in a row under the small print."""
-    handles, names = axis.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        names,
-        loc="upper left",
-        bbox_to_anchor=(0.0, 1 - 0.5 / figure.get_figheight()),
-        ncols=len(names),
-        frameon=False,
-        fontsize=8.5,
-        handlelength=1.6,
-        columnspacing=1.6,
-    )
+def looks_of(table: Table) -> dict[str, dict[str, Any]]:
+    """How each system is drawn, the same in all figures of a comparison: 64 that differ in colour or marker."""
+    found = {}
+    for place, system in enumerate(table.systems):
+        turn, colour = divmod(place, len(COLOURS))
+        found[system] = {"color": COLOURS[colour], "marker": MARKERS[(colour + turn) % len(MARKERS)]}
+    return found
 
 
 def label(name: str, better: str | None) -> str:
@@ -99,12 +112,16 @@ def small_print(protocol: Mapping[str, Any]) -> str:
 
 
 def drawn(table: Table) -> list[Column]:
-    """The columns that say something of how runs differ: scores with a direction or a spread, costs apart."""
+    """The columns that say something of how runs differ: scores with a direction or a spread, costs apart.
+
+    What groups of people score (`fd_judge@skin=dark`) is left to the table: it would be most of the figure.
+    """
     return [
         column
         for column in table.columns
         if column.name not in COSTS
-        and not column.name.endswith("_real")
+        and not sample_of(column.name)
+        and "@" not in column.name
         and any(cell and cell.summary for cell in column.cells.values())
     ]
 
@@ -120,54 +137,60 @@ def _series(runs: Sequence[Run], name: str) -> dict[int, dict[int, Record]]:
     return {nimg: seeds for nimg, seeds in sorted(found.items()) if len(seeds) == most}
 
 
-def curves(systems: Mapping[str, Sequence[Run]], table: Table, seconds: bool = False) -> Figure:
-    """Each score of the table against images shown, or against seconds of training: mean and interval over seeds."""
-    columns = drawn(table)
+def curves(table: Table, seconds: bool = False) -> Figure:
+    """Each score of the table against images shown, or against seconds of training: mean and interval over seeds.
+
+    Scores that have the same value always and everywhere have no panel; the small print says which.
+    """
     across = "seconds of training" if seconds else "images shown"
-    small = (
-        f"{small_print(columns[0].protocol) if columns else ''}; line: mean over seeds, band: 95 % bootstrap interval"
-    )
-    figure, axes = panels(len(columns), f"Scores against {across}", small)
+    points = {
+        column.name: {system: _series(runs, column.name) for system, runs in table.runs.items()}
+        for column in drawn(table)
+    }
+    columns, still = [], []
+    for column in drawn(table):
+        values = [r.value for found in points[column.name].values() for seeds in found.values() for r in seeds.values()]
+        if len(values) > 1 and len(set(values)) == 1:
+            still.append(f"{column.name} {number(float(values[0] or 0))}")
+        else:
+            columns.append(column)
+    parts = [small_print(column.protocol) for column in columns[:1]]
+    parts += ["line: mean over seeds, band: 95 % bootstrap interval"]
+    parts += [f"never moves: {', '.join(still)}"] if still else []
+    figure, axes = panels(len(columns), f"Scores against {across}", "; ".join(parts), looks := looks_of(table))
     for axis, column in zip(axes, columns, strict=True):
-        for place, system in enumerate(table.systems):
-            points = _series(systems[system], column.name)
-            if not points:
+        for system, look in looks.items():
+            series = points[column.name][system]
+            if not series:
                 continue
             x = [
                 np.mean([record.seconds for record in seeds.values()]) if seconds else at
-                for at, seeds in points.items()
+                for at, seeds in series.items()
             ]
             found = [
                 summarise({seed: float(record.value or 0) for seed, record in seeds.items()})
-                for seeds in points.values()
+                for seeds in series.values()
             ]
-            colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
             means = [one.mean for one in found]
-            axis.plot(x, means, color=colour, marker=marker, markersize=4.5, linewidth=1.6, label=system)
+            axis.plot(x, means, markersize=4.5, linewidth=1.6, label=system, clip_on=False, **look)
             low, high = zip(*map(_bounds, found), strict=True)
-            axis.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+            axis.fill_between(x, low, high, color=look["color"], alpha=0.16, linewidth=0)
         axis.set_title(label(column.name, column.better), size=9, color=INK, loc="left")
         axis.set_xlabel(across, size=8, color=MUTED)
         axis.set_xlim(left=0)
         axis.xaxis.set_major_formatter(lambda value, _: number(value))
-    legend(figure, _fullest(axes))
     return figure
 
 
-def _fullest(axes: Sequence[Axes]) -> Axes:
-    """The panel with the most systems in it: not every family has every score."""
-    return max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
-
-
 def controls(table: Table, quality: str) -> list[Column]:
-    """What quality can be drawn against: the other scores with a direction; none where it is not in the table."""
+    """What quality can be drawn against: how far samples are what was asked; none where quality is not in the table."""
     columns = drawn(table)
     there = quality in {column.name for column in columns}
-    return [column for column in columns if there and column.better and column.name != quality]
+    return [column for column in columns if there and column.control and column.better and column.name != quality]
 
 
 def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
-    """Quality against each other score that has a direction: a point for each seed, a large one for the mean.
+    """Quality against each score of control: a point for each seed, a large one for the mean.
 
     Raises:
         UserError: the quality is not in the table, or there is nothing to draw it against.
@@ -176,28 +199,27 @@ def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
     if not others:
         there = ", ".join(column.name for column in drawn(table))
         raise UserError(
-            f"--quality {quality}: it, or a score to draw it against, is not in the table; there are {there}"
+            f"--quality {quality}: it is not in the table, or no run was asked for anything; there are {there}"
         )
     up = next(column for column in table.columns if column.name == quality)
+    asked = {
+        name: {**look, "linestyle": ""}
+        for name, look in looks_of(table).items()
+        if any(cell and cell.summary for cell in (column.cells[name] for column in others))
+    }
     small = f"{small_print(up.protocol)}; at {table.at}; small: one seed, large: mean"
-    figure, axes = panels(len(others), f"{quality} against control", small)
+    figure, axes = panels(len(others), f"{quality} against control", small, asked)
     for axis, column in zip(axes, others, strict=True):
-        for place, system in enumerate(table.systems):
+        for system, look in asked.items():
             x, y = column.cells[system], up.cells[system]
             if not (x and y and x.summary and y.summary):
                 continue
-            style: dict[str, Any] = {
-                "color": COLOURS[place % len(COLOURS)],
-                "marker": MARKERS[place % len(MARKERS)],
-                "linestyle": "",
-            }
             seeds = sorted(set(x.values) & set(y.values))
-            axis.plot([x.values[s] for s in seeds], [y.values[s] for s in seeds], markersize=4, alpha=0.5, **style)
-            axis.plot(x.summary.mean, y.summary.mean, markersize=9, label=system, **style)
+            axis.plot([x.values[s] for s in seeds], [y.values[s] for s in seeds], markersize=4, alpha=0.5, **look)
+            axis.plot(x.summary.mean, y.summary.mean, markersize=9, label=system, **look)
         axis.set_xlabel(label(column.name, column.better), size=8, color=INK)
         axis.set_ylabel(label(quality, up.better), size=8, color=INK)
         axis.margins(0.15)
-    legend(figure, _fullest(axes))
     return figure
 
 
@@ -208,14 +230,16 @@ def ablation(table: Table, key: str, score: str) -> Figure:
         table: of `table.lay(runs.ablation(...))`: its systems are the setting's values.
 
     Raises:
-        UserError: the score is not in the table.
+        UserError: the score is not in the table, or has no value in it.
     """
     column = next((column for column in table.columns if column.name == score), None)
     if column is None:
         raise UserError(f"{score}: not in the table; there are {', '.join(column.name for column in table.columns)}")
     cells = {value: cell for value, cell in column.cells.items() if cell and cell.summary}
+    if not cells:
+        raise UserError(f"{score}: asked of nobody, or undefined wherever it was")
     small = f"{small_print(column.protocol)}; at {table.at}; {column.verdict.reason}"
-    figure, (axis,) = panels(len(cells) and 1, f"{score} over {key}", small)
+    figure, (axis,) = panels(1, f"{score} over {key}", small)
     x, numbers = _places(list(cells))
     order = x.argsort()
     found = [cell.summary for cell in cells.values() if cell.summary]
@@ -264,16 +288,18 @@ class _Sweep:
         x, self.numbers = _places(list(table.index))
         order = x.argsort()
         self.x, self.values = x[order], [str(table.index[place]) for place in order]
-        self.y = {name: table[name].to_numpy()[order] for name in table if not str(name).endswith("_real")}
+        self.y = {str(name): table[name].to_numpy()[order] for name in table if not sample_of(str(name))}
         self.ways = {record.name: record.protocol.get("better") for record in records}
-        still = [f"{name} {number(y[0])}" for name, y in self.y.items() if not (y != y[0]).any()]
-        self.moving = [name for name in self.y if f"{name} {number(self.y[name][0])}" not in still]
+        self.control = {record.name for record in records if of_control(record)}
+        still = {name: number(y[0]) for name, y in self.y.items() if not (y != y[0]).any()}
+        self.moving = [name for name in self.y if name not in still and "@" not in name]
         protocol = records[0].protocol
         system = ", ".join(
             f"{protocol['system'][part]}" for part in ("weights", "precision") if part in protocol["system"]
         )
+        said = [name for name in still if "@" not in name]
         self.small = f"{small_print(protocol)}, {system}" + (
-            f"; the same everywhere: {', '.join(still)}" if still else ""
+            f"; the same everywhere: {', '.join(f'{name} {still[name]}' for name in said)}" if said else ""
         )
 
     def label(self, name: str) -> str:
@@ -292,8 +318,11 @@ def sweep(records: Sequence[Record], key: str) -> Figure:
     return figure
 
 
-def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure:
-    """Quality against each other score, one point for each value of a sampling setting, joined in its order.
+def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure | None:
+    """Quality against each score of control, one point for each value of a sampling setting, joined in its order.
+
+    Returns:
+        None where nothing that was asked of samples depends on the setting.
 
     Raises:
         UserError: the quality was not scored.
@@ -301,7 +330,9 @@ def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure:
     laid = _Sweep(records, key)
     if quality not in laid.y:
         raise UserError(f"--quality {quality}: it was not scored; there are {', '.join(laid.y)}")
-    names = [name for name in laid.moving if name != quality]
+    names = [name for name in laid.moving if name in laid.control and name != quality]
+    if not names:
+        return None
     figure, axes = panels(len(names), f"{quality} against control, over {key}", laid.small)
     for axis, name in zip(axes, names, strict=True):
         axis.plot(laid.y[name], laid.y[quality], color=COLOURS[0], marker="o", markersize=4.5, linewidth=1.2)

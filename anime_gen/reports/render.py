@@ -8,8 +8,8 @@ import io
 import json
 from collections.abc import Iterable
 
-from anime_gen.reports.statistics import CONFIDENCE
-from anime_gen.reports.table import Cell, Column, Table
+from anime_gen.reports.statistics import CONFIDENCE, Verdict
+from anime_gen.reports.table import Cell, Column, Table, grouped, names
 
 ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 
@@ -51,24 +51,46 @@ def explanation(table: Table) -> list[str]:
     lines = [
         f"At {table.at}. Mean over n seeds [{CONFIDENCE:.0%} bootstrap interval], P: probability of the best mean, "
         "*: best mean. With few seeds both are too sure of themselves; the verdicts are not.",
-        *(
-            f"  {system}: scored at {images:,} images, {seconds:,.0f} s"
-            for system, (images, seconds) in table.reached.items()
-        ),
+        *_reached(table),
         *table.notes,
     ]
-    lines += [f"Not laid side by side, because measured differently: {refused}" for refused in table.refused]
+    lines += [f"Not laid side by side, because measured differently: {scores}" for scores in grouped(table.refused)]
+    shown = {column.name for column in told(table)}
+    if empty := [column.name for column in table.columns if column.name not in shown]:
+        lines.append(f"Asked of nobody: {names(empty)}.")
     return lines
 
 
+def _reached(table: Table) -> list[str]:
+    """Where each system was scored; those that were after as many images share a line."""
+    alike: dict[int, dict[str, float]] = {}
+    for system, (images, seconds) in table.reached.items():
+        alike.setdefault(images, {})[system] = seconds
+    return [
+        f"  {', '.join(systems)}: scored at {images:,} images, "
+        + " to ".join(dict.fromkeys(f"{seconds:,.0f}" for seconds in (min(systems.values()), max(systems.values()))))
+        + " s"
+        for images, systems in alike.items()
+    ]
+
+
+def told(table: Table) -> list[Column]:
+    """The columns in which somebody was asked for something."""
+    return [c for c in table.columns if any(cell and (cell.summary or cell.asked) for cell in c.cells.values())]
+
+
 def verdicts(table: Table) -> list[str]:
-    """One line for each score that has a direction."""
-    return [f"{column.name}: {column.verdict.reason}" for column in table.columns if column.better]
+    """What is decided of the scores that have a direction; scores of which the same is to be said share a line."""
+    alike: dict[Verdict, list[str]] = {}
+    for column in told(table):
+        if column.better:
+            alike.setdefault(column.verdict, []).append(column.name)
+    return [f"{', '.join(of) if verdict.best else names(of)}: {verdict.reason}" for verdict, of in alike.items()]
 
 
 def _rows(table: Table, mark: str) -> list[list[str]]:
     """Scores down, systems across: there are more scores than families, and lines wrap badly."""
-    return [[head(column), *(in_words(column.cells[name], mark) for name in table.systems)] for column in table.columns]
+    return [[head(column), *(in_words(column.cells[name], mark) for name in table.systems)] for column in told(table)]
 
 
 def text(table: Table) -> str:
@@ -174,7 +196,7 @@ def page(table: Table, pictures: Iterable[tuple[str, bytes]] = ()) -> str:
         f'<tr title="{html.escape(json.dumps(column.protocol))}"><td>{html.escape(head(column))}</td>'
         + "".join(cell_of(column.cells[name]) for name in table.systems)
         + "</tr>\n"
-        for column in table.columns
+        for column in told(table)
     )
     notes = "".join(f"<li>{html.escape(line.strip())}</li>" for line in explanation(table)[1:])
     decided = "".join(f"<li>{html.escape(line)}</li>" for line in verdicts(table))

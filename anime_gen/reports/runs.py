@@ -15,10 +15,12 @@ from anime_gen.metrics.protocol import Record, read
 if TYPE_CHECKING:
     import pandas as pd
 
-# Where a run lies and what it went on from say nothing of how it was trained.
-PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir")
+# Where a run lies and what it went on from say nothing of how it was trained, nor do minutes, which became pictures.
+PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir", "minutes")
 # Two runs that differ in these alone are the same system with other luck.
 SEEDS = ("seed_everything", "data.seed")
+# Where there is nothing to report.
+NO_RUNS = "There are no runs with scores yet: `make experiment MODEL=diffusion` makes one."
 
 
 class Run(NamedTuple):
@@ -51,6 +53,10 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     return found or {prefix: tree}
 
 
+class NoScores(UserError):
+    """A run that has not come to its first scoring."""
+
+
 def read_run(path: str | Path) -> Run:
     """The run in a folder.
 
@@ -68,10 +74,29 @@ def read_run(path: str | Path) -> Run:
         raise UserError(f"{config} is not the settings of a run (no seed_everything in it)") from reason
     records = read(path / "metrics.json")
     if not records:
-        raise UserError(f"{path} has no scores yet (metrics.json): let it run to its first scoring, or leave it out")
+        raise NoScores(f"{path} has no scores yet (no metrics.json, or an empty one): let it run to its first scoring")
     whole = path.resolve()
     settings = {key: value for key, value in settings.items() if key not in PLACES}
     return Run(whole.parent.name, whole.name, path, seed, settings, records)
+
+
+def read_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
+    """The runs among some folders, and lines that name those with nothing to compare: one does not spoil the rest.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    runs, left_out, begun = [], [], []
+    for path in paths:
+        if not Path(path).exists():
+            raise UserError(f"there is no folder {path}; runs lie under runs/<family>/<name>")
+        try:
+            runs.append(read_run(path))
+        except NoScores:
+            begun.append(str(path))
+        except UserError as reason:
+            left_out.append(f"Left out: {reason}")
+    return runs, [*left_out, *([f"Left out, not scored yet: {', '.join(begun)}"] if begun else [])]
 
 
 def scores(runs: Iterable[Run]) -> pd.DataFrame:
@@ -160,7 +185,6 @@ def folders(root: Path) -> list[Path]:
 
 
 def find(root: str | Path = "runs") -> list[Path]:
-    """All run folders with scores, those of studies too, but not those of `make smoke`, whose scores mean nothing."""
+    """All run folders, those of studies too, but not those of `make smoke`, whose scores mean nothing."""
     root = Path(root)
-    scored = [path for path in folders(root) if (path / "metrics.json").exists()]
-    return [path for path in scored if path.relative_to(root).parts[:1] != ("smoke",)]
+    return [path for path in folders(root) if path.relative_to(root).parts[:1] != ("smoke",)]

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from anime_gen.contract import UserError
-from anime_gen.metrics.protocol import Record, measure
-from anime_gen.reports.matching import At, match
-from anime_gen.reports.runs import Run, flat, systems
+from anime_gen.metrics.protocol import Record, measure, of_control
+from anime_gen.reports.matching import COSTS, At, choose, differing, in_words, match
+from anime_gen.reports.runs import Run, systems
 from anime_gen.reports.statistics import Summary, Values, Verdict, probability_best, summarise, verdict
+
+# More names of scores are not told one by one.
+NAMES_TOLD = 4
 
 
 class Cell(NamedTuple):
@@ -28,6 +31,7 @@ class Column(NamedTuple):
     name: str
     better: str | None  # "higher", "lower", or None where neither is
     protocol: dict[str, Any]  # the part that is equal
+    control: bool  # whether it says how far samples are what they were asked to be
     cells: dict[str, Cell | None]  # by system; None: not scored
     verdict: Verdict
 
@@ -38,29 +42,35 @@ class Refused(NamedTuple):
     name: str
     differs: dict[str, list[Any]]
 
-    def __str__(self) -> str:
-        keys = "; ".join(f"{key} is {_some(values)}" for key, values in self.differs.items())
-        return f"{self.name}: {keys}"
-
 
 class Table(NamedTuple):
     """A comparison."""
 
-    systems: list[str]
+    runs: dict[str, list[Run]]  # by system, those that are compared
     columns: list[Column]
     refused: list[Refused]
     at: str  # what is equal, in words
     notes: list[str]  # what else a reader must know
     reached: dict[str, tuple[int, float]]  # by system: images and seconds of the scorings that count, at most
 
+    @property
+    def systems(self) -> list[str]:
+        """What is compared, by name."""
+        return list(self.runs)
+
 
 def compare(runs: Sequence[Run], at: At = At.images, only: Sequence[str] | None = None) -> Table:
     """Lays runs side by side, those of one system (see `runs.systems`) as seeds of it.
 
+    Runs that would spoil the comparison of the others are left out (see `matching.choose`), and a note says so.
+
     Raises:
         UserError: as `lay`.
     """
-    return lay(systems(runs), at, only)
+    # Before they are named: what is left out sets no system apart.
+    chosen = choose(runs, at, only)
+    table = lay(systems(chosen.runs), chosen.at, only)
+    return table._replace(notes=[*chosen.notes, *table.notes])
 
 
 def lay(groups: Mapping[str, Sequence[Run]], at: At = At.images, only: Sequence[str] | None = None) -> Table:
@@ -70,13 +80,16 @@ def lay(groups: Mapping[str, Sequence[Run]], at: At = At.images, only: Sequence[
         only: names of scores, in this order; None: all.
 
     Raises:
-        UserError: nothing to compare, runs that cannot be lined up, a score that no run has, or no score that was
-            measured alike.
+        UserError: nothing to compare, a score that no run has, runs whose parameters are not equal where they should
+            be, or no score that was measured alike.
     """
-    if not groups:
-        raise UserError("compare: there are no runs with scores; name run folders, such as runs/diffusion/*")
-    named, notes = _one_run_a_seed(groups)
-    matched = match(named, at)
+    chosen = choose([run for runs in groups.values() for run in runs], at, only)
+    if not chosen.runs:
+        raise UserError("compare: there are no runs with scores: make experiment MODEL=diffusion makes one")
+    stay = set(map(id, chosen.runs))
+    left = {system: [run for run in runs if id(run) in stay] for system, runs in groups.items()}
+    named, notes = _one_run_a_seed({system: runs for system, runs in left.items() if runs})
+    matched = match(named, chosen.at)
     present = list(dict.fromkeys(name for runs in matched.records.values() for run in runs for name in run))
     if unknown := set(only or ()) - set(present):
         raise UserError(f"--scores {sorted(unknown)[0]}: no run has it; there are {', '.join(present)}")
@@ -94,15 +107,30 @@ def lay(groups: Mapping[str, Sequence[Run]], at: At = At.images, only: Sequence[
         else:
             columns.append(_column(name, found))
     if not columns:
-        raise UserError("no score was measured alike in all runs: " + " | ".join(map(str, refused)))
-    reached = {
-        system: (
-            max(record.nimg for scored in records for record in scored.values()),
-            max(record.seconds for scored in records for record in scored.values()),
-        )
-        for system, records in matched.records.items()
-    }
-    return Table(list(named), columns, refused, matched.words, notes, reached)
+        raise UserError(f"no score was measured alike in all runs: {' | '.join(grouped(refused))}")
+    reached = {system: _reached(runs) for system, runs in matched.records.items()}
+    return Table(named, columns, refused, matched.words, [*chosen.notes, *notes], reached)
+
+
+def _reached(runs: Sequence[Mapping[str, Record]]) -> tuple[int, float]:
+    """Images and seconds of the latest scoring that counts; what a run has cost is of all of it."""
+    scored = [record for run in runs for record in run.values() if record.name not in COSTS]
+    return max((record.nimg for record in scored), default=0), max((record.seconds for record in scored), default=0.0)
+
+
+def grouped(refused: Sequence[Refused]) -> list[str]:
+    """Refused scores in words, those for whom the same keys of the protocol differ in one line."""
+    alike: dict[tuple[str, ...], list[Refused]] = {}
+    for one in refused:
+        alike.setdefault(tuple(one.differs), []).append(one)
+    return [f"{names([one.name for one in group])}: {in_words(group[0].differs)}" for group in alike.values()]
+
+
+def names(scores: Sequence[str]) -> str:
+    """Names of scores in a line: all, or the first and how many more."""
+    if len(scores) <= NAMES_TOLD + 1:
+        return ", ".join(scores)
+    return f"{', '.join(scores[:NAMES_TOLD])} and {len(scores) - NAMES_TOLD} more scores"
 
 
 def _one_run_a_seed(named: Mapping[str, Sequence[Run]]) -> tuple[dict[str, list[Run]], list[str]]:
@@ -118,10 +146,7 @@ def _one_run_a_seed(named: Mapping[str, Sequence[Run]]) -> tuple[dict[str, list[
 
 def _differing(records: Sequence[Record]) -> dict[str, list[Any]]:
     """The keys of the protocols' measures that are not equal, with all values there are."""
-    measures = [flat(measure(record.protocol)) for record in records if record.value is not None]
-    keys = dict.fromkeys(key for each in measures for key in each)
-    values = {key: {repr(each.get(key, "absent")): each.get(key, "absent") for each in measures} for key in keys}
-    return {key: list(found.values()) for key, found in values.items() if len(found) > 1}
+    return differing([measure(record.protocol) for record in records if record.value is not None])
 
 
 def _column(name: str, found: Mapping[str, Mapping[int, Record]]) -> Column:
@@ -154,9 +179,5 @@ def _column(name: str, found: Mapping[str, Mapping[int, Record]]) -> Column:
         else None
         for system, seeds in values.items()
     }
-    return Column(name, better, measure(record.protocol), cells, decided)
-
-
-def _some(values: Sequence[Any]) -> str:
-    told = [f"{value:,}" if isinstance(value, int) else str(value)[:40] for value in values]
-    return " or ".join(told[:4]) + (" or others" if len(told) > 4 else "")
+    control = any(of_control(record) for seeds in found.values() for record in seeds.values())
+    return Column(name, better, measure(record.protocol), control, cells, decided)

@@ -2,8 +2,10 @@
 
 from types import SimpleNamespace
 
+import torch
+
 from anime_gen.callbacks import Summary
-from anime_gen.callbacks.summary import table
+from anime_gen.contract import GenerativeModule, Translator
 from anime_gen.metrics.protocol import Record, write
 
 
@@ -18,17 +20,15 @@ def test_scores_of_another_split_do_not_pass_for_the_run_s(tmp_path, capsys):
     assert "2.5" not in said
 
 
-def test_what_real_pictures_score_stands_beside():
-    split = {"split": "validation"}
-    told = table(
-        [
-            Record("accuracy_hair", 0.64, 64, 1.0, split),
-            Record("accuracy_hair_real", 0.39, 64, 1.0, split),
-            Record("tag_f1", None, 64, 1.0, split),
-        ]
-    )
-    assert [line.split() for line in told.splitlines()] == [
-        ["samples", "real"],
-        ["accuracy_hair", "0.64", "0.39"],
-        ["tag_f1", "not", "asked"],
-    ]
+def test_last_words_suggest_what_the_kind_of_family_says(tmp_path, capsys):
+    """`sample` for one that draws, the verb that it names for any other; places with spaces can be typed."""
+    folder = tmp_path / "my runs" / "one"
+    write(folder / "metrics.json", [Record("fd_judge", 1.5, 64, 1.0, {"split": "validation"})])
+    trainer = SimpleNamespace(default_root_dir=str(folder), is_global_zero=True)
+    for pictures_by in (GenerativeModule.pictures_by, Translator.pictures_by, "hum {run}"):
+        module = SimpleNamespace(images_shown=64, device=torch.device("cpu"), pictures_by=pictures_by)
+        Summary().on_fit_end(trainer, module)
+        commands = [line.split("anime-gen ")[1].rstrip(")") for line in capsys.readouterr().out.splitlines()[-3:]]
+        assert commands == [
+            f"dashboard '{folder.parent}'", f"show '{folder}' --all", pictures_by.format(run=f"'{folder}'")
+        ]  # fmt: skip

@@ -376,13 +376,32 @@ def test_compare(run, here, tmp_path):
     }  # fmt: skip
     for words, expected in (
         (("--at", "luck"), "images"),
-        ((tmp_path,), "is no run"),
+        ((tmp_path / "nowhere",), "there is no folder"),
         (("--scores", "fid"), "no run has it"),
     ):
         done = here("compare", run, *words, "--out", tmp_path / "no")
         assert done.returncode == 2
         assert expected in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "no").exists()
+
+
+def test_what_cannot_draw_is_left_out_of_the_faces(run, tmp_path):
+    """Without a checkpoint, on other pictures: a line says so, and the others are drawn."""
+    bare, other = tmp_path / "bare", tmp_path / "other"
+    for copy in (bare, other):
+        shutil.copytree(run, copy)
+    shutil.rmtree(bare / "checkpoints")
+    settings = yaml.safe_load((other / "config.yaml").read_text())
+    settings["data"]["source"]["init_args"]["seed"] = 5
+    (other / "config.yaml").write_text(yaml.safe_dump(settings))
+    named = {"bare": [read_run(bare)], "one": [read_run(run)], "other": [read_run(other)]}
+    sheet, left_out = faces(named, rows=1)
+    alone, nothing = faces({"one": [read_run(run)]}, rows=1)
+    assert sheet.tobytes() == alone.tobytes()
+    assert nothing == []
+    assert "bare: not drawn" in left_out[0]
+    assert left_out[1:] == ["other: trained on other pictures or words, not drawn"]
+    assert faces({"bare": [read_run(bare)]}, rows=1)[0] is None
 
 
 def test_every_family_draws_the_same_faces(run):

@@ -26,10 +26,10 @@ YAMLS = ("-c", "experiments/shared.yaml", "-c", "experiments/family/stylegan2.ya
 
 
 @pytest.fixture(scope="module")
-def trained(anime_gen: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(typed: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("styles")
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    done = anime_gen("fit", *YAMLS, "-c", folder / "small.yaml", "--run", folder / "run")
+    done = typed("fit", *YAMLS, "-c", folder / "small.yaml", "--run", folder / "run")
     assert done.returncode == 0, done.stderr[-3000:]
     return folder / "run"
 

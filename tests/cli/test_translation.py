@@ -14,7 +14,11 @@ import torch
 import yaml
 from PIL import Image
 
+from anime_gen.cli.compare import faces
+from anime_gen.cli.family import data_of
 from anime_gen.data import PaintedPhotos
+from anime_gen.metrics.protocol import quantise
+from anime_gen.reports.runs import read_run
 
 SMALL = {
     "model": {
@@ -115,6 +119,20 @@ def test_photos_are_framed_translated_and_doubted(trained: Path, here: Callable[
     assert "7 of 8 translated" in done.stdout
 
 
+def test_in_a_comparison_the_photo_stands_beside(trained: Path) -> None:
+    sheet, left_out = faces({"one": [read_run(trained)]}, rows=2)
+    assert not left_out
+    assert sheet is not None
+    _, photo_BCHW = data_of(trained).other_pictures("validation", 2)
+    side, gap = 96, 4  # 32 px, enlarged three times
+    assert sheet.width == 4 * (side + gap) + gap, "the true picture, the photo, two seeds"
+    top = sheet.height - 2 * (side + gap)
+    for row in (0, 1):
+        box = (side + 2 * gap, top + row * (side + gap))
+        seen = np.asarray(sheet.crop((*box, box[0] + side, box[1] + side)))[::3, ::3]
+        np.testing.assert_array_equal(seen, quantise(photo_BCHW)[row].permute(1, 2, 0).numpy())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -136,6 +154,7 @@ def test_mistakes_are_one_line(
     done = here(*told)
     assert done.returncode == 2
     assert message in done.stderr.strip().splitlines()[-1]
+    assert not Path("translations").exists(), "nothing is left behind"
 
 
 def test_landmarks_that_photos_lack_are_named(here: Callable[..., Any], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import read, write
 from anime_gen.reports import render
 from anime_gen.reports.matching import At
-from anime_gen.reports.runs import ablation, differing, find, read_run, scores, settings, systems
+from anime_gen.reports.runs import ablation, differing, find, read_run, read_runs, scores, settings, systems
 from anime_gen.reports.table import compare, lay
 
 
@@ -116,11 +116,63 @@ def test_costs_are_of_the_whole_run(make, tmp_path):
     assert column(compare([long, short]), "parameters").cells["diffusion"].values == {0: 3.7e6}
 
 
-def test_scored_too_late_to_be_lined_up(make, tmp_path):
+@pytest.mark.parametrize(("at", "short"), [(At.images, (500,)), (At.seconds, (500,)), (At.images, (9000, 9500))])
+def test_one_short_run_does_not_spoil_the_rest(make, tmp_path, at, short):
+    """It is left out in one line, wherever it comes; the others are compared as without it."""
+    rest = [read_run(make(tmp_path, "dcgan", seed, images=(1000, 2000))) for seed in (0, 1)]
+    debug = read_run(make(tmp_path, "dcgan", 2, "debug", images=short))
+    for runs in ([debug, *rest], [*rest, debug]):
+        table = compare(runs, at)
+        assert table._replace(notes=[]) == compare(rest, at)
+        (note,) = table.notes
+        assert note.startswith("Left out at ")
+        assert "dcgan/debug" in note
+        assert sum(map(len, compare(runs, At.final).runs.values())) == 3
+
+
+def test_where_no_moment_is_common_to_most_the_last_scoring_counts(make, tmp_path):
     early = read_run(make(tmp_path, "diffusion", 0, images=(500,)))
     late = read_run(make(tmp_path, "dcgan", 0, images=(1000, 2000)))
-    with pytest.raises(UserError, match=r"dcgan.*was first scored after what all runs have reached \(500\)"):
-        compare([early, late])
+    table = compare([early, late])
+    assert table.systems == ["dcgan", "diffusion"]
+    assert table.at == "each run's last scoring"
+    assert table.reached == {"dcgan": (2000, 20.0), "diffusion": (500, 5.0)}
+    assert table.notes == [
+        "At each run's last scoring, not at equal images: there is no moment at which most runs were scored"
+    ]
+
+
+def test_a_run_on_other_data_does_not_spoil_the_rest(folders):
+    """Not one of its scores was measured as the others': it is left out, and the line says what differs."""
+
+    def other(record):
+        data = {"image_size": 32, "other_domain": {"class": "Photos", "people": 9, "key": "1234"}}
+        return record._replace(protocol={**record.protocol, "num_fake": 64, "num_real": 64, "split": "x", "data": data})
+
+    edit(folders[4], other)
+    runs = [read_run(folder) for folder in folders]
+    table = compare(runs)
+    assert not table.refused
+    assert [run.seed for run in table.runs["dcgan"]] == [0, 2]
+    assert table.notes == [
+        "Left out, because measured differently (data.other_domain is absent or Photos; num_fake is 512 or 64; "
+        "num_real is 512 or 64; and 1 more key): dcgan/seed1"
+    ]
+    assert compare([runs[0], runs[4]]).systems == ["diffusion"]
+
+
+def test_folders_without_scores_do_not_spoil_the_rest(make, tmp_path):
+    runs = [make(tmp_path, "dcgan", seed) for seed in (0, 1, 2)]
+    (runs[1] / "metrics.json").write_text("[]")
+    (runs[2] / "metrics.json").write_text("{")
+    (tmp_path / "dcgan" / "no-run").mkdir()
+    found, left_out = read_runs([*runs, tmp_path / "dcgan" / "no-run"])
+    assert [run.seed for run in found] == [0]
+    assert ["seed2" in left_out[0], "no-run" in left_out[1], "not scored yet" in left_out[2], len(left_out)] == [
+        True, True, True, 3,
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="there is no folder"):
+        read_runs([tmp_path / "nowhere"])
 
 
 def test_equal_parameters(runs, folders):
@@ -143,8 +195,34 @@ def test_other_protocols_are_not_laid_side_by_side(folders):
     assert table.refused[0].differs == {"num_fake": [512, 64]}
     assert "fd_judge: num_fake is 512 or 64" in render.text(table)
     assert "accuracy_hair" in {column.name for column in table.columns}
-    with pytest.raises(UserError, match=r"no score was measured alike.*num_fake is 512 or 64"):
-        compare([read_run(folder) for folder in folders], only=["fd_judge"])
+    asked = compare([read_run(folder) for folder in folders], only=["fd_judge"])
+    assert len(asked.runs["dcgan"]) == 2, "of the scores that are asked for, it has none that was measured alike"
+
+
+def test_notes_are_few(folders):
+    """Scores that were measured differently for one reason share a line, and so do verdicts that say the same."""
+
+    def change(record):
+        many = {**record.protocol, "num_training": 64}
+        return (
+            record._replace(protocol=many) if record.name in ("fd_judge", "accuracy_hair", "landmark_nme") else record
+        )
+
+    edit(folders[0], change)
+    table = compare([read_run(folder) for folder in folders])
+    text = render.text(table)
+    assert text.count("measured differently") == 1
+    assert "fd_judge, accuracy_hair, landmark_nme: num_training is absent or 64" in text
+    one = compare([read_run(folder) for folder in (folders[3], folders[6])])
+    assert [line for line in render.verdicts(one) if "1 seed of" in line] == [
+        "fd_judge, images_per_second: undecided: 1 seed of at least 3"
+    ]
+
+
+def test_scores_that_nobody_was_asked_for_are_one_line(make, tmp_path):
+    text = render.text(compare([read_run(make(tmp_path, "dcgan", seed)) for seed in (0, 1)]))
+    assert "Asked of nobody: accuracy_hair, landmark_nme." in text
+    assert not [line for line in text.splitlines() if line.startswith("accuracy_hair")]
 
 
 def test_how_it_was_sampled_is_no_other_measure(folders):
@@ -193,7 +271,7 @@ def test_every_form_says_the_same(runs):
         assert value in form
         assert "fd_judge ↓" in form
         assert "not asked" in form
-        assert "fd_judge: diffusion is best" in form
+        assert "fd_judge, accuracy_hair, landmark_nme: diffusion is best" in form
     assert markdown.startswith("| score")
     assert "a &lt; b" in page
     assert "data:image/png;base64,iVBORw==" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 import time
 from collections.abc import Iterable
@@ -121,7 +122,8 @@ def train_classifier(
     classifier.save(run, report)
     plot(examined).save(run / "classifier.png")
     print(table(examined))
-    print(f"{run / 'classifier.safetensors'}: draw with anime-gen sample {run} --classifier_scale 1 --tags ...")
+    drawn_by = f"sample {shlex.quote(str(run))} --classifier_scale 1 --tags={shlex.quote(words.words()[0])}"
+    print(f"{run / 'classifier.safetensors'}: draw with anime-gen {drawn_by}")
 
 
 def numbers(schedule: Schedule) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 import shutil
 from pathlib import Path
 
@@ -319,6 +320,13 @@ def guided(run, anime_gen, tmp_path_factory):
     done = anime_gen("classifier", copy, "--images", 330, "--batch_size", 32)
     assert done.returncode == 0, done.stderr[-3000:]
     return copy, done
+
+
+def test_the_verb_suggests_what_works(guided, here, tmp_path):
+    _, done = guided
+    words = shlex.split(done.stdout.splitlines()[-1].split("anime-gen ")[1])
+    drawn = here(*words, "--seeds", "0-1", "--out", tmp_path / "x.png")
+    assert drawn.returncode == 0, drawn.stderr
 
 
 def test_the_verb_leaves_a_report(guided):

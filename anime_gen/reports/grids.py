@@ -1,0 +1,84 @@
+"""The pictures that runs have drawn while they trained: all of one run's, and the latest of several side by side."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import batched
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from PIL import Image
+
+from anime_gen.grid import beside, cut
+
+# What the grids are called that every family draws; others have a word behind the images in their files' names.
+SAMPLES = "samples"
+# Side by side: so many runs a sheet, so many pictures of each for every condition.
+RUNS_A_SHEET, SEEDS_A_RUN = 6, 2
+
+
+class Drawn(NamedTuple):
+    """What a run has drawn so far."""
+
+    name: str
+    config: Mapping[str, Any]
+    files: dict[str, dict[int, Path]]  # what -> images shown -> file
+
+    @property
+    def latest(self) -> int | None:
+        """Images shown at the latest grid of samples."""
+        return max(self.files.get(SAMPLES, {}), default=None)
+
+    @property
+    def asked(self) -> str:
+        """Runs for which this is equal were asked for the same pictures."""
+        data = self.config["data"]
+        return f"{data['image_size']} px {json.dumps(data['source'])}"
+
+    @property
+    def translates(self) -> bool:
+        """Whether it is told pictures of another domain, which no panel shows."""
+        return self.config["data"].get("other_domain") is not None
+
+    @property
+    def columns(self) -> int | None:
+        """Pictures in a row of samples; None where the settings name no grids."""
+        callbacks = self.config["trainer"]["callbacks"] or []
+        return next((c["init_args"]["columns"] for c in callbacks if c["class_path"].endswith(".Grids")), None)
+
+
+def drawn(run: Path, name: str, config: Mapping[str, Any] | None = None) -> Drawn:
+    """What the run in a folder has drawn: `grids/<images>.png` are samples, `<images>_<what>.png` something else."""
+    files: dict[str, dict[int, Path]] = {}
+    for path in sorted((run / "grids").glob("*.png")):
+        if match := re.fullmatch(r"(\d+)(?:_(\w+))?", path.stem):
+            files.setdefault(match[2] or SAMPLES, {})[int(match[1])] = path
+    return Drawn(name, config or yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")), files)
+
+
+def sheets(runs: Sequence[Drawn]) -> list[list[Drawn]]:
+    """Which runs to `align` on one sheet: those that were asked for the same, not too many; none that drew nothing."""
+    alike: dict[str, list[Drawn]] = {}
+    for run in runs:
+        if run.latest is not None and run.columns is not None:
+            alike.setdefault(run.asked, []).append(run)
+    return [list(members) for group in alike.values() for members in batched(group, RUNS_A_SHEET)]
+
+
+def align(runs: Sequence[Drawn]) -> Image.Image:
+    """A row for each condition; in it the first seeds of each run, at its latest grid."""
+    cuts = []
+    for run in runs:
+        assert run.latest is not None
+        assert run.columns is not None
+        with Image.open(run.files[SAMPLES][run.latest]) as sheet:
+            cuts.append(cut(sheet.convert("RGB"), run.columns, run.config["data"]["image_size"]))
+    told = max((panels for panels, _ in cuts), key=lambda panels: panels.width)
+    titles = [
+        f"{run.name}\n{run.latest:,} images" + ("" if panels.width or run.translates else "\n(told nothing)")
+        for run, (panels, _) in zip(runs, cuts, strict=True)
+    ]
+    return beside(told, titles, [[row[:SEEDS_A_RUN] for row in rows] for _, rows in cuts])
