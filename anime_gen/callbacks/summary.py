@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.utilities import rank_zero_info
 
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.progress import clock
@@ -25,14 +25,14 @@ class Summary(L.Callback):
         return [record for record in records if record.protocol.get("split") == split]
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        if not trainer.is_global_zero:
+            return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         pictures = f"{data.count('train'):,} pictures of {data.source}"
         if data.other_domain is not None:
             pictures += f" and {data.other_domain}"
-        rank_zero_info(
-            f"{trainer.default_root_dir}: {type(pl_module).__name__} on {pictures}, {data.image_size} px, "
-            f"{trainer.precision}"
-        )
+        what = f"{type(pl_module).__name__} on {pictures}, {data.image_size} px, {trainer.precision}"
+        print(f"{trainer.default_root_dir}: {what}", file=sys.stderr)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
