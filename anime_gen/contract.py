@@ -98,6 +98,11 @@ class GenerativeModule(L.LightningModule, ABC):
         return frozenset()
 
     @property
+    def varies(self) -> bool:
+        """Does a picture differ with its seed, too, or with its condition alone?"""
+        return True
+
+    @property
     @abstractmethod
     def averaged(self) -> nn.Module:
         """The network whose moving average `sample` runs."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
@@ -79,6 +81,19 @@ class EMA(L.Callback):
         for one, other in zip(averages, trained, strict=True):
             one.data, other.data = other.data, one.data
         self._swapped = not self._swapped
+
+    @contextmanager
+    def standing_in(self, pl_module: GenerativeModule) -> Iterator[None]:
+        """Within, the average stands in for the trained weights; nothing of the trained network is changed."""
+        buffers = [buffer.clone() for buffer in pl_module.buffers()]
+        self._swap(pl_module)
+        try:
+            yield
+        finally:
+            self._swap(pl_module)
+            # A sample may have measured statistics anew.
+            for buffer, was in zip(pl_module.buffers(), buffers, strict=True):
+                buffer.copy_(was)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._place(pl_module)

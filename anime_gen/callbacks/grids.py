@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from torch import Tensor
 
+from anime_gen.callbacks.ema import EMA
 from anime_gen.contract import Condition, GenerativeModule
 from anime_gen.grid import tile
 from anime_gen.metrics.protocol import quantise
@@ -20,24 +24,32 @@ from anime_gen.metrics.protocol import quantise
 class Grids(L.Callback):
     """After each scoring, draws `rows` conditions of the validation split (what the family needs) with `columns` seeds.
 
+    A first grid comes as soon as training has lasted `early_seconds`: drawing changes nothing of the training. Where
+    seeds make no difference, photos and their translations stand side by side instead, as many as there is room for.
     `predict` writes one PNG for each test condition into `predictions/`.
     """
 
-    def __init__(self, rows: int = 8, columns: int = 8) -> None:
+    state_key = "Grids"
+
+    def __init__(self, rows: int = 8, columns: int = 8, early_seconds: float = 60.0) -> None:
         self.rows = rows
         self.columns = columns
-        # The pictures of the latest grid, uint8, on every rank.
+        self.early_seconds = early_seconds
+        # The pictures of the latest grid whose rows are told the same, uint8, on every rank.
         self.latest = torch.zeros(0, 3, 1, 1, dtype=torch.uint8)
+        self._began = 0.0
+        self._early_is_drawn = False
 
     @torch.no_grad()
     def pictures(self, trainer: L.Trainer, pl_module: GenerativeModule) -> tuple[Tensor, Condition]:
         """The pictures of the grid row by row, uint8 (N, 3, H, W) on every rank, and what was told of each row."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        shown: Condition = data.showcase(self.rows)
+        seeds_a_row = self.columns if pl_module.varies else 1
+        shown: Condition = data.showcase(self.rows if pl_module.varies else self.rows * self.columns // 2)
         # There may be fewer validation pictures than rows.
         rows = next((len(part) for part in shown if part is not None), self.rows)
-        number = torch.arange(rows * self.columns)
-        repeated = shown.map(lambda part: part.repeat_interleave(self.columns, dim=0))
+        number = torch.arange(rows * seeds_a_row)
+        repeated = shown.map(lambda part: part.repeat_interleave(seeds_a_row, dim=0))
         seeds = (number % self.columns if pl_module.needs else number).tolist()
         mine = number[trainer.global_rank :: trainer.world_size]
         size = pl_module.image_size
@@ -52,23 +64,56 @@ class Grids(L.Callback):
     def draw(self, pictures: Tensor, shown: Condition, trainer: L.Trainer, pl_module: GenerativeModule) -> Image.Image:
         """The grid of `pictures`."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if not pl_module.varies and shown.source_BCHW is not None:
+            pairs = torch.stack([quantise(shown.source_BCHW).to(pictures.device), pictures], dim=1)
+            return tile(pairs.flatten(0, 1), self.columns)
         reads = pl_module.needs & {"caption_BL", "text_BD"}
         captions = data.captions("validation")[: self.rows] if reads else None
         return tile(pictures, self.columns, shown if pl_module.needs else None, data.vocabulary, captions)
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._began = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._early_is_drawn or (trainer.world_size > 1 and batch_idx % 16):  # agreeing costs a broadcast
+            return
+        # The clock is rank 0's alone: all ranks draw, or none does.
+        if not trainer.strategy.broadcast(time.monotonic() - self._began >= self.early_seconds):
+            return
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        ema = next((callback for callback in callbacks if isinstance(callback, EMA)), None)
+        with nullcontext() if ema is None else ema.standing_in(pl_module):
+            pictures, shown = self.pictures(trainer, pl_module)
+        self._early_is_drawn = True
+        if trainer.is_global_zero:
+            path = self._keep(self.draw(pictures, shown, trainer, pl_module), trainer, pl_module)
+            print(f"\nfirst pictures, after {pl_module.images_shown:,} images: {path}", file=sys.stderr)
+
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         pictures, shown = self.pictures(trainer, pl_module)
-        self.latest = pictures
-        if not trainer.is_global_zero:
-            return
+        self.latest = pictures if pl_module.varies else pictures[:0]
+        self._early_is_drawn = True
+        if trainer.is_global_zero:
+            self._keep(self.draw(pictures, shown, trainer, pl_module), trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"early_is_drawn": self._early_is_drawn}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._early_is_drawn = state_dict["early_is_drawn"]
+
+    def _keep(self, grid: Image.Image, trainer: L.Trainer, pl_module: GenerativeModule) -> Path:
         images_shown = pl_module.images_shown
-        grid = self.draw(pictures, shown, trainer, pl_module)
         folder = Path(trainer.default_root_dir) / "grids"
         folder.mkdir(parents=True, exist_ok=True)
-        grid.save(folder / f"{images_shown:09d}.png")
+        path = folder / f"{images_shown:09d}.png"
+        grid.save(path)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger) and trainer.state.fn == "fit":
                 logger.experiment.add_image("samples", np.asarray(grid), images_shown, dataformats="HWC")
+        return path
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any

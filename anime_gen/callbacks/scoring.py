@@ -157,7 +157,7 @@ class Scoring(L.Callback):
         assert diversity is not None
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         grids = next((callback for callback in callbacks if isinstance(callback, Grids)), None)
-        if grids is not None and pl_module.needs:
+        if grids is not None and pl_module.needs and len(grids.latest):
             conditions = torch.arange(len(grids.latest)) // grids.columns
             mine = slice(trainer.global_rank, None, trainer.world_size)
             diversity.update(grids.latest[mine], conditions[mine])

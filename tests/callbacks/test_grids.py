@@ -1,14 +1,20 @@
 """A grid has a row for each condition there is."""
 
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
+import lightning as L
 import pytest
 import torch
 
-from anime_gen.callbacks import Grids
+from anime_gen.callbacks import EMA, Grids
+from anime_gen.cli.train import suite
 from anime_gen.contract import Condition
+from anime_gen.grid import cut
 from anime_gen.vocabulary import Vocabulary
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Family:
@@ -17,8 +23,9 @@ class Family:
     image_size = 8
     device = torch.device("cpu")
 
-    def __init__(self, *needs: str) -> None:
+    def __init__(self, *needs: str, varies: bool = True) -> None:
         self.needs = frozenset(needs)
+        self.varies = varies
 
     def sample(self, condition, seeds):
         for part in condition:
@@ -65,3 +72,52 @@ def test_ranks_draw_a_part_each(world):
     family, grids = Family("tags_BT"), Grids(rows=1, columns=4)
     parts = [grids.pictures(trainer(told, rank, world), family)[0].int() for rank in range(world)]
     assert torch.equal(sum(parts), grids.pictures(trainer(told), family)[0].int())
+
+
+def test_where_seeds_make_no_difference_each_photo_stands_beside_its_translation():
+    photos = torch.linspace(-1, 1, 6)[:, None, None, None].expand(-1, 3, 8, 8)
+    translator, run = Family("source_BCHW", varies=False), trainer(lambda n: Condition(source_BCHW=photos[:n]))
+    grids = Grids(rows=3, columns=4)
+    pictures, shown = grids.pictures(run, translator)
+    assert pictures[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 0, 1], "the family draws its seeds"
+    sheet = grids.draw(pictures, shown, run, translator)
+    margin, rows = cut(sheet, 4, 8)
+    assert margin.width == 0
+    shades = [[picture.getpixel((0, 0))[0] for picture in row] for row in rows]
+    assert shades == [[0, 0, 51, 1], [102, 2, 153, 3], [204, 0, 255, 1]]
+
+
+class Watched(L.Callback):
+    """How many grids there are after each batch."""
+
+    def __init__(self) -> None:
+        self.seen = []
+
+    def on_train_batch_end(self, trainer, pl_module, *rest):
+        self.seen.append(len(list((Path(trainer.default_root_dir) / "grids").glob("*.png"))))
+
+
+@pytest.mark.parametrize("family", ["dcgan", "diffusion"])
+def test_an_early_grid_changes_nothing_of_the_training(family, tmp_path):
+    """Not even BatchNorm's statistics, which sampling measures anew."""
+    found = {}
+    for seconds in (0.0, 1e9):
+        folder = tmp_path / str(seconds)
+        yamls = ("-c", f"{ROOT}/experiments/shared.yaml", "-c", f"{ROOT}/experiments/family/{family}.yaml")
+        small = ("--data.source.faces=200", "--data.image_size=16", "--data.batch_size=8", "--data.epoch_images=48",
+                 "--trainer.precision=32-true")  # fmt: skip
+        cli = suite([*yamls, *small], run=False)
+        watched = Watched()
+        run = L.Trainer(
+            accelerator="cpu", max_epochs=1, limit_val_batches=0, use_distributed_sampler=False, logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            default_root_dir=folder, callbacks=[EMA(), Grids(2, 2, early_seconds=seconds), watched],
+        )  # fmt: skip
+        torch.manual_seed(0)
+        run.fit(cli.model, cli.datamodule)
+        assert watched.seen == ([0] * 6 if seconds else [1] * 6), "once, and not at every batch"
+        found[seconds] = {**cli.model.state_dict(), **run.callbacks[0].state_dict()["averaged"]}
+        if not seconds:
+            assert [path.name for path in (folder / "grids").iterdir()] == ["000000008.png"]
+    for name, value in found[0.0].items():
+        assert torch.equal(value, found[1e9][name]), name

@@ -108,6 +108,10 @@ class CycleGAN(Translator):
             self.register_buffer("remembered_2NCHW", torch.zeros(shape))
 
     @property
+    def varies(self) -> bool:
+        return bool(self.noise)
+
+    @property
     def averaged(self) -> nn.Module:
         return self.generators
 
