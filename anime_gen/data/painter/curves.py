@@ -6,6 +6,7 @@ for a handful of points Python is several times faster than NumPy.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -59,20 +60,25 @@ def ribbon(curve: Curve, half: float, profile: Profile) -> tuple[Curve, Curve]:
 @lru_cache(maxsize=4096)
 def _neighbours(last: int, profile: Profile) -> tuple[tuple[int, int, float], ...]:
     """For each control point: where its neighbours' coordinates are, and the profile's height there."""
+    heights = profile_heights(last, profile)
+    return tuple((2 * max(i - 1, 0), 2 * min(i + 1, last), height) for i, height in enumerate(heights))
+
+
+@lru_cache(maxsize=4096)
+def profile_heights(last: int, profile: Profile) -> array[float]:
+    """The profile at the control points 0 to `last` of a curve."""
     degree = len(profile) - 1
-    found = []
+    heights = array("d")
     for i in range(last + 1):
         t = i / last
-        height = sum(w * comb(degree, k) * (1 - t) ** (degree - k) * t**k for k, w in enumerate(profile))
-        found.append((2 * max(i - 1, 0), 2 * min(i + 1, last), height))
-    return tuple(found)
+        heights.append(sum(w * comb(degree, k) * (1 - t) ** (degree - k) * t**k for k, w in enumerate(profile)))
+    return heights
 
 
 def reverse(curve: Curve) -> Curve:
     """The same curve, run from its end."""
-    backward: Curve = []
-    for i in range(len(curve) - 2, -1, -2):
-        backward += curve[i : i + 2]
+    backward = curve[::-1]
+    backward[::2], backward[1::2] = backward[1::2], backward[::2]
     return backward
 
 
@@ -102,14 +108,6 @@ def closed_path(*curves: Curve) -> skia.Path:
         trace(path, curve, start=number == 0)
     path.close()
     return path
-
-
-def band(path: skia.Path, curve: Curve, half: float, profile: Profile) -> None:
-    """Adds a filled band of varying width along a curve to a path. All bands wind alike, so overlaps stay filled."""
-    left, right = ribbon(curve, half, profile)
-    trace(path, left)
-    trace_back(path, right)
-    path.close()
 
 
 def polygon(points: Sequence[Point]) -> skia.Path:
