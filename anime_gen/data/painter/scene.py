@@ -54,10 +54,10 @@ def radial(centre: Point, radius: float, colours: Sequence[int], stops: Sequence
 
 
 class Scene:
-    """The steps of one picture in drawing order, and its line art."""
+    """The steps of one picture in drawing order and, where it is fine, its line art."""
 
     def __init__(self, fine: bool, weight: float) -> None:
-        """`fine`: also the detail that only pictures above 128 px can show. `weight`: of the lines, 1 = usual."""
+        """`fine`: also the detail that only pictures above 128 px, and strokes, can show. `weight`: of the lines, 1 = usual."""
         self.fine = fine
         self.weight = weight
         self.steps: list[tuple[str, Any, Any]] = []
@@ -111,15 +111,22 @@ class Scene:
 
     def trace_only(self, part: str, curve: Curve, width: float) -> None:
         """Notes a stroke whose ink is already in the fills (an edge between two colours)."""
-        self.lines.append(Line(part, curve, width * self.weight, len(self.steps)))
+        if self.fine:
+            self.lines.append(Line(part, curve, width * self.weight, len(self.steps)))
 
     def paint(self, size: int) -> npt.NDArray[np.uint8]:
         """The picture, RGB (size, size, 3)."""
+        return np.ascontiguousarray(self._pixels(size)[..., :3])
+
+    def _pixels(self, size: int) -> npt.NDArray[np.uint8]:
+        """The picture, RGBA (size, size, 4)."""
         if size < _FINE_ENOUGH:
-            # Thin shapes side by side leak through each other's soft edges: average four finer pixels instead.
-            twice = self.paint(2 * size).astype(np.uint16)
-            rows = twice[0::2] + twice[1::2]
-            return ((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
+            # Thin shapes side by side leak through each other's soft edges: average four finer pixels instead. Their
+            # four channels, of 16 bits each, are added up as one number.
+            twice = self._pixels(2 * size)
+            rows = np.add(twice[0::2], twice[1::2], dtype=np.uint16).reshape(size, -1).view(np.uint64)
+            blocks = (rows[:, 0::2] + rows[:, 1::2]).view(np.uint16).reshape(size, size, 4)
+            return ((blocks + np.uint16(2)) >> 2).astype(np.uint8)
         pixels = np.zeros((size, size, 4), np.uint8)
         surface = skia.Surface(pixels, skia.kRGBA_8888_ColorType)
         canvas = surface.getCanvas()
@@ -129,7 +136,7 @@ class Scene:
         canvas.scale(size, size)
         self.replay(canvas)
         canvas.restoreToCount(1)
-        return np.ascontiguousarray(pixels[..., :3])
+        return pixels
 
     def _ready(self) -> Iterator[tuple[str, Any, Any]]:
         """The steps with what Skia draws them with; good until the next step."""
