@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import skia
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, spline, trace, trace_back
+from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, path, reverse, spline
 from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.locks import Lock
 from anime_gen.data.painter.palette import Palette, mix
@@ -81,10 +81,10 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
             ),
         ]
         scene.ink("bun", line, [(curve, 0.006) for curve in swirls])
-    path = scene.closed(shape.back.outline)
-    scene.fill(path, back.fill)
+    mass = scene.closed(shape.back.outline)
+    scene.fill(mass, back.fill)
     if face.style.kind != "flat":
-        scene.clip(path)
+        scene.clip(mass)
         scene.oval(
             body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, argb(colours.hair.shadow, 0.75)
         )
@@ -110,13 +110,8 @@ def draw_hanging(scene: Scene, face: Face, shape: HairShape, colours: Palette) -
 
 def over_face(shape: HairShape) -> skia.Path:
     """What of the hair lies over the face: for its shadow and for what it hides."""
-    path = skia.Path()
-    for lock in (*shape.bangs, *shape.sides):
-        trace(path, lock.left)
-        trace_back(path, lock.right)
-    trace(path, shape.cap[0])
-    trace(path, shape.cap[1], start=False)
-    return path
+    locks = [(lock.left, reverse(lock.right)) for lock in (*shape.bangs, *shape.sides)]
+    return path([*locks, shape.cap])
 
 
 def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:

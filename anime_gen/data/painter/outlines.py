@@ -9,40 +9,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from anime_gen.data.painter.curves import Curve, Profile, profile_heights
+from anime_gen.data.painter.curves import Curve, Profile, profile_heights, serialised, verbs_of
 from anime_gen.data.painter.locks import Lock
 
 Outline = int  # which of a drawing's
 Points = npt.NDArray[np.complex128]
+_Waiting = tuple[Outline, bytes, int]  # where it will be, its verbs, and how many points it has
 Counts = npt.NDArray[np.int64]
-
-
-class _Layout(NamedTuple):
-    """What surrounds the points of a path in Skia's serialised form, which `SkPath::readFromMemory` reads."""
-
-    head: bytes
-    points: int  # how many
-    verbs: bytes
-
-
-@lru_cache(maxsize=4096)
-def _layout(contours: tuple[tuple[int, ...], ...], closed: bool) -> _Layout:
-    """Contours of curves that straight lines join; a curve is given by how many numbers it has."""
-    move, line, cubic, close = (bytes([verb]) for verb in (0, 1, 4, 5))
-    verbs = b""
-    for contour in contours:
-        for place, coordinates in enumerate(contour):
-            verbs += (line if place else move) + cubic * ((coordinates - 2) // 6)
-        verbs += close * closed
-    points = sum(map(sum, contours)) // 2
-    # Version 5 with winding fill, then how many points, weights of conics and verbs there are.
-    return _Layout(np.array([5, points, 0, len(verbs)], np.uint32).tobytes(), points, verbs + bytes(-len(verbs) % 4))
 
 
 class Outlines:
@@ -54,20 +31,20 @@ class Outlines:
 
     def _clear(self) -> None:
         """What waits to be made: where it will be, and coordinates one after the other."""
-        self._joined: list[tuple[Outline, _Layout]] = []
+        self._joined: list[_Waiting] = []
         self._curves = array("d")
-        self._bands: list[tuple[Outline, _Layout]] = []
+        self._bands: list[_Waiting] = []
         self._spines, self._heights = array("d"), array("d")
         self._halves: list[float] = []
         self._counts: list[int] = []
-        self._locks: list[tuple[Outline, _Layout]] = []
+        self._locks: list[_Waiting] = []
         self._middles, self._lefts, self._rights = array("d"), array("d"), array("d")
         self._darks, self._wedges = array("d"), array("d")
         self._wider: list[float] = []
 
-    def _new(self, waiting: list[tuple[Outline, _Layout]], layout: _Layout, count: int = 1) -> Outline:
+    def _new(self, waiting: list[_Waiting], verbs: bytes, points: int, count: int = 1) -> Outline:
         number = len(self._made)
-        waiting.append((number, layout))
+        waiting.append((number, verbs, points))
         self._made += [b""] * count
         return number
 
@@ -75,19 +52,21 @@ class Outlines:
         """The curves joined in order, and closed."""
         for curve in curves:
             self._curves.fromlist(curve)
-        return self._new(self._joined, _layout((tuple(map(len, curves)),), True))
+        contour = tuple(map(len, curves))
+        return self._new(self._joined, verbs_of(contour, True), sum(contour) // 2)
 
     def bands(self, bands: Iterable[tuple[Curve, float, Profile]]) -> Outline:
         """Bands that are `half * profile` wide to both sides of a curve. All wind alike, so overlaps stay filled."""
-        contours = []
+        found, points = b"", 0
         for curve, half, profile in bands:
             count = len(curve) // 2
             self._spines.fromlist(curve)
             self._heights.extend(profile_heights(count - 1, profile))
             self._halves.append(half)
             self._counts.append(count)
-            contours.append((2 * count, 2 * count))
-        return self._new(self._bands, _layout(tuple(contours), True))
+            found += verbs_of((2 * count, 2 * count), True)
+            points += 2 * count
+        return self._new(self._bands, found, points)
 
     def lock(self, lock: Lock, wider: float, dark: Curve, wedge: array[float]) -> tuple[Outline, Outline, Outline]:
         """Rim, body and shadow of a lock.
@@ -103,25 +82,27 @@ class Outlines:
         self._darks.fromlist(dark)
         self._wedges.extend(wedge)
         self._wider.append(wider)
-        rim = self._new(self._locks, _layout(((len(dark), len(dark)),), False), 3)
+        rim = self._new(self._locks, verbs_of((len(dark), len(dark)), False), len(dark), 3)
         return rim, rim + 1, rim + 2
 
     def made(self) -> list[bytes]:
         """Every outline in the form that `skia.Path.readFromMemory` reads."""
-        if self._joined or self._bands or self._locks:
+        if self._joined:
             self._write(self._joined, np.frombuffer(self._curves, complex))
+        if self._bands:
             self._write(self._bands, self._make_bands())
+        if self._locks:
             for number, points in enumerate(self._make_locks()):
-                self._write([(rim + number, layout) for rim, layout in self._locks], points)
-            self._clear()
+                self._write([(rim + number, verbs, count) for rim, verbs, count in self._locks], points)
+        self._clear()
         return self._made
 
-    def _write(self, outlines: list[tuple[Outline, _Layout]], points: Points) -> None:
+    def _write(self, outlines: list[_Waiting], points: Points) -> None:
         data = points.astype(np.complex64).tobytes()
         end = 0
-        for number, (head, count, verbs) in outlines:
+        for number, verbs, count in outlines:
             start, end = end, end + 8 * count
-            self._made[number] = head + data[start:end] + verbs
+            self._made[number] = serialised(verbs, data[start:end])
 
     def _make_bands(self) -> Points:
         """Along the left edges and back along the right ones, as `curves.ribbon` finds them."""
@@ -141,7 +122,7 @@ class Outlines:
         middle, left, right, dark = (
             np.frombuffer(numbers, complex) for numbers in (self._middles, self._lefts, self._rights, self._darks)
         )
-        counts = np.array([layout.points // 2 for _, layout in self._locks], np.int64)
+        counts = np.array([points // 2 for _, _, points in self._locks], np.int64)
         wider = np.array(self._wider).repeat(counts)
         inner = dark.view(float) + (middle - dark).view(float) * np.frombuffer(self._wedges)
         return (

@@ -57,7 +57,7 @@ class Scene:
     """The steps of one picture in drawing order and, where it is fine, its line art."""
 
     def __init__(self, fine: bool, weight: float) -> None:
-        """`fine`: also the detail that only pictures above 128 px, and strokes, can show. `weight`: of the lines, 1 = usual."""
+        """`fine`: also the detail that only pictures above 128 px and strokes show. `weight` of lines: 1 is usual."""
         self.fine = fine
         self.weight = weight
         self.steps: list[tuple[str, Any, Any]] = []
