@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from anime_gen.contract import UserError
 from anime_gen.data import painter
@@ -14,6 +16,17 @@ from anime_gen.vocabulary import Vocabulary
 
 # Face i belongs to a split by i % 20, so 0.70 / 0.15 / 0.15 at every count, and a face never changes its split.
 _SPLIT_OF: dict[Split, range] = {"train": range(14), "validation": range(14, 17), "test": range(17, 20)}
+
+# What a column of labels holds of them.
+_WRITTEN: dict[Kind, Callable[[painter.Labels], npt.ArrayLike]] = {
+    "tags": lambda known: known.tags_T,
+    "attributes": lambda known: known.attributes_A,
+    "landmarks": lambda known: known.landmarks_K2,
+    "visible": lambda known: known.visible_K,
+    "caption": lambda known: caption_tokens(known.caption),
+    "tag_confidence": lambda known: np.ones(len(known.tags_T)),
+    "attribute_confidence": lambda known: known.attributes_A >= 0,
+}
 
 
 class Painted[Subject](Source):
@@ -83,17 +96,8 @@ class Painted[Subject](Source):
                 columns[kind][place] = self.drawn(subject, kind, size)
             if kinds - PIXEL_KINDS:
                 known = self.labels(subject)
-                written: dict[Kind, np.ndarray] = {
-                    "tags": known.tags_T,
-                    "attributes": known.attributes_A,
-                    "landmarks": known.landmarks_K2,
-                    "visible": known.visible_K,
-                    "caption": caption_tokens(known.caption),
-                    "tag_confidence": np.ones(len(known.tags_T)),
-                    "attribute_confidence": known.attributes_A >= 0,
-                }
                 for kind in kinds - PIXEL_KINDS:
-                    columns[kind][place] = written[kind]
+                    columns[kind][place] = _WRITTEN[kind](known)
         if "readable" in kinds:
             columns["readable"][:] = True
         return Filled(columns, [])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import cos, pi, sin
 
 from anime_gen.data.painter.anatomy import Anatomy, face_depth
-from anime_gen.data.painter.curves import Point, closed_path, spline, straight
+from anime_gen.data.painter.curves import Point, spline, straight
 from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.palette import Colour, Palette, Tones, mix, tones
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, solid
+from anime_gen.data.painter.scene import Scene, argb
 
 
 def _bow(scene: Scene, part: str, centre: Point, size: float, turn: float, colours: Tones, tails: bool) -> None:
@@ -63,7 +63,7 @@ def draw_ties(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> N
         if ribbon_drawn(face):
             _bow(scene, "hair ribbon", (x, y), 0.26 * face.pose.scale, 0.3 * side, colours.ornament, tails=True)
         else:
-            scene.oval((x, y), 0.1 * face.pose.scale, 0.08 * face.pose.scale, solid(colours.ornament.line))
+            scene.oval((x, y), 0.1 * face.pose.scale, 0.08 * face.pose.scale, argb(colours.ornament.line))
 
 
 def ornament_spot(face: Face, body: Anatomy, slot: int) -> Point:
@@ -128,7 +128,7 @@ def draw_ornaments(scene: Scene, face: Face, body: Anatomy, colours: Palette) ->
                 closed=True,
             )
             scene.outlined("hair flower", edge, petal, 0.005)
-        scene.oval((x, y), 0.075 * scale, 0.075 * scale, solid((250, 206, 80)))
+        scene.oval((x, y), 0.075 * scale, 0.075 * scale, argb((250, 206, 80)))
     if extras.clip:
         x, y = ornament_spot(face, body, 1 if extras.flower else 0)
         gold: Colour = (250, 214, 84)
@@ -186,7 +186,7 @@ def draw_glasses(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> N
         else:
             edge = spline([at(-1.12, 0.0), at(-0.95, 0.95), at(0.1, 1.22), at(1.1, 0.9), at(1.2, -0.1)], tension=0.14)
         if kind != "half":
-            scene.fill(closed_path(edge), solid((220, 238, 255), 0.16))
+            scene.fill(scene.closed(edge), argb((220, 238, 255), 0.16))
         lines.append((edge, 0.05 * face.pose.scale))
         ends.append((at(-1.1, 0.0), at(1.18, -0.1)))
     lines.append(
@@ -212,7 +212,7 @@ def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette)
             "choker", mix(colours.ornament.base, (26, 22, 30), 0.8), [(curve, 0.1 * face.pose.scale)], (1.0, 1.0, 1.0)
         )
         x, y = view(0, low + 0.07, 0.0)
-        scene.oval((x, y), 0.05 * face.pose.scale, 0.06 * face.pose.scale, solid((244, 210, 90)))
+        scene.oval((x, y), 0.05 * face.pose.scale, 0.06 * face.pose.scale, argb((244, 210, 90)))
     if necklace_drawn(face):
         curve = spline(
             [
@@ -225,12 +225,12 @@ def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette)
         )
         scene.ink("necklace", (176, 132, 40), [(curve, 0.035 * face.pose.scale)], (1.0, 1.0, 1.0))
         x, y = view(0, low + 0.5, 0.0)
-        scene.oval((x, y), 0.085 * face.pose.scale, 0.1 * face.pose.scale, solid((120, 90, 40)))
+        scene.oval((x, y), 0.085 * face.pose.scale, 0.1 * face.pose.scale, argb((120, 90, 40)))
         scene.oval(
             (x, y),
             0.07 * face.pose.scale,
             0.085 * face.pose.scale,
-            solid(mix(colours.ornament.base, (255, 255, 255), 0.2)),
+            argb(mix(colours.ornament.base, (255, 255, 255), 0.2)),
         )
 
 
@@ -248,7 +248,7 @@ def draw_earring(scene: Scene, face: Face, body: Anatomy, colours: Palette, side
     """Hangs from one lobe."""
     x, y = earring_spot(face, body, side)
     scale = face.pose.scale
-    scene.oval((x, y), 0.045 * scale, 0.045 * scale, solid((206, 160, 60)))
+    scene.oval((x, y), 0.045 * scale, 0.045 * scale, argb((206, 160, 60)))
     edge = spline(
         [(x, y), (x + 0.07 * scale, y + 0.16 * scale), (x, y + 0.26 * scale), (x - 0.07 * scale, y + 0.16 * scale)],
         closed=True,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import skia
 
-from anime_gen.data.painter.curves import TAPERED, band, polygon, straight
+from anime_gen.data.painter.curves import TAPERED, polygon, straight
 from anime_gen.data.painter.palette import Colour, hue, mix
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, argb, linear, radial, solid
+from anime_gen.data.painter.scene import Scene, argb, linear, radial
 
 _ALL = skia.Path.Rect(skia.Rect(-0.1, -0.1, 1.1, 1.1))
 WHITE: Colour = (255, 255, 255)
@@ -22,7 +22,7 @@ def draw_background(scene: Scene, face: Face) -> None:
     other = hue(style.hue + 0.1 * style.grain[0], min(0.95, lightness + 0.14), 0.5 * muted)
     _DRAW[style.background](scene, base, other, style.grain)
     if style.kind == "ink":
-        scene.fill(_ALL, solid((246, 240, 228), 0.5))
+        scene.fill(_ALL, argb((246, 240, 228), 0.5))
         _hatching(scene, base, style.grain)
 
 
@@ -54,15 +54,14 @@ def _rectangle(scene: Scene, left: float, top: float, right: float, bottom: floa
 
 
 def _hatching(scene: Scene, base: Colour, grain: tuple[float, ...]) -> None:
-    path = skia.Path()
-    for i in range(16):
-        x = -0.3 + 0.1 * i
-        band(path, straight((x, 1.05), (x + 0.35 + 0.02 * grain[i], -0.05)), 0.003, TAPERED)
-    scene.fill(path, solid(mix(base, (40, 34, 40), 0.7), 0.5))
+    places = [-0.3 + 0.1 * i for i in range(16)]
+    lines = [straight((x, 1.05), (x + 0.35 + 0.02 * grain[i], -0.05)) for i, x in enumerate(places)]
+    path = scene.outlines.bands((line, 0.003, TAPERED) for line in lines)
+    scene.fill(path, argb(mix(base, (40, 34, 40), 0.7), 0.5))
 
 
 def _plain(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
-    scene.fill(_ALL, solid(other))
+    scene.fill(_ALL, argb(other))
 
 
 def _gradient(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
@@ -75,7 +74,7 @@ def _bokeh(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) 
     for i in range(9):
         radius = 0.05 + 0.045 * (grain[i] + 1)
         x, y = 0.5 + 0.55 * grain[i + 9], 0.45 + 0.55 * grain[i + 18]
-        scene.oval((x, y), radius, radius, solid(mix(other, (255, 250, 225), 0.6), 0.16 + 0.12 * grain[i + 2] ** 2))
+        scene.oval((x, y), radius, radius, argb(mix(other, (255, 250, 225), 0.6), 0.16 + 0.12 * grain[i + 2] ** 2))
 
 
 def _sky(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
@@ -92,7 +91,7 @@ def _sky(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) ->
                     x + 0.06 * j - 0.12 - 1.3 * radius, y - 1.5 * radius, x + 0.06 * j - 0.12 + 1.3 * radius, y + 0.03
                 )
             )
-        scene.fill(cloud, solid(WHITE, 0.8))
+        scene.fill(cloud, argb(WHITE, 0.8))
 
 
 def _window(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
@@ -124,12 +123,12 @@ def _room(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -
 
 
 def _stripes(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
-    scene.fill(_ALL, solid(other))
+    scene.fill(_ALL, argb(other))
     path = skia.Path()
     for i in range(8):
         x = -0.4 + 0.2 * i
         path.addPath(polygon([(x, -0.1), (x + 0.1, -0.1), (x + 0.1 + 0.3 * grain[0], 1.1), (x + 0.3 * grain[0], 1.1)]))
-    scene.fill(path, solid(mix(other, WHITE, 0.45), 0.8))
+    scene.fill(path, argb(mix(other, WHITE, 0.45), 0.8))
 
 
 def _dots(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
@@ -138,7 +137,7 @@ def _dots(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -
     for i in range(7):
         for j in range(7):
             path.addCircle(0.17 * i + 0.085 * (j % 2), 0.17 * j, 0.012 + 0.004 * j)
-    scene.fill(path, solid(mix(other, WHITE, 0.6), 0.7))
+    scene.fill(path, argb(mix(other, WHITE, 0.6), 0.7))
 
 
 def _foliage(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
@@ -161,7 +160,7 @@ def _petals(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...])
         path.addPath(
             polygon([(x, y), (x + 0.03, y + 0.012), (x + 0.02 + 0.02 * turn, y + 0.036), (x - 0.006, y + 0.02)])
         )
-    scene.fill(path, solid((255, 226, 236), 0.95))
+    scene.fill(path, argb((255, 226, 236), 0.95))
 
 
 _DRAW = {

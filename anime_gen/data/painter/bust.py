@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import PRESSED, Curve, Point, closed_path, spline, straight
+from anime_gen.data.painter.curves import PRESSED, Curve, Point, spline, straight
 from anime_gen.data.painter.palette import Palette
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, solid
+from anime_gen.data.painter.scene import Scene, argb
 
 # Outfits that leave the collarbone or the shoulders free.
 OPEN_NECK = ("camisole", "dress", "tee")
@@ -47,12 +47,12 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         at(1.6, 3.4),
     ]
     outline = spline([*reversed(right), *left])
-    skin = closed_path(outline)
-    scene.fill(skin, solid(colours.skin.base))
+    skin = scene.closed(outline)
+    scene.fill(skin, argb(colours.skin.base))
     if face.style.kind != "flat":
         scene.clip(skin)
         chin = spline([at(-0.8, 0.6), at(-0.45, low - 0.12), at(0.02, low + 0.1), at(0.45, low - 0.2), at(0.8, 0.6)])
-        scene.fill(closed_path(chin), solid(colours.skin.shadow))
+        scene.fill(scene.closed(chin), argb(colours.skin.shadow))
         scene.unclip()
     scene.ink("neck", colours.skin.line, [(spline(right[:4]), 0.006), (spline(left[:4]), 0.006)], PRESSED)
     if collarbone_drawn(face):
@@ -84,8 +84,8 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
     def garment(neck: list[Point], tones: object = None, puff: float = 0.06) -> None:
         used = trim if tones == "trim" else cloth
         edge = _cover(at, neck, low, puff)
-        path = closed_path(edge)
-        scene.fill(path, solid(used.base))
+        path = scene.closed(edge)
+        scene.fill(path, argb(used.base))
         if face.style.kind != "flat":
             scene.clip(path)
             for s in (-1, 1):
@@ -98,14 +98,14 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
                         at(s * 1.8, low + 0.7),
                     ]
                 )
-                scene.fill(closed_path(fold), solid(used.shadow, 0.9 if s == -face.style.light else 0.4))
+                scene.fill(scene.closed(fold), argb(used.shadow, 0.9 if s == -face.style.light else 0.4))
             scene.unclip()
         scene.ink("clothes", used.line, [(edge, 0.007)], PRESSED)
 
     def flap(points: list[Point], tones: object = "trim") -> None:
         used = trim if tones == "trim" else cloth
         edge = straight(*points, points[0])
-        scene.fill(closed_path(edge), solid(used.base))
+        scene.fill(scene.closed(edge), argb(used.base))
         scene.ink("collar", used.line, [(edge, 0.007)], (0.8, 1.1, 0.9))
 
     if outfit == "sailor":
@@ -174,7 +174,7 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
                 at(1.45, 3.4),
             ]
         )
-        scene.fill(closed_path(edge), solid(cloth.base))
+        scene.fill(scene.closed(edge), argb(cloth.base))
         scene.ink("clothes", line, [(edge, 0.008)], PRESSED)
         if outfit == "camisole":
             scene.ink(
@@ -203,7 +203,7 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
         )
         for y in (0.55, 0.9):
             x, cy = at(0.06, low + y)
-            scene.oval((x, cy), 0.012, 0.012, solid((238, 200, 96)))
+            scene.oval((x, cy), 0.012, 0.012, argb((238, 200, 96)))
     else:
         garment([at(-wide - 0.3, dip - 0.05), at(0, low + 0.4), at(wide + 0.3, dip - 0.05)], puff=0.1)
         for s in (-1, 1):
@@ -218,7 +218,7 @@ def _clothes(scene: Scene, face: Face, at: _Body, colours: Palette, thick: float
                 ],
                 closed=True,
             )
-            scene.fill(closed_path(hood), solid(cloth.base if s == face.style.light else cloth.shadow))
+            scene.fill(scene.closed(hood), argb(cloth.base if s == face.style.light else cloth.shadow))
             scene.ink("clothes", line, [(hood, 0.007)], PRESSED)
             cord = spline([at(s * 0.16, low + 0.4), at(s * 0.2, low + 0.7), at(s * 0.17, low + 1.0)])
             scene.ink("clothes", trim.base, [(cord, 0.014)], (1.0, 1.0, 1.0))
@@ -256,7 +256,7 @@ def _neckwear(scene: Scene, face: Face, at: _Body, colours: Palette) -> None:
 
     def shape(points: list[Point]) -> None:
         edge = spline([*points, points[0]], tension=0.08)
-        scene.fill(closed_path(edge), solid(tones.base))
+        scene.fill(scene.closed(edge), argb(tones.base))
         scene.ink(kind, tones.line, [(edge, 0.007)], PRESSED)
 
     if kind == "necktie":

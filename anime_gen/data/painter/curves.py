@@ -6,10 +6,12 @@ for a handful of points Python is several times faster than NumPy.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import comb, sqrt
+from struct import Struct
 
 import skia
 
@@ -59,57 +61,68 @@ def ribbon(curve: Curve, half: float, profile: Profile) -> tuple[Curve, Curve]:
 @lru_cache(maxsize=4096)
 def _neighbours(last: int, profile: Profile) -> tuple[tuple[int, int, float], ...]:
     """For each control point: where its neighbours' coordinates are, and the profile's height there."""
+    heights = profile_heights(last, profile)
+    return tuple((2 * max(i - 1, 0), 2 * min(i + 1, last), height) for i, height in enumerate(heights))
+
+
+@lru_cache(maxsize=4096)
+def profile_heights(last: int, profile: Profile) -> array[float]:
+    """The profile at the control points 0 to `last` of a curve."""
     degree = len(profile) - 1
-    found = []
+    heights = array("d")
     for i in range(last + 1):
         t = i / last
-        height = sum(w * comb(degree, k) * (1 - t) ** (degree - k) * t**k for k, w in enumerate(profile))
-        found.append((2 * max(i - 1, 0), 2 * min(i + 1, last), height))
-    return tuple(found)
+        heights.append(sum(w * comb(degree, k) * (1 - t) ** (degree - k) * t**k for k, w in enumerate(profile)))
+    return heights
 
 
 def reverse(curve: Curve) -> Curve:
     """The same curve, run from its end."""
-    backward: Curve = []
-    for i in range(len(curve) - 2, -1, -2):
-        backward += curve[i : i + 2]
+    backward = curve[::-1]
+    backward[::2], backward[1::2] = backward[1::2], backward[::2]
     return backward
 
 
-def trace(path: skia.Path, curve: Curve, start: bool = True) -> None:
-    """Adds a curve to a path; with `start` as a new contour, else joined to the last point by a line."""
-    if start:
-        path.moveTo(curve[0], curve[1])
-    else:
-        path.lineTo(curve[0], curve[1])
-    cubic = path.cubicTo
-    for i in range(2, len(curve), 6):
-        cubic(*curve[i : i + 6])
+@lru_cache(maxsize=4096)
+def verbs_of(contour: tuple[int, ...], closed: bool) -> bytes:
+    """Skia's verbs of curves that straight lines join; each is given by how many numbers it has."""
+    move, line, cubic, close = (bytes([verb]) for verb in (0, 1, 4, 5))
+    found = b"".join((line if place else move) + cubic * ((numbers - 2) // 6) for place, numbers in enumerate(contour))
+    return found + close * closed
 
 
-def trace_back(path: skia.Path, curve: Curve) -> None:
-    """Continues a path by a line to the curve's end and along the curve to its start."""
-    path.lineTo(curve[-2], curve[-1])
-    cubic = path.cubicTo
-    for i in range(len(curve) - 2, 0, -6):
-        cubic(curve[i - 2], curve[i - 1], curve[i - 4], curve[i - 3], curve[i - 6], curve[i - 5])
+def serialised(verbs: bytes, points: bytes) -> bytes:
+    """A path in the form that `skia.Path.readFromMemory` reads; points are pairs of 4-byte floats."""
+    # Version 5 with winding fill, then how many points, weights of conics and verbs there are.
+    return _HEAD.pack(5, len(points) // 8, 0, len(verbs)) + points + verbs + bytes(-len(verbs) % 4)
+
+
+_HEAD = Struct("4I")
+
+
+def path(contours: Sequence[tuple[Curve, ...]], closed: bool = False) -> skia.Path:
+    """A path of contours, each of curves that straight lines join.
+
+    Skia reads it whole: a call for each segment takes Python several times longer.
+    """
+    numbers = array("f")
+    for contour in contours:
+        for curve in contour:
+            numbers.fromlist(curve)
+    found = b"".join([verbs_of(tuple(map(len, contour)), closed) for contour in contours])
+    whole = skia.Path()
+    whole.readFromMemory(serialised(found, numbers.tobytes()))
+    return whole
 
 
 def closed_path(*curves: Curve) -> skia.Path:
     """One closed outline: the curves joined in order."""
-    path = skia.Path()
-    for number, curve in enumerate(curves):
-        trace(path, curve, start=number == 0)
-    path.close()
-    return path
+    return path([curves], closed=True)
 
 
-def band(path: skia.Path, curve: Curve, half: float, profile: Profile) -> None:
-    """Adds a filled band of varying width along a curve to a path. All bands wind alike, so overlaps stay filled."""
-    left, right = ribbon(curve, half, profile)
-    trace(path, left)
-    trace_back(path, right)
-    path.close()
+def lines(*curves: Curve) -> skia.Path:
+    """Curves to be drawn with a pen."""
+    return path([(curve,) for curve in curves])
 
 
 def polygon(points: Sequence[Point]) -> skia.Path:

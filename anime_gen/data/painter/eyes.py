@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import skia
-
 from anime_gen.data.painter.anatomy import Anatomy, Eye
-from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, spline, trace, trace_back
+from anime_gen.data.painter.curves import PRESSED, TAPERED, polygon, reverse, spline
 from anime_gen.data.painter.palette import Colour, Palette, mix, shift
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, argb, linear, solid
+from anime_gen.data.painter.scene import Scene, argb, linear
 
 WHITE: Colour = (255, 255, 255)
 
@@ -23,35 +21,25 @@ def draw_eyes(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
 
 
 def _ball(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> None:
-    white = closed_path(eye.upper, eye.lower)
+    white = scene.closed(eye.upper, eye.lower)
     scale = face.pose.scale
-    scene.fill(white, solid(mix(WHITE, (255, 250, 240), 0.5)))
+    scene.fill(white, argb(mix(WHITE, (255, 250, 240), 0.5)))
     scene.clip(white)
     x, y = eye.iris
     rx, ry = eye.radius
     base = colours.eye.base
     dark = mix(shift(base, 0.02, -0.16), (24, 16, 40), 0.45)
     light = mix(shift(base, -0.03, 0.14), WHITE, 0.18)
-    scene.oval((x, y), rx, ry, solid(mix(dark, (20, 14, 34), 0.5)))
+    scene.oval((x, y), rx, ry, argb(mix(dark, (20, 14, 34), 0.5)))
     inner = linear((x, y - ry), (x, y + ry), [argb(dark), argb(base), argb(light)], [0.1, 0.52, 1.0])
     scene.oval((x, y), rx * 0.9, ry * 0.93, inner)
     if face.eyes.ring:
-        glow = skia.Path()
-        band(
-            glow,
-            spline([(x - rx * 0.62, y + ry * 0.38), (x, y + ry * 0.78), (x + rx * 0.62, y + ry * 0.38)]),
-            ry * 0.14,
-            TAPERED,
-        )
-        scene.fill(glow, solid(mix(light, WHITE, 0.45), 0.9))
-    scene.oval((x, y - 0.02 * ry), rx * 0.42, ry * 0.46, solid(mix(dark, (12, 8, 24), 0.65)))
+        crescent = spline([(x - rx * 0.62, y + ry * 0.38), (x, y + ry * 0.78), (x + rx * 0.62, y + ry * 0.38)])
+        scene.fill(scene.outlines.bands([(crescent, ry * 0.14, TAPERED)]), argb(mix(light, WHITE, 0.45), 0.9))
+    scene.oval((x, y - 0.02 * ry), rx * 0.42, ry * 0.46, argb(mix(dark, (12, 8, 24), 0.65)))
     # The lid's shadow on the ball.
-    shadow = skia.Path()
-    trace(shadow, eye.upper)
     lowered = [value + (0.07 * scale if i % 2 else 0.0) for i, value in enumerate(eye.upper)]
-    trace_back(shadow, lowered)
-    shadow.close()
-    scene.fill(shadow, solid((70, 50, 90), 0.38))
+    scene.fill(scene.closed(eye.upper, reverse(lowered)), argb((70, 50, 90), 0.38))
     scene.unclip()
     if scene.fine:
         for share in (1.0, 0.44):
@@ -67,7 +55,7 @@ def _ball(scene: Scene, face: Face, eye: Eye, colours: Palette, name: str) -> No
 def _shine(scene: Scene, face: Face, eye: Eye, centre: tuple[float, float], radius: tuple[float, float]) -> None:
     x, y = centre
     rx, ry = radius
-    paint = solid(WHITE, 0.97)
+    paint = argb(WHITE, 0.97)
     lit = face.style.light
     kind = face.eyes.shine
     hx, hy = x + lit * rx * 0.38, y - ry * 0.42
@@ -130,11 +118,11 @@ def shows_through(face: Face) -> bool:
 
 def draw_through(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """Brows and lash lines once more over the hair, faint. No new strokes: they are drawn already."""
-    path = skia.Path()
+    bands = []
     for eye, brow in zip(body.eyes, body.brows, strict=True):
-        band(path, brow, 0.5 * _brow_width(face) * scene.weight, _BROW)
-        band(path, eye.upper, 0.5 * _lash_width(face) * scene.weight, _LASH)
-    scene.fill(path, solid(_brow_tint(colours), 0.6))
+        bands.append((brow, 0.5 * _brow_width(face) * scene.weight, _BROW))
+        bands.append((eye.upper, 0.5 * _lash_width(face) * scene.weight, _LASH))
+    scene.fill(scene.outlines.bands(bands), argb(_brow_tint(colours), 0.6))
 
 
 _BROW = (0.7, 1.5, 0.0)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 
 import skia
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, closed_path, spline, trace, trace_back
+from anime_gen.data.painter.curves import FADING, PRESSED, TAPERED, path, reverse, spline
 from anime_gen.data.painter.hair_shape import HairShape
 from anime_gen.data.painter.locks import Lock
 from anime_gen.data.painter.palette import Palette, mix
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, argb, linear, radial, solid
+from anime_gen.data.painter.scene import Scene, argb, linear, radial
 
 _WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
-_WEDGES = {count: tuple(_WEDGE[12 * i // count] for i in range(count)) for count in range(8, 40, 6)}
+_WEDGES = {count: array("d", [_WEDGE[12 * i // count] for i in range(count)]) for count in range(8, 40, 6)}
 
 
 class Brush:
@@ -24,11 +25,11 @@ class Brush:
     def __init__(self, face: Face, colours: Palette, dark: float) -> None:
         tones = colours.hair
         self.line = tones.line
-        self.line_paint = solid(tones.line)
+        self.line_paint = argb(tones.line)
         self.light = face.style.light
         base = mix(tones.base, tones.shadow, dark)
-        self.shade = solid(mix(tones.shadow, tones.line, 0.3 * dark), 0.9)
-        self.fill = solid(base)
+        self.shade = argb(mix(tones.shadow, tones.line, 0.3 * dark), 0.9)
+        self.fill = argb(base)
         if face.style.kind not in ("flat", "ink"):
             top, bottom = face.pose.y - 1.4 * face.pose.scale, face.pose.y + 1.9 * face.pose.scale
             end = mix(mix(base, colours.hair_tips, 0.35 + 0.65 * face.hair.tips), tones.shadow, dark)
@@ -39,18 +40,10 @@ class Brush:
 def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
     """One lock: its edge (a slightly wider band underneath), its colour, and the shadow on its far side."""
     centre, left, right = lock.curve, lock.left, lock.right
-    # The edge grows with the lock's width: none at the tip, little at the root, so that roots melt into the crown.
-    wider = 0.0042 * scene.weight / lock.half
-    rim, body, shadow = skia.Path(), skia.Path(), skia.Path()
-    trace(rim, [a + (a - c) * wider for a, c in zip(left, centre, strict=True)])
-    trace_back(rim, [a + (a - c) * wider for a, c in zip(right, centre, strict=True)])
-    trace(body, left)
-    trace_back(body, right)
     dark, lit = (right, left) if brush.light > 0 else (left, right)
+    # The edge grows with the lock's width: none at the tip, little at the root, so that roots melt into the crown.
     # A wedge of shadow: nothing at the root, more than half the lock below its middle.
-    wedge = _WEDGES[len(dark)]
-    trace(shadow, dark)
-    trace_back(shadow, [a + (c - a) * w for a, c, w in zip(dark, centre, wedge, strict=True)])
+    rim, body, shadow = scene.outlines.lock(lock, 0.0042 * scene.weight / lock.half, dark, _WEDGES[len(dark)])
     scene.fill(rim, brush.line_paint)
     scene.fill(body, brush.fill)
     scene.fill(shadow, brush.shade)
@@ -71,7 +64,7 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
     back, front = Brush(face, colours, 0.45), Brush(face, colours, 0.1)
     line, scale = colours.hair.line, face.pose.scale
     for (x, y), radius in shape.buns:
-        scene.oval((x, y), radius + 0.004, radius + 0.004, solid(line))
+        scene.oval((x, y), radius + 0.004, radius + 0.004, argb(line))
         scene.oval((x, y), radius, radius, front.fill)
         scene.oval((x + 0.2 * radius * brush_side(face), y + 0.25 * radius), 0.7 * radius, 0.65 * radius, front.shade)
         swirls = [
@@ -88,13 +81,12 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
             ),
         ]
         scene.ink("bun", line, [(curve, 0.006) for curve in swirls])
-    path = skia.Path()
-    trace(path, shape.back.outline)
-    scene.fill(path, back.fill)
+    mass = scene.closed(shape.back.outline)
+    scene.fill(mass, back.fill)
     if face.style.kind != "flat":
-        scene.clip(path)
+        scene.clip(mass)
         scene.oval(
-            body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, solid(colours.hair.shadow, 0.75)
+            body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, argb(colours.hair.shadow, 0.75)
         )
         scene.unclip()
     scene.ink("hair back", line, [(shape.back.outline, 0.0075)], PRESSED)
@@ -118,13 +110,8 @@ def draw_hanging(scene: Scene, face: Face, shape: HairShape, colours: Palette) -
 
 def over_face(shape: HairShape) -> skia.Path:
     """What of the hair lies over the face: for its shadow and for what it hides."""
-    path = skia.Path()
-    for lock in (*shape.bangs, *shape.sides):
-        trace(path, lock.left)
-        trace_back(path, lock.right)
-    trace(path, shape.cap[0])
-    trace(path, shape.cap[1], start=False)
-    return path
+    locks = [(lock.left, reverse(lock.right)) for lock in (*shape.bangs, *shape.sides)]
+    return path([*locks, shape.cap])
 
 
 def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
@@ -132,7 +119,7 @@ def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colour
     brush, line = Brush(face, colours, 0.0), colours.hair.line
     _draw_locks(scene, "hair sides", shape.sides, brush)
     outer, inner = shape.cap
-    scene.fill(closed_path(outer, inner), brush.fill)
+    scene.fill(scene.closed(outer, inner), brush.fill)
     scene.ink("hair outline", line, [(outer, 0.0085)], (0.0, 1.6, 0.0))
     if face.hair.bangs in ("none", "wispy", "parted", "curtain"):
         scene.ink("hairline", line, [(inner, 0.005)])
@@ -199,5 +186,5 @@ def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
         deep = (0.03 + 0.13 * ((i + 1) % 2)) * fade * (1 + 0.8 * grain[i + 34])
         upper.append(view(0.98 * x, middle - high, 0.6))
         lower.append(view(x, middle + deep, 0.66))
-    band_path = closed_path(spline(upper, tension=0.1), spline(lower[::-1], tension=0.1))
-    scene.fill(band_path, solid(colours.hair.light, strength))
+    band_path = scene.closed(spline(upper, tension=0.1), spline(lower[::-1], tension=0.1))
+    scene.fill(band_path, argb(colours.hair.light, strength))

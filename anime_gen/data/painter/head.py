@@ -5,10 +5,10 @@ from __future__ import annotations
 import skia
 
 from anime_gen.data.painter.anatomy import MOUTH_SHAPE, Anatomy, face_depth
-from anime_gen.data.painter.curves import PRESSED, TAPERED, band, closed_path, polygon, spline, straight
+from anime_gen.data.painter.curves import PRESSED, TAPERED, closed_path, polygon, spline, straight
 from anime_gen.data.painter.palette import Palette, mix
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, argb, radial, solid
+from anime_gen.data.painter.scene import Scene, argb, radial
 
 
 def ear_outline(face: Face, body: Anatomy, side: int) -> list[tuple[float, float]]:
@@ -27,12 +27,12 @@ def draw_ears(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         name = "left ear" if side > 0 else "right ear"
         points = ear_outline(face, body, side)
         edge = spline(points)
-        scene.fill(closed_path(edge), solid(colours.skin.base))
+        scene.fill(scene.closed(edge), argb(colours.skin.base))
         inside = [
             tuple(0.6 * a + 0.4 * b for a, b in zip(p, body.ears[0 if side < 0 else 1], strict=True))
             for p in points[1:5]
         ]
-        scene.fill(closed_path(spline(inside)), solid(colours.skin.shadow, 0.8))  # type: ignore[arg-type]
+        scene.fill(scene.closed(spline(inside)), argb(colours.skin.shadow, 0.8))  # type: ignore[arg-type]
         scene.ink(name, colours.skin.line, [(edge, 0.006)], PRESSED)
 
 
@@ -45,12 +45,12 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
     """Skin, the hair's shadow on it, blush and outline."""
     path = face_path(body)
     scale = face.pose.scale
-    scene.fill(path, solid(colours.skin.base))
+    scene.fill(path, argb(colours.skin.base))
     scene.clip(path)
     if face.style.kind != "flat":
         shadow = skia.Path(over_face)
         shadow.offset(-0.02 * face.style.light * scale / 0.22, 0.022 * scale / 0.22)
-        scene.fill(shadow, solid(colours.skin.shadow, 0.85))
+        scene.fill(shadow, argb(colours.skin.shadow, 0.85))
     if face.style.kind in ("soft", "cel"):
         x, y = body.sides[0 if face.style.light > 0 else 1]
         edge = (*colours.skin.shadow,)
@@ -112,7 +112,7 @@ def draw_nose(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
             polygon(
                 [(x, y - 0.05 * scale), (x + 0.07 * scale, y + 0.02 * scale), (x - 0.05 * scale, y + 0.03 * scale)]
             ),
-            solid(colours.skin.shadow),
+            argb(colours.skin.shadow),
         )
         scene.ink(
             "nose",
@@ -149,7 +149,7 @@ def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> Non
             ],
             closed=True,
         )
-        scene.fill(closed_path(outline), solid((214, 88, 98), 0.8))
+        scene.fill(scene.closed(outline), argb((214, 88, 98), 0.8))
         scene.trace_only("mouth", outline, 0.004)
     if mood.mouth in (":d", "open", "grin", "tongue out", "small"):
         upper = spline([at(-half, corner), at(-0.4 * half, top), at(0.4 * half, top), at(half, corner)])
@@ -162,22 +162,23 @@ def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> Non
                 at(-half, corner),
             ]
         )
-        path = closed_path(upper, lower)
-        scene.fill(path, solid((246, 244, 242) if mood.mouth == "grin" else colours.mouth))
+        path = scene.closed(upper, lower)
+        scene.fill(path, argb((246, 244, 242) if mood.mouth == "grin" else colours.mouth))
         scene.clip(path)
         if mood.mouth in (":d", "open", "tongue out"):
             cx, cy = at(0, bottom + 0.01)
             scene.oval(
-                (cx, cy), 0.62 * half * mood.mouth_width * scale, 0.45 * (bottom - top) * scale, solid(colours.tongue)
+                (cx, cy), 0.62 * half * mood.mouth_width * scale, 0.45 * (bottom - top) * scale, argb(colours.tongue)
             )
         if mood.mouth == ":d":
-            teeth = closed_path(upper, spline([at(half, corner + 0.03), at(0, top + 0.035), at(-half, corner + 0.03)]))
-            scene.fill(teeth, solid((250, 248, 246)))
+            edge = spline([at(half, corner + 0.03), at(0, top + 0.035), at(-half, corner + 0.03)])
+            teeth = scene.closed(upper, edge)
+            scene.fill(teeth, argb((250, 248, 246)))
         scene.unclip()
         scene.ink("mouth", line, [(upper, weight), (lower, weight)], PRESSED)
         if mood.mouth == "tongue out":
             tip = spline([at(-0.3, 0.03), at(-0.28, 0.14), at(0, 0.2), at(0.28, 0.14), at(0.3, 0.03)])
-            scene.fill(closed_path(tip), solid(colours.tongue))
+            scene.fill(scene.closed(tip), argb(colours.tongue))
             scene.ink("mouth", line, [(tip, weight * 0.8)], PRESSED)
     elif mood.mouth == "cat":
         curve = spline([at(-half, corner), at(-0.45, bottom), at(0, 0), at(0.45, bottom), at(half, corner)])
@@ -199,7 +200,7 @@ def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> Non
     if has_fang(face):
         y = top + 0.005 if mood.mouth in (":d", "open") else 0.02
         fang = polygon([at(-0.42 * half, y), at(-0.28 * half, y + 0.075), at(-0.14 * half, y)])
-        scene.fill(fang, solid((255, 255, 255)))
+        scene.fill(fang, argb((255, 255, 255)))
         scene.ink(
             "mouth",
             line,
@@ -228,13 +229,7 @@ def draw_tears(scene: Scene, face: Face, body: Anatomy) -> None:
             [(x, y), (x + 0.075 * scale, y + 0.2 * scale), (x, y + 0.29 * scale), (x - 0.075 * scale, y + 0.2 * scale)],
             closed=True,
         )
-        scene.fill(closed_path(drop), solid((176, 222, 250), 0.92))
+        scene.fill(scene.closed(drop), argb((176, 222, 250), 0.92))
         scene.ink("tears", (96, 150, 200), [(drop, 0.014 * scale)], PRESSED)
-        path = skia.Path()
-        band(
-            path,
-            spline([(x - 0.03 * scale, y + 0.15 * scale), (x - 0.01 * scale, y + 0.22 * scale)]),
-            0.015 * scale,
-            TAPERED,
-        )
-        scene.fill(path, solid((255, 255, 255)))
+        glint = spline([(x - 0.03 * scale, y + 0.15 * scale), (x - 0.01 * scale, y + 0.22 * scale)])
+        scene.fill(scene.outlines.bands([(glint, 0.015 * scale, TAPERED)]), argb((255, 255, 255)))

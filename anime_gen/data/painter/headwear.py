@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from anime_gen.data.painter.anatomy import Anatomy
-from anime_gen.data.painter.curves import closed_path, spline
+from anime_gen.data.painter.curves import spline
 from anime_gen.data.painter.palette import Palette, mix, tones
 from anime_gen.data.painter.parameters import Face
-from anime_gen.data.painter.scene import Scene, solid
+from anime_gen.data.painter.scene import Scene, argb
 
 
 def draw_animal_ears(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -29,7 +29,7 @@ def draw_animal_ears(scene: Scene, face: Face, body: Anatomy, colours: Palette) 
         cx, cy = sum(p[0] for p in points) / 5, sum(p[1] for p in points) / 5
         inner = [(cx + 0.62 * (x - cx), cy + 0.62 * (y - cy) + 0.02 * face.pose.scale) for x, y in points]
         pink = mix((250, 190, 190), colours.hair.light, 0.25)
-        scene.fill(closed_path(spline(inner, tension=tension)), solid(pink))
+        scene.fill(scene.closed(spline(inner, tension=tension)), argb(pink))
 
 
 def draw_hat(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -50,8 +50,8 @@ def draw_hat(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
         (-0.9, edge + 0.14),
     ]
     scene.fill(
-        closed_path(spline([view(x * v, y * v, 0.3 if kind != "cap" else 0.7) for x, y in shade], closed=True)),
-        solid(colours.hair.line, 0.4),
+        scene.closed(spline([view(x * v, y * v, 0.3 if kind != "cap" else 0.7) for x, y in shade], closed=True)),
+        argb(colours.hair.line, 0.4),
     )
     if kind == "beret":
         s = face.hair.side

@@ -173,3 +173,7 @@ class Face:
     extras: Extras
     clothes: Clothes
     style: Style
+
+    def __hash__(self) -> int:
+        # Caches ask for it several times a picture, and no two faces of a data set are turned alike.
+        return hash(self.pose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import skia
 
-from anime_gen.data.painter.curves import Curve, at, closed_path, spline, trace
+from anime_gen.data.painter.curves import at, closed_path, lines, spline
 from anime_gen.data.painter.natural.anatomy import Human, HumanEye
 from anime_gen.data.painter.natural.canvas import linear_shader, radial_shader, soft, stroke
 from anime_gen.data.painter.natural.person import Person
@@ -13,13 +13,6 @@ from anime_gen.data.painter.palette import Colour, mix, times
 from anime_gen.data.painter.scene import argb
 
 _BLACK: Colour = (20, 14, 12)
-
-
-def _line(*curves: Curve) -> skia.Path:
-    path = skia.Path()
-    for curve in curves:
-        trace(path, curve)
-    return path
 
 
 def draw_eyes(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
@@ -34,7 +27,7 @@ def _eye(canvas: skia.Canvas, person: Person, body: Human, eye: HumanEye, colour
     lash = mix(_BLACK, colours.brow, 0.25)
     weight = (0.020 if person.male else 0.030) * scale
     crease = spline([eye.at(-0.85, -0.75), eye.at(-0.1, -1.75), eye.at(0.6, -1.5), eye.at(1.15, -0.3)])
-    canvas.drawPath(_line(crease), stroke(dark, 0.42, 0.022 * scale, 0.008 * scale))
+    canvas.drawPath(lines(crease), stroke(dark, 0.42, 0.022 * scale, 0.008 * scale))
     if not person.male and person.childhood < 0.3:
         shadow = closed_path(
             eye.upper, spline([eye.at(1.02, 0.0), eye.at(0.6, -1.5), eye.at(-0.1, -1.7), eye.at(-0.9, -0.6)])
@@ -49,19 +42,19 @@ def _eye(canvas: skia.Canvas, person: Person, body: Human, eye: HumanEye, colour
         for u in (-1.0, 1.0):
             canvas.drawCircle(*eye.at(u, 0.1), 0.05 * scale, soft(mix(dark, (170, 90, 84), 0.3), 0.5, 0.02 * scale))
         _iris(canvas, person, eye, colours)
-        canvas.drawPath(_line(eye.upper), stroke((36, 24, 22), 0.55, 0.05 * scale, 0.014 * scale))
+        canvas.drawPath(lines(eye.upper), stroke((36, 24, 22), 0.55, 0.05 * scale, 0.014 * scale))
         canvas.restore()
-        canvas.drawPath(_line(eye.lower), stroke(mix(dark, lash, 0.3), 0.5, 0.010 * scale, 0.003 * scale))
-    canvas.drawPath(_line(eye.upper), stroke(lash, 0.9, weight, 0.002 * scale))
+        canvas.drawPath(lines(eye.lower), stroke(mix(dark, lash, 0.3), 0.5, 0.010 * scale, 0.003 * scale))
+    canvas.drawPath(lines(eye.upper), stroke(lash, 0.9, weight, 0.002 * scale))
     if not person.male:
         start = eye.at(0.7, -0.42) if eye.open else (eye.upper[-2], eye.upper[-1])
         wing = spline([start, eye.at(1.02, -0.1), eye.at(1.2, -0.45)])
-        canvas.drawPath(_line(wing), stroke(lash, 0.75, 0.7 * weight, 0.002 * scale))
+        canvas.drawPath(lines(wing), stroke(lash, 0.75, 0.7 * weight, 0.002 * scale))
     bag = spline([eye.at(-0.8, 1.2), eye.at(0.0, 1.9 + 0.6 * wear), eye.at(0.85, 1.3)])
-    canvas.drawPath(_line(bag), stroke(dark, 0.16 + 0.34 * wear, 0.018 * scale, 0.008 * scale))
+    canvas.drawPath(lines(bag), stroke(dark, 0.16 + 0.34 * wear, 0.018 * scale, 0.008 * scale))
     if wear > 0.25:
         feet = [spline([eye.at(1.25, v), eye.at(1.7, 1.9 * v + 0.2)]) for v in (-0.5, 0.2, 0.9)]
-        canvas.drawPath(_line(*feet), stroke(dark, 0.45 * wear, 0.012 * scale, 0.004 * scale))
+        canvas.drawPath(lines(*feet), stroke(dark, 0.45 * wear, 0.012 * scale, 0.004 * scale))
 
 
 def _iris(canvas: skia.Canvas, person: Person, eye: HumanEye, colours: Natural) -> None:
@@ -88,7 +81,7 @@ def draw_brows(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
     scale = body.head.view.scale
     thick = (0.068 if person.male else 0.05) * (0.85 + 0.15 * person.face.expression.brow_weight) * scale
     for number, curve in enumerate(body.brows):
-        canvas.drawPath(_line(curve), stroke(colours.brow, 0.55, 0.8 * thick, 0.3 * thick))
+        canvas.drawPath(lines(curve), stroke(colours.brow, 0.55, 0.8 * thick, 0.3 * thick))
         hairs = skia.Path()
         side = 1 if number else -1
         for i in range(18):
@@ -119,7 +112,7 @@ def draw_nose(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
             [head.at(side * x, s.nose + y) for x, y in
              ((s.nose_half - 0.02, -0.115), (s.nose_half + 0.012, -0.06), (s.nose_half - 0.01, -0.005))]
         )  # fmt: skip
-        canvas.drawPath(_line(wing), stroke(dark, 0.28, 0.016 * scale, 0.008 * scale))
+        canvas.drawPath(lines(wing), stroke(dark, 0.28, 0.016 * scale, 0.008 * scale))
 
 
 def draw_mouth(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
@@ -175,14 +168,14 @@ def draw_mouth(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
             )
             canvas.drawPath(teeth, soft((226, 218, 206), 1.0, 0.004 * scale))
             gaps = [spline([m(u, top - 0.02), m(u * 0.98, reach)]) for u in (-0.45, -0.22, 0.0, 0.22, 0.45)]
-            canvas.drawPath(_line(*gaps), stroke((150, 128, 116), 0.35, 0.006 * scale))
+            canvas.drawPath(lines(*gaps), stroke((150, 128, 116), 0.35, 0.006 * scale))
         if kind in (":d", "open"):
             x, y = m(0, bottom + 0.02)
             canvas.drawOval(
                 skia.Rect(x - 0.12 * scale, y - 0.07 * scale, x + 0.12 * scale, y + 0.05 * scale),
                 soft((168, 84, 84), 0.9, 0.012 * scale),
             )
-        canvas.drawPath(_line(inner_top), stroke((30, 10, 10), 0.6, 0.03 * scale, 0.012 * scale))
+        canvas.drawPath(lines(inner_top), stroke((30, 10, 10), 0.6, 0.03 * scale, 0.012 * scale))
         for u in (-1.0, 1.0):
             canvas.drawCircle(*m(u, corner), 0.06 * scale, soft((30, 10, 10), 0.7, 0.025 * scale))
         canvas.restore()
@@ -190,10 +183,10 @@ def draw_mouth(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
             tip = spline([m(-0.36, 0.04), m(-0.34, 0.15), m(0, 0.2), m(0.34, 0.15), m(0.36, 0.04)])
             canvas.drawPath(closed_path(tip), soft((196, 104, 104), 0.97, 0.006 * scale))
             canvas.drawPath(
-                _line(spline([m(0, 0.06), m(0, 0.15)])), stroke((140, 60, 64), 0.5, 0.012 * scale, 0.006 * scale)
+                lines(spline([m(0, 0.06), m(0, 0.15)])), stroke((140, 60, 64), 0.5, 0.012 * scale, 0.006 * scale)
             )
     else:
-        canvas.drawPath(_line(inner_top), stroke(dark, 0.85, 0.015 * scale, 0.004 * scale))
+        canvas.drawPath(lines(inner_top), stroke(dark, 0.85, 0.015 * scale, 0.004 * scale))
     for u in (-1.0, 1.0):
         canvas.drawCircle(*m(1.02 * u, corner), 0.018 * scale, soft(dark, 0.5, 0.012 * scale))
 
@@ -204,14 +197,14 @@ def draw_lines(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
     scale = head.view.scale
     dark = times(colours.skin, (140, 100, 90))
     if wear > 0.2:
-        lines = []
+        wrinkles = []
         for i, y in enumerate((-0.46, -0.56, -0.66)):
             wave = 0.02 * person.grain[112 + i]
-            lines.append(
+            wrinkles.append(
                 spline([head.at(x, y + wave + 0.03 * abs(x) + 0.012 * (i % 2) * x) for x in (-0.42, -0.15, 0.15, 0.42)])
             )
-        lines += [spline([head.at(d * 0.05, s.brow + 0.03), head.at(d * 0.045, s.brow - 0.09)]) for d in (-1, 1)]
-        canvas.drawPath(_line(*lines), stroke(dark, 0.34 * wear, 0.02 * scale, 0.010 * scale))
+        wrinkles += [spline([head.at(d * 0.05, s.brow + 0.03), head.at(d * 0.045, s.brow - 0.09)]) for d in (-1, 1)]
+        canvas.drawPath(lines(*wrinkles), stroke(dark, 0.34 * wear, 0.02 * scale, 0.010 * scale))
     folds = []
     for d in (-1, 1):
         folds.append(
@@ -222,7 +215,7 @@ def draw_lines(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
         )  # fmt: skip
     smiling = person.face.expression.mouth in ("smile", "grin", ":d", "tongue out")
     strength = 0.12 * smiling * (1 - person.childhood) + 0.42 * wear
-    canvas.drawPath(_line(*folds), stroke(dark, min(0.6, strength + 0.04), 0.018 * scale, 0.009 * scale))
+    canvas.drawPath(lines(*folds), stroke(dark, min(0.6, strength + 0.04), 0.018 * scale, 0.009 * scale))
     if person.freckles:
         spots = skia.Path()
         for i in range(int(16 + 28 * person.freckles)):
@@ -234,5 +227,5 @@ def draw_lines(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
         for eye in body.eyes:
             x, y = eye.at(0.4, 1.1)
             trail = spline([(x, y), (x + 0.01 * scale, y + 0.12 * scale), (x, y + 0.3 * scale)])
-            canvas.drawPath(_line(trail), stroke((255, 255, 255), 0.4, 0.022 * scale, 0.006 * scale))
+            canvas.drawPath(lines(trail), stroke((255, 255, 255), 0.4, 0.022 * scale, 0.006 * scale))
             canvas.drawCircle(x, y + 0.31 * scale, 0.024 * scale, soft((255, 255, 255), 0.75, 0.005 * scale))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import skia
 
-from anime_gen.data.painter.curves import Curve, closed_path, reverse, spline, trace, trace_back
+from anime_gen.data.painter.curves import Curve, closed_path, lines, path, reverse, spline
 from anime_gen.data.painter.curves import at as on_curve
 from anime_gen.data.painter.locks import Lock
 from anime_gen.data.painter.natural.anatomy import Human
@@ -22,17 +22,17 @@ _GREY: Colour = (184, 182, 180)
 class Strands:
     """Strands collected by tone, so that a whole layer of them is three strokes of the pen."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, ground: skia.Path | None = None) -> None:
+        """`ground`: what lies below the strands, where that is not what is filled."""
         self._grain = person.grain
         self._count = 0
-        self.ground = skia.Path()
-        self.tones = (skia.Path(), skia.Path(), skia.Path())
+        self._ground = ground
+        self._filled: list[tuple[Curve, ...]] = []
+        self._tones: tuple[list[Curve], ...] = ([], [], [])
 
-    def fill(self, left: Curve, right: Curve) -> None:
-        """The ground below the strands between two edges."""
-        trace(self.ground, left)
-        trace_back(self.ground, right)
-        self.ground.close()
+    def fill(self, *edge: Curve) -> None:
+        """The ground below the strands: its edge is some curves joined in order."""
+        self._filled.append(edge)
 
     def between(self, left: Curve, right: Curve, count: int) -> None:
         """Strands that run with two edges."""
@@ -40,12 +40,12 @@ class Strands:
             self._count += 1
             jitter = self._grain[self._count % len(self._grain)]
             t = (i + 0.5 + 0.4 * jitter) / count
-            tone = self.tones[(self._count + (jitter > 0.3)) % 3]
-            trace(tone, [a + (b - a) * t for a, b in zip(left, right, strict=True)])
+            tone = self._tones[(self._count + (jitter > 0.3)) % 3]
+            tone.append([a + (b - a) * t for a, b in zip(left, right, strict=True)])
 
     def lock(self, lock: Lock, width: float) -> None:
         """Ground and strands of a lock; `width` is that of a strand."""
-        self.fill(lock.left, lock.right)
+        self.fill(lock.left, reverse(lock.right))
         self.between(lock.left, lock.right, max(3, min(7, int(1.4 * lock.half / width))))
 
     def locks(self, locks: Iterable[Lock], width: float) -> None:
@@ -55,15 +55,15 @@ class Strands:
 
     def paint(self, canvas: skia.Canvas, colour: Colour, width: float) -> None:
         """Everything, ground first."""
-        self.ground.setFillType(skia.PathFillType.kWinding)
-        canvas.drawPath(self.ground, soft(times(colour, (206, 200, 198)), 1.0, 0.3 * width))
+        ground = self._ground or path(self._filled, closed=True)
+        canvas.drawPath(ground, soft(times(colour, (206, 200, 198)), 1.0, 0.3 * width))
         shades = (
             times(colour, (112, 104, 102)),
             shift(colour, 0.0, 0.03, 1.08),
             shift(mix(colour, (255, 244, 226), 0.22), 0.0, 0.03, 1.1),
         )
-        for path, shade, alpha in zip(self.tones, shades, (0.5, 0.65, 0.5), strict=True):
-            canvas.drawPath(path, stroke(shade, alpha, width))
+        for tone, shade, alpha in zip(self._tones, shades, (0.5, 0.65, 0.5), strict=True):
+            canvas.drawPath(lines(*tone), stroke(shade, alpha, width))
 
 
 def _shaded(canvas: skia.Canvas, person: Person, body: Human, colour: Colour, strength: float) -> None:
@@ -84,8 +84,7 @@ def draw_back(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
         strands = Strands(person)
         strands.locks(shape.tails, width)
         strands.locks(shape.tufts, width)
-        mass = skia.Path()
-        trace(mass, shape.back.outline)
+        mass = lines(shape.back.outline)
         canvas.drawPath(mass, soft(times(colours.hair, (150, 144, 142)), 1.0, 0.3 * width))
         canvas.save()
         canvas.clipPath(mass, doAntiAlias=True)
@@ -113,13 +112,11 @@ def draw_back(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
 def _bun(
     canvas: skia.Canvas, person: Person, x: float, y: float, radius: float, colours: Natural, width: float
 ) -> None:
-    coil = Strands(person)
+    coil = Strands(person, skia.Path().addCircle(x, y, radius))
     for k in range(3):
         r = radius * (1.0 - 0.3 * k)
         outer = spline([(x - r, y), (x, y - r), (x + r, y), (x, y + r)], closed=True)
         inner = spline([(x - 0.6 * r, y), (x, y - 0.6 * r), (x + 0.6 * r, y), (x, y + 0.6 * r)], closed=True)
-        if k == 0:
-            coil.ground.addCircle(x, y, radius)
         coil.between(outer, inner, 6)
     coil.paint(canvas, colours.hair, width)
 
@@ -168,18 +165,15 @@ def draw_front(canvas: skia.Canvas, person: Person, body: Human, colours: Natura
         sides.paint(canvas, times(colours.hair, (222, 218, 216)), width)
         crown = Strands(person)
         outline, hairline = shape.cap
-        crown.ground = closed_path(outline, hairline)
+        crown.fill(outline, hairline)
         crown.between(_over(outline), _over(reverse(hairline)), 26)
         crown.paint(canvas, colours.hair, width)
         bangs = Strands(person)
         for lock in shape.bangs:
             bangs.lock(lock, width)
         if shape.bangs:
-            edges = skia.Path()
-            for lock in shape.bangs:
-                trace(edges, lock.left)
-                trace(edges, lock.right)
-            canvas.drawPath(edges, stroke(times(colours.hair, (110, 104, 102)), 0.5, 1.4 * width, 0.7 * width))
+            edges = [edge for lock in shape.bangs for edge in (lock.left, lock.right)]
+            canvas.drawPath(lines(*edges), stroke(times(colours.hair, (110, 104, 102)), 0.5, 1.4 * width, 0.7 * width))
         bangs.paint(canvas, colours.hair, width)
         stray = Strands(person)
         stray.locks(shape.ahoge, width)
@@ -214,11 +208,9 @@ def _sheen(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -
     scale, view, side = body.head.view.scale, body.body.view, person.face.style.light
     gloss = shift(mix(colours.hair, (255, 250, 240), 0.5), 0.0, 0.06, 1.1)
     arc = spline([view(x, -1.0 + 0.34 * x * x - 0.06 * side * x, 0.62) for x in (-0.8, -0.4, 0.0, 0.4, 0.8)])
-    path = skia.Path()
-    trace(path, arc)
     paint = stroke(gloss, 0.5, 0.09 * scale, 0.05 * scale)
     paint.setBlendMode(skia.BlendMode.kSrcATop)
-    canvas.drawPath(path, paint)
+    canvas.drawPath(lines(arc), paint)
     x, y = view(0.42 * side, -1.02, 0.6)
     shine = [argb(gloss, 0.24), argb(gloss, 0.0)]
     glow(canvas, (x, y), 0.62 * scale, shine)

@@ -8,7 +8,7 @@ from math import cos, pi, sin
 import skia
 
 from anime_gen.data.painter import accessories, bust, headwear
-from anime_gen.data.painter.curves import closed_path, spline, straight, trace
+from anime_gen.data.painter.curves import Curve, closed_path, lines, spline, straight
 from anime_gen.data.painter.head import ear_outline
 from anime_gen.data.painter.natural.anatomy import Human
 from anime_gen.data.painter.natural.canvas import ALL, glow, layered, linear_shader, on_top, soft, stroke
@@ -43,16 +43,17 @@ def draw_body(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
 
     def draw() -> None:
         _replayed(canvas, lambda scene: bust.draw_bust(scene, body.shaped, body.body, colours.drawn))
-        folds, ridges = skia.Path(), skia.Path()
+        folds: list[Curve] = []
+        ridges: list[Curve] = []
         for i in range(9 if person.face.clothes.outfit not in bust.BARE else 0):
             a, b, c = person.grain[i + 4], person.grain[i + 40], person.grain[i + 90]
             x, y = 1.3 * a, chin + 0.75 + 0.2 * b
             curve = spline([view(x, y, 0.0), view(x + 0.12 * c, y + 0.25, 0.0), view(x + 0.25 * a, y + 0.6, 0.0)])
-            trace(folds if i % 2 else ridges, curve)
-        for path, colour, alpha in ((folds, (20, 16, 20), 0.2), (ridges, (255, 250, 244), 0.12)):
+            (folds if i % 2 else ridges).append(curve)
+        for curves, colour, alpha in ((folds, (20, 16, 20), 0.2), (ridges, (255, 250, 244), 0.12)):
             paint = stroke(colour, alpha, 0.07 * scale, 0.04 * scale)
             paint.setBlendMode(skia.BlendMode.kSrcATop)
-            canvas.drawPath(path, paint)
+            canvas.drawPath(lines(*curves), paint)
         # The neck is round: both of its sides turn away from the light, and the chin is above it.
         for s in (-1, 1):
             x, y = view(0.52 * s, chin + 0.1, 0.0)
@@ -88,9 +89,7 @@ def draw_ears(canvas: skia.Canvas, person: Person, body: Human, colours: Natural
             )
             cx, cy = sum(p[0] for p in points) / 6, sum(p[1] for p in points) / 6
             inner = spline([(cx + 0.55 * (x - cx), cy + 0.6 * (y - cy)) for x, y in points[:5]])
-            path = skia.Path()
-            trace(path, inner)
-            canvas.drawPath(path, stroke(times(colours.skin, (128, 84, 76)), 0.6, 0.035 * scale, 0.014 * scale))
+            canvas.drawPath(lines(inner), stroke(times(colours.skin, (128, 84, 76)), 0.6, 0.035 * scale, 0.014 * scale))
 
     def hang(scene: Scene) -> None:
         for side in (-1, 1):
@@ -124,9 +123,7 @@ def draw_headband(canvas: skia.Canvas, person: Person, body: Human, colours: Nat
             )
         ]
     )
-    path = skia.Path()
-    trace(path, arc)
-    canvas.drawPath(path, stroke((24, 20, 22), 0.9, 0.05 * scale, 0.004 * scale))
+    canvas.drawPath(lines(arc), stroke((24, 20, 22), 0.9, 0.05 * scale, 0.004 * scale))
 
 
 def draw_ornaments(canvas: skia.Canvas, person: Person, body: Human, colours: Natural) -> None:
@@ -164,7 +161,8 @@ def draw_glasses(canvas: skia.Canvas, person: Person, body: Human, colours: Natu
     frame: Colour = mix((26, 22, 24), colours.drawn.ornament.base, 0.12 if extras.dark else 0.4)
     z = head.depth(0.0, s.eye) + 0.12
     rx, ry, y0 = 0.86 * s.gap - 0.035, 0.195, s.eye + 0.045
-    rims, lenses = skia.Path(), skia.Path()
+    wires: list[Curve] = []
+    edges: list[Curve] = []
 
     def place(x: float, y: float) -> tuple[float, float]:
         return head.view(x, y, z - 0.22 * x * x)
@@ -186,9 +184,8 @@ def draw_glasses(canvas: skia.Canvas, person: Person, body: Human, colours: Natu
                 (-0.98, 0.0),
             )
             edge = spline([place(x0 + d * u * rx, y0 + v * ry) for u, v in corners], closed=True, tension=0.15)
-        trace(lenses, edge)
-        trace(
-            rims,
+        edges.append(edge)
+        wires.append(
             spline(
                 [
                     place(x0 + d * u * rx, y0 + v * ry)
@@ -198,9 +195,10 @@ def draw_glasses(canvas: skia.Canvas, person: Person, body: Human, colours: Natu
             if extras.glasses == "half"
             else edge,
         )
-        trace(rims, straight(place(x0 + d * rx, y0 - 0.5 * ry), head.view(d * 1.02 * s.cheek, y0 - 0.06, 0.1)))
+        wires.append(straight(place(x0 + d * rx, y0 - 0.5 * ry), head.view(d * 1.02 * s.cheek, y0 - 0.06, 0.1)))
     inner = s.gap - rx
-    trace(rims, spline([place(-inner, y0 - 0.3 * ry), place(0.0, y0 - 0.5 * ry), place(inner, y0 - 0.3 * ry)]))
+    wires.append(spline([place(-inner, y0 - 0.3 * ry), place(0.0, y0 - 0.5 * ry), place(inner, y0 - 0.3 * ry)]))
+    rims, lenses = lines(*wires), lines(*edges)
     shadow = skia.Path(rims)
     shadow.offset(-0.03 * side * scale, 0.05 * scale)
     canvas.drawPath(shadow, stroke(times(colours.skin, (110, 78, 70)), 0.35, 0.04 * scale, 0.02 * scale))
