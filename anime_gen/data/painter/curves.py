@@ -99,7 +99,7 @@ _HEAD = Struct("4I")
 def path(contours: Sequence[tuple[Curve, ...]], closed: bool = False) -> skia.Path:
     """A path of contours, each of curves that straight lines join.
 
-    Skia reads it whole: a call for each segment takes Python several times longer.
+    Skia reads it whole: a call for each segment takes Python twice as long.
     """
     numbers = array("f")
     for contour in contours:
