@@ -3,6 +3,7 @@
 sampling -> parameters        what a face is: plain numbers and words, by seed and index alone
 anatomy, hair_shape, bangs    where everything is in the picture, computed once (`drawing.geometry`)
 palette, curves, locks, scene colours, tapered lines, strands of hair, and a drawing that knows no pixels
+outlines                      of all of a drawing, made at once
 background, bust, head, eyes, hair, headwear, accessories     each draws its part into the scene
 drawing                       the order of the parts
 natural                       another renderer of the same parameters: the people behind the faces, like photos

@@ -102,6 +102,8 @@ def brush_side(face: Face) -> int:
 
 def draw_hanging(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
     """Tails and braids that fall in front of the bust."""
+    if not shape.hanging and not shape.braids:
+        return
     brush = Brush(face, colours, 0.1)
     _draw_locks(scene, "hair tails", shape.hanging, brush)
     for braid in shape.braids:

@@ -117,17 +117,20 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
 def _tags(face: Face) -> set[str]:
     hair, mood, extras, clothes = face.hair, face.expression, face.extras, face.clothes
     body, shape, hidden = geometry(face)
-    bare = face_path(body)
 
-    def seen(spot: Point, behind_face: bool) -> bool:
-        return not hidden.contains(*spot) and not (behind_face and bare.contains(*spot))
+    def free(spots: list[Point]) -> int:
+        """How many are neither below the hair nor behind the face."""
+        bare = face_path(body)
+        return sum(not hidden.contains(*spot) and not bare.contains(*spot) for spot in spots)
 
-    # Of the two earrings, as much as half of one is free.
-    spots = [spot for side in (-1, 1) for spot in accessories.earring_inside(face, body, side)]
-    rings = extras.earrings and 4 * sum(seen(spot, True) for spot in spots) >= len(spots)
-    points = [ear_outline(face, body, side)[2] for side in (-1, 1)]
-    pointed = face.head.ear == "pointy" and any(seen(point, True) for point in points)
-    irises = any(eye.open and seen(eye.iris, False) for eye in body.eyes)
+    rings = pointed = False
+    if extras.earrings:
+        # Of the two earrings, as much as half of one is free.
+        spots = [spot for side in (-1, 1) for spot in accessories.earring_inside(face, body, side)]
+        rings = 4 * free(spots) >= len(spots)
+    if face.head.ear == "pointy":
+        pointed = free([ear_outline(face, body, side)[2] for side in (-1, 1)]) > 0
+    irises = any(eye.open and not hidden.contains(*eye.iris) for eye in body.eyes)
     hatless = extras.hat == "none"
     ribbon = accessories.ribbon_drawn(face) and (
         accessories.not_tied(face) or any(y < 0.97 for (_, y), _ in shape.ties)

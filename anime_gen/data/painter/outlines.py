@@ -1,8 +1,8 @@
 """The outlines of a drawing, made all at once.
 
 A face has a hundred outlines of a few dozen points. To compute every edge and to hand Skia every segment by itself
-takes Python longer than Skia takes to paint them, so a drawing only notes its curves: NumPy makes the edges of all
-bands and locks in one pass, with points as complex numbers, and Skia reads each path whole.
+takes Python nearly as long as Skia takes to paint them, so a drawing only notes its curves: NumPy makes the edges of
+all bands and locks in one pass, with points as complex numbers, and Skia reads each path whole.
 """
 
 from __future__ import annotations

@@ -20,8 +20,7 @@ _CRISP = 128
 _FINE_ENOUGH = 64
 
 
-# What a shape is filled with: a packed colour, or a gradient. Most are flat, and a `skia.Paint` for each takes longer
-# to make than to paint with.
+# What a shape is filled with: a packed colour, or a gradient. One `skia.Paint` does for all packed colours.
 type Paint = int | skia.Paint
 
 

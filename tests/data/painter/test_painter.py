@@ -17,6 +17,11 @@ from anime_gen.data.painter import Statistics
 
 GOLDEN = Path(__file__).with_name("golden.npz")
 GOLDEN_FACES = ((0, 0), (0, 1), (1, 7), (2**63, 2**40))
+# Levels of 255 that processors may differ by. Skia's rasteriser picks its code by the processor, and has no switch to
+# try another. In an emulator of x86 (qemu-user as Nehalem, SandyBridge and Haswell, beside AVX-512 itself) not a pixel
+# of 300 faces differed: flat colours are blended in whole numbers. What is left to a processor is how it rounds a
+# gradient's colour: where that is half-way between two levels, it is one level off, and what lies over it shrinks that.
+TOLERANCE = 1
 
 
 def fingerprint(seed: int, index: int) -> str:
@@ -44,7 +49,7 @@ def write_golden() -> None:
 
 
 def test_golden() -> None:
-    """Parameters exact, pixels within 1 of 255. If this fails on purpose, bump VERSION and store anew."""
+    """Parameters exact, pixels within `TOLERANCE`. If this fails on purpose, bump VERSION and store anew."""
     golden = np.load(GOLDEN)
     assert str(golden["version"]) == painter.VERSION
     assert [fingerprint(*face) for face in GOLDEN_FACES] == golden["prints"].tolist()
@@ -52,7 +57,7 @@ def test_golden() -> None:
         face = painter.sample_face(seed, index)
         label = painter.labels(face)
         difference = np.abs(painter.render(face, 32).astype(int) - golden["pictures"][number])
-        assert difference.max() <= 1
+        assert difference.max() <= TOLERANCE
         assert (label.tags_T == golden["tags"][number]).all()
         np.testing.assert_allclose(label.landmarks_K2, golden["landmarks"][number], atol=1e-6)
         assert label.caption == golden["captions"][number]
