@@ -91,6 +91,8 @@ def help_page(name: str, arguments: list[str]) -> str | None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one verb. A mistake of the user's is one line on stderr and exit status 2."""
+    if sys.platform == "win32":
+        return fail("Windows is not supported: run it in WSL (`wsl --install`), where it is Linux")
     # OpenMP's threads wait for each other in a busy loop. A long one costs half the speed where the machine does
     # something else beside; a short one costs nothing where it does not.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

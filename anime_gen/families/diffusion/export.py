@@ -29,7 +29,7 @@ from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
 from anime_gen.families.diffusion.guidance import KINDS, Told
 from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Preconditioned, Target, Velocity
 from anime_gen.families.diffusion.module import Denoising, Diffusion
-from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler
+from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler, UniPC
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
 from anime_gen.run import Trained, read_checkpoint
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
@@ -157,14 +157,16 @@ CLIPPED = {"thresholding": True, "sample_max_value": 1.0}
 
 @scheduler_of.register
 def _(schedule: Discrete, target: Target, sampler: Sampler) -> Twin:
-    options, exact = solver(sampler)
+    name, (options, exact) = "DPMSolverMultistepScheduler", solver(sampler)
+    if isinstance(sampler, UniPC):
+        name, options, exact = "UniPCMultistepScheduler", {"solver_order": 2, "solver_type": "bh2"}, True
     before = torch.cat([torch.ones(1, dtype=torch.float64), schedule.alpha_bar[:-1]])
     # Below 1 in float32: the solver divides by alpha, which zero terminal SNR lets become 0. The last level then keeps
     # 2^-24 of the alpha_bar before it, 1e-8 of the picture.
     betas = (1 - schedule.alpha_bar / before).clamp(max=1 - 2**-24)
     zero = bool(schedule.alpha_bar[-1] == 0)
     config = {
-        "_class_name": "DPMSolverMultistepScheduler",
+        "_class_name": name,
         "num_train_timesteps": schedule.timesteps,
         "trained_betas": betas.tolist(),
         "prediction_type": PREDICTION[type(target)],

@@ -23,6 +23,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     ImagePipelineOutput,
+    UniPCMultistepScheduler,
 )
 from PIL import Image
 from torch import Tensor
@@ -129,10 +130,21 @@ class AnimeFaces(DiffusionPipeline):
                 raise ValueError(f"steps={steps}: there are {levels} noise levels; give at most as many")
             trailing = [round(levels - i * levels / steps) - 1 for i in range(steps)]
             self.scheduler.set_timesteps(timesteps=trailing, device=self.device)
-            ratio = float(self.scheduler.sigmas[0])  # sigma / alpha
-            return ratio / math.hypot(1, ratio)
+            return self.first_deviation()
         self.scheduler.set_timesteps(steps, device=self.device)
+        if isinstance(self.scheduler, UniPCMultistepScheduler):
+            if steps > levels:
+                raise ValueError(f"steps={steps}: there are {levels} noise levels; give at most as many")
+            self.scheduler.timesteps = self.scheduler.timesteps[:steps]
+            self.scheduler.sigmas = torch.cat([self.scheduler.sigmas[:steps], self.scheduler.sigmas[-1:]])
+            self.scheduler.num_inference_steps = steps
+            return self.first_deviation()
         return float(self.scheduler.init_noise_sigma)
+
+    def first_deviation(self) -> float:
+        """Of the noise in what the scheduler begins with, where the picture's and the noise's squares add up to 1."""
+        ratio = float(self.scheduler.sigmas[0])  # sigma / alpha
+        return ratio / math.hypot(1, ratio)
 
     def read(
         self,

@@ -274,6 +274,9 @@ EXACT = [
     (Cosine(), Velocity(), DDIM(), 61),
     (Cosine(), Velocity(), DPMSolverPP(), 20),
     (Cosine(), Velocity(), DDPM(), 10),
+    (Cosine(), Velocity(), UniPC(), 8),  # the default YAML's
+    (Cosine(), Velocity(), UniPC(), 61),
+    (Linear(), Epsilon(), UniPC(), 20),
     (Cosine(250), Picture(), DDIM(), 12),
     (Linear(), Epsilon(), DDIM(), 20),
     (Linear(), Epsilon(), DPMSolverPP(), 20),
@@ -300,7 +303,6 @@ def test_diffusers_draws_the_picture_that_we_draw(pipe, stepping, schedule, targ
 @pytest.mark.parametrize(
     ("schedule", "target", "sampler"),
     [
-        (Cosine(), Velocity(), UniPC()),
         (Cosine(), Velocity(), DDIM(0.5)),
         (ZeroTerminalSNR(), Velocity(), DPMSolverPP()),
         (Flow(), FlowVelocity(), DPMSolverPP()),
