@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 MODEL ?= diffusion
-NAME ?= $(shell date +%Y%m%d-%H%M%S)
+NAME ?=
 DATA ?=
 A ?=
 B ?=
@@ -62,7 +62,7 @@ else
 	  $(basename $(notdir $(wildcard experiments/family/*.yaml))) >&2; exit 2; }
 	@$(AS) $(BIN)/anime-gen fit $(MINUTES_BY_DEFAULT) --config experiments/shared.yaml \
 	  --config experiments/family/$(MODEL).yaml $(MINUTES_ASKED) \
-	  --run runs/$(MODEL)/$(NAME) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') \
+	  $(if $(NAME),--run runs/$(MODEL)/$(NAME)) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') \
 	  $(if $(A),--data.other_domain=anime_gen.data.Folder --data.other_domain.path='$(A)') \
 	  $(if $(B),--data.source=anime_gen.data.Folder --data.source.path='$(B)') $(ARGS)
 endif
@@ -71,7 +71,7 @@ smoke: $(ENV) ## every family a few seconds long: does everything run?
 	@for yaml in experiments/family/*.yaml; do \
 	  model=$$(basename $$yaml .yaml); echo "== $$model"; \
 	  $(BIN)/anime-gen fit --config experiments/shared.yaml --config $$yaml --config experiments/overlay/debug.yaml \
-	    --data.source=anime_gen.data.PaintedFaces --data.source.faces=200 --run runs/smoke/$$model-$(NAME) $(ARGS); \
+	    --data.source=anime_gen.data.PaintedFaces --data.source.faces=200 --run runs/smoke/$$model-$$(date +%Y%m%d-%H%M%S) $(ARGS); \
 	done
 
 test: $(ENV) ## what must pass before anything lands (under 12 minutes on two cores)

@@ -31,7 +31,7 @@ class Images(ProgressBar):
         self._bar: tqdm[Any] | None = None
         self._scoring: tqdm[Any] | None = None
         self._batch_seconds: deque[float] = deque(maxlen=100)
-        self._batch_ended = 0.0
+        self._began = self._batch_ended = 0.0
         self._scoring_began = 0.0
         self._scoring_seconds: list[float] = []
         self._enabled = True
@@ -58,7 +58,7 @@ class Images(ProgressBar):
             if total
             else "{desc} {n_fmt} images{postfix}",
         )
-        self._batch_ended = time.monotonic()
+        self._batch_ended = self._began = time.monotonic()
 
     def _eta(self, trainer: L.Trainer, images_left: int, images_per_batch: int) -> float:
         training = statistics.median(self._batch_seconds) * images_left / images_per_batch
@@ -127,6 +127,7 @@ class Images(ProgressBar):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if self._bar is not None:
+            self._bar.set_postfix_str(f"took {clock(time.monotonic() - self._began)}", refresh=True)
             self._bar.close()
 
     def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:

@@ -24,7 +24,7 @@ from anime_gen.metrics.distribution import CMMD, KID, PRDC, FrechetDistance, Inc
 from anime_gen.metrics.extractors import EXTRACTORS
 from anime_gen.metrics.features import Classifier, Extractor
 from anime_gen.metrics.protocol import Record, Role, Score, write
-from anime_gen.metrics.scores import Scores
+from anime_gen.metrics.scores import Scores, computed
 
 BATCH = 64  # pictures read ahead: a whole number of every extractor's chunks
 
@@ -169,12 +169,21 @@ def main(verb: str, arguments: list[str]) -> None:
         "data": {"real": real.content, "image_size": options.image_size},
         "system": {"fake": fake.content, "folder": str(options.fake)},
     }
-    records = [Record(scored.name, scored.value, 0, 0.0, {**scored.protocol, **shared}) for scored in scores.compute()]
+    records, refused = [], []
+    for score in scores.scores:
+        try:
+            found = computed(score)
+        except UserError as reason:
+            refused.append(f"{', '.join(score.names)}: {reason}")
+            continue
+        records += [Record(scored.name, scored.value, 0, 0.0, {**scored.protocol, **shared}) for scored in found]
     print(f"real  {len(real.names):,} pictures of {real.folder}")
     print(f"fake  {len(fake.names):,} pictures of {fake.folder}")
-    width = max(len(record.name) for record in records)
+    width = max((len(record.name) for record in records), default=0)
     for record in records:
         print(f"{record.name:<{width}}  {record.value:.6g}")
     if options.json is not None:
         write(options.json, records)
         print(f"scores and protocols: {options.json}")
+    if refused:
+        raise UserError("not computed: " + "; ".join(refused))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -138,11 +139,12 @@ class SuiteCLI(LightningCLI):
             )
         # Further ranks are started as commands of their own: the folder is named once, for all of them.
         told = os.environ.get(RUN_VARIABLE) if rank() else None
-        config.run = str(config.run or told or default_run(self.subcommand, config))
+        named = config.run or told
+        config.run = str(named or default_run(self.subcommand, config))
         if not rank() and not self.measuring:
-            os.environ[RUN_VARIABLE] = config.run
             if self.subcommand and not self.resuming:
-                claim(Path(config.run))
+                config.run = str(claim(Path(config.run)) if named else unclaimed(Path(config.run)))
+            os.environ[RUN_VARIABLE] = config.run
         config.trainer.default_root_dir = config.run
         if config.minutes is not None and self.subcommand == "fit":
             self._spend(config)
@@ -222,8 +224,26 @@ def default_run(verb: str | None, config: Namespace) -> str:
     return f"runs/{family}/{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def claim(folder: Path) -> None:
-    """Makes the run folder.
+def unclaimed(folder: Path) -> Path:
+    """Makes a folder of this name, or, where another run of the same second has it, with a number behind the name."""
+    places = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    return next(place for place in itertools.chain([folder], places) if _made(place))
+
+
+def _made(place: Path) -> bool:
+    """Whether it was this process that made the folder."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as reason:
+        raise UserError(f"--run: cannot make {place} ({reason.strerror})") from reason
+    return True
+
+
+def claim(folder: Path) -> Path:
+    """Makes the run folder that the user has named.
 
     Raises:
         UserError: it holds a run already, or cannot be made.
@@ -234,6 +254,7 @@ def claim(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise UserError(f"--run: cannot make {folder} ({reason.strerror})") from reason
+    return folder
 
 
 def several(trainer: Namespace) -> bool:

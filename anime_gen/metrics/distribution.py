@@ -160,7 +160,10 @@ class KID(_FeatureScore):
 
     def compute(self) -> dict[str, Tensor]:
         """The mean. Raises: UserError: fewer pictures on a side than a subset has."""
-        real, fake = self._sides(self.subset_size)
+        try:
+            real, fake = self._sides(self.subset_size)
+        except UserError as reason:
+            raise UserError(f"{reason}, or take smaller subsets (--kid_subset_size)") from reason
         found = distances.published_kid(real, fake, self.subsets, self.subset_size, self.seed)
         self._observed = {"std": float(found.std(correction=0))}
         return {self.names[0]: found.mean()}

@@ -35,6 +35,17 @@ class Scored(NamedTuple):
         return Record(self.name, self.value, nimg, seconds, self.protocol)
 
 
+def computed(score: Score) -> list[Scored]:
+    """What one score has found, under all its names; value None where nothing was asked."""
+    values: dict[str, Tensor] = score.compute()
+    found = []
+    for name, higher in score.better.items():
+        better = None if higher is None else "higher" if higher else "lower"
+        protocol = {**score.protocol_of(name), "better": better}
+        found.append(Scored(name, float(values[name]) if name in values else None, protocol))
+    return found
+
+
 class Scores(nn.Module):
     """Several scores that are fed alike.
 
@@ -65,14 +76,7 @@ class Scores(nn.Module):
 
     def compute(self) -> list[Scored]:
         """All names, always the same ones in the same order; value None where nothing was asked."""
-        result = []
-        for score in self.scores:
-            values: dict[str, Tensor] = score.compute()
-            for name, higher in score.better.items():
-                better = None if higher is None else "higher" if higher else "lower"
-                protocol = {**score.protocol_of(name), "better": better}
-                result.append(Scored(name, float(values[name]) if name in values else None, protocol))
-        return result
+        return [scored for score in self.scores for scored in computed(score)]
 
     def reset(self) -> None:
         """Forgets the samples; real and training pictures stay."""

@@ -10,6 +10,7 @@ import yaml
 
 from anime_gen.cli import main, pace
 from anime_gen.cli.pace import Length, Pace, length
+from anime_gen.cli.train import unclaimed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ("-c", "experiments/shared.yaml", "-c", "experiments/family/mlpgan.yaml")
@@ -144,3 +145,8 @@ def test_all_ranks_share_one_number(anime_gen, tmp_path):
     config = yaml.safe_load((run / "config.yaml").read_text())
     images = config["data"]["epoch_images"] * config["trainer"]["max_epochs"]
     assert json.loads((run / "metrics.json").read_text())[-1]["nimg"] == images
+
+
+def test_two_runs_of_one_second_have_two_folders(tmp_path):
+    folder = tmp_path / "dcgan" / "20260101-120000"
+    assert [unclaimed(folder).name for _ in range(3)] == [folder.name, f"{folder.name}-2", f"{folder.name}-3"]

@@ -87,3 +87,15 @@ def test_a_broken_picture_is_named(here, folders):
     result = here("score", *both(folders))
     assert result.returncode == 2
     assert "broken.png" in result.stderr
+
+
+def test_a_score_that_cannot_be_does_not_keep_the_others_back(here, folders):
+    result = here("score", *both(folders), "--metrics", "fd,kid,kd", "--json", folders / "scores.json")
+    assert result.returncode == 2
+    assert "fd_judge" in result.stdout
+    assert "kd_judge" in result.stdout
+    assert [record.name for record in read(folders / "scores.json")] == ["fd_judge", "kd_judge"]
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("anime-gen:")]
+    assert "kid_judge" in line
+    assert "--kid_subset_size" in line
+    assert here("score", *both(folders), "--metrics", "kid", "--kid_subset_size", 8).returncode == 0
