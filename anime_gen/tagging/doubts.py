@@ -51,6 +51,49 @@ class Confident(NamedTuple):
         return float(1 - self.joint_CC.trace())
 
 
+class Estimate(NamedTuple):
+    """How many labels of a group or a tag are wrong, and how much its source knows."""
+
+    wrong: float  # estimated share
+    labels: int  # that were given
+    agreement: float  # share of them that the taggers, which have not seen them, would have given too
+    commonest: float  # the same of always saying the commonest class
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether the taggers know at least half of what there is to know beyond the commonest class.
+
+        One that guesses disagrees with right labels as often as with wrong ones.
+        """
+        return self.agreement - self.commonest >= 0.5 * (1 - self.commonest)
+
+    def __str__(self) -> str:
+        if not self.labels:
+            return "nothing given"
+        knows = f"{self.labels} labels; the taggers agree with {self.agreement:.0%}, the commonest class with "
+        knows += f"{self.commonest:.0%}"
+        if not self.can_tell:
+            return f"cannot tell ({knows})"
+        # Of their number alone: how far off the taggers are is not in it.
+        give = 1.96 * (self.wrong * (1 - self.wrong) / self.labels) ** 0.5
+        return f"{self.wrong:.1%} +- {give:.1%} ({knows})"
+
+
+def estimate(probability_NC: Tensor, given_N: Tensor, wrong: float) -> Estimate:
+    """What an estimated share of wrong labels is worth.
+
+    Args:
+        probability_NC: out of sample.
+        given_N: int64 class, -1 where none was given.
+        wrong: the estimate.
+    """
+    given_N, said_N = given_N[given_N >= 0], probability_NC.argmax(1)[given_N >= 0]
+    if not len(given_N):
+        return Estimate(0.0, 0, 0.0, 0.0)
+    commonest = float(given_N.bincount().max()) / len(given_N)
+    return Estimate(wrong, len(given_N), float((said_N == given_N).float().mean()), commonest)
+
+
 def confident_learning(probability_NC: Tensor, given_N: Tensor) -> Confident:
     """The confident joint, calibrated to how often each class was given (equations 1 to 3).
 
@@ -141,15 +184,16 @@ def questions(vocabulary: Vocabulary, beliefs: Beliefs, labels: Labels) -> Itera
 
 def find_doubts(
     vocabulary: Vocabulary, names: list[str], beliefs: Beliefs, labels: Labels
-) -> tuple[list[Doubt], dict[str, float]]:
+) -> tuple[list[Doubt], dict[str, Estimate]]:
     """Labels whose class is confidently another one, the surest first; and the noise rate of each group and tag.
 
     Sorted by the normalised margin: the probability of the given class less that of the best other one.
     """
-    doubts, noise = [], {}
+    doubts: list[Doubt] = []
+    noise: dict[str, Estimate] = {}
     for label, classes, probability_NC, given_N in questions(vocabulary, beliefs, labels):
         found = confident_learning(probability_NC, given_N)
-        noise[label] = found.noise
+        noise[label] = estimate(probability_NC, given_N, found.noise)
         for row in torch.nonzero((found.likely_N >= 0) & (found.likely_N != given_N)).flatten().tolist():
             given, likely = int(given_N[row]), int(found.likely_N[row])
             sure = probability_NC[row]
@@ -192,8 +236,12 @@ def list_doubts(
             f"{doubt.file:<{width}}{doubt.label:<20}{doubt.given:<12}{doubt.suggested:<12}"
             f"{doubt.probability_given:>9.3f}{doubt.probability_suggested:>14.3f}"
         )
-    print("\nestimated share of wrong labels: " + ", ".join(f"{label} {share:.1%}" for label, share in noise.items()))
+    print("\nestimated share of wrong labels, by taggers that have not seen them:")
+    for label, found in noise.items():
+        print(f"  {label}: {found}")
     print(f"{len(doubts)} labels of {len(noise)} groups and tags are confidently another")
+    if any(not found.can_tell for found in noise.values()):
+        print("where it cannot tell, what is listed says little either: give more --minutes, or more pictures")
     if out is not None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")

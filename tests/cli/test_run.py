@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from anime_gen.cli.compare import faces
 from anime_gen.cli.family import data_of
+from anime_gen.cli.sample import read_landmarks
 from anime_gen.cli.tradeoff import changed as changed_setting
 from anime_gen.cli.tradeoff import opened
 from anime_gen.cli.train import suite
@@ -23,6 +25,8 @@ from anime_gen.metrics.protocol import quantise
 from anime_gen.reports.runs import read_run
 from anime_gen.run import load
 from anime_gen.vocabulary import LANDMARKS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 TEXT = {"class_path": "anime_gen.families.diffusion.TrainedText", "init_args": {"width": 8, "layers": 1}}
 SETTINGS = {
@@ -424,3 +428,17 @@ def test_every_family_draws_the_same_faces(run):
         np.testing.assert_array_equal(at(row, 0), quantise(batch.image_BCHW)[row].numpy())
         for column in (2, 4):  # seed 1 of each
             np.testing.assert_array_equal(at(row, column), made[row].numpy())
+
+
+def test_the_readmes_landmarks_are_those_there_are(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    example = readme.split("```json\n")[1].split("```")[0]
+    (tmp_path / "face.json").write_text(example)
+    points = read_landmarks(tmp_path / "face.json")
+    assert int((~points.isnan().any(-1)).sum()) == 4
+    left, right = (points[0, LANDMARKS.index(f"{side}_eye_pupil"), 0] for side in ("left", "right"))
+    assert left > right, "the character's own left"
+    named = set(re.findall(r"`(\w+)`", readme.split("The 24 are ")[1].split("\n\n")[0]))
+    both = {name.partition("_")[2] for name in LANDMARKS if name.startswith("right_")}
+    alone = {name for name in LANDMARKS if not name.startswith(("left_", "right_"))}
+    assert named == both | alone | {"left_", "right_"}

@@ -5,7 +5,7 @@ import csv
 import pytest
 import torch
 
-from anime_gen.tagging.doubts import confident_learning, find_doubts
+from anime_gen.tagging.doubts import confident_learning, estimate, find_doubts
 from anime_gen.tagging.examine import Labels
 from anime_gen.tagging.network import Beliefs
 from anime_gen.vocabulary import Vocabulary
@@ -74,6 +74,21 @@ def test_wrong_labels_of_a_folder_are_listed(here, coloured, tmp_path, monkeypat
     assert len(hair) >= 12
     assert sum(row["file"] in made_wrong for row in hair) >= len(hair) - 1
     assert all(row["suggested"] == told[row["file"]][0] for row in hair if row["file"] in made_wrong)
-    assert "estimated share of wrong labels: hair" in done.stdout
-    share = float(done.stdout.split("estimated share of wrong labels: hair ")[1].split("%")[0])
+    assert "estimated share of wrong labels" in done.stdout
+    share = float(done.stdout.split("  hair: ")[1].split("%")[0])
     assert 5 < share < 15
+    assert "200 labels; the taggers agree with" in done.stdout
+
+
+def test_taggers_that_guess_cannot_tell():
+    """Of 300 labels, of which none is wrong, one that knows nothing would call three in four wrong."""
+    stream = torch.Generator().manual_seed(0)
+    given_N = torch.randint(5, (300,), generator=stream)
+    guess = torch.rand(300, 5, generator=stream).softmax(1)
+    knows = torch.nn.functional.one_hot(given_N, 5) * 0.8 + 0.04
+    blind, sure = (estimate(p, given_N, confident_learning(p, given_N).noise) for p in (guess, knows))
+    assert blind.wrong > 0.5
+    assert not blind.can_tell
+    assert "cannot tell (300 labels; the taggers agree with" in str(blind)
+    assert sure.can_tell
+    assert str(sure).startswith("0.0% +- 0.0% (300 labels; the taggers agree with 100%")
