@@ -116,7 +116,7 @@ painter-check: $(ENV) ## is the painter's hand believable? compares with real pi
 	@$(BIN)/python -m anime_gen.data.painter.check $(ARGS)
 
 step-bench: $(ENV) ## how fast MODEL trains here, what share of this machine that is, and where the time goes
-	@$(AS) $(BIN)/python -m anime_gen.bench.step experiments/family/$(MODEL).yaml $(ARGS)
+	@KINETO_LOG_LEVEL=99 $(AS) $(BIN)/python -m anime_gen.bench.step experiments/family/$(MODEL).yaml $(ARGS)
 
 paint-bench: $(ENV) ## how fast are faces painted? as a run does it, 14,000 of them at 32 px
 	@$(BIN)/python -m anime_gen.bench.paint $(ARGS)

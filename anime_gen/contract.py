@@ -107,6 +107,11 @@ class GenerativeModule(L.LightningModule, ABC):
     def averaged(self) -> nn.Module:
         """The network whose moving average `sample` runs."""
 
+    @property
+    def period(self) -> int:
+        """Batches after which the work of a step repeats: a lazy regulariser has its turn once in so many."""
+        return 1
+
     @abstractmethod
     def generate(self, condition: Condition, noise: Noise) -> Tensor:
         """Pictures (B, 3, H, W) in [-1, 1], one for each stream of `noise`; `averaged` is in eval mode, no gradients.

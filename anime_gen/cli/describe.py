@@ -98,21 +98,26 @@ def zeros(like: Tensor) -> Tensor:
     return flat.as_strided(like.shape, like.stride())
 
 
+def counter() -> FlopCounterMode:
+    """Counts the floating-point operations of everything within."""
+    made = FlopCounterMode(display=False)
+    made.mod_tracker = Whole()  # type: ignore[assignment]
+    return made
+
+
 @contextmanager
 def operations() -> Iterator[FlopCounterMode]:
     """Counts floating-point operations of everything within, and does not do the dear ones."""
-    counter = FlopCounterMode(display=False)
-    counter.mod_tracker = Whole()  # type: ignore[assignment]
-    with Zeros(), counter:
-        yield counter
+    with Zeros(), counter() as counted:
+        yield counted
 
 
 def sampling_cost(module: GenerativeModule, batch: Batch) -> int:
     """Multiply-adds of sampling this batch at once: counted, not estimated."""
     module.chunk = len(batch.index_B)
-    with operations() as counter:
+    with operations() as counted:
         module.sample(batch.condition, batch.index_B.tolist())
-    return int(counter.get_total_flops()) // 2
+    return int(counted.get_total_flops()) // 2
 
 
 class Single(Dataset[Batch]):
@@ -167,9 +172,9 @@ def training_cost(module: GenerativeModule, batch: Batch) -> tuple[int, int]:
     Saved.peak = Saved.alive = 0
     Saved.holders.clear()
     hooks = torch.autograd.graph.saved_tensors_hooks(Saved, lambda kept: kept.tensor)
-    with hooks, operations() as counter:
+    with hooks, operations() as counted:
         trainer.fit(module, DataLoader(Single(batch), batch_size=None))
-    return counter.get_total_flops() // 2, Saved.peak
+    return counted.get_total_flops() // 2, Saved.peak
 
 
 def main(verb: str, arguments: list[str]) -> None:

@@ -15,6 +15,7 @@ import yaml
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 
 from anime_gen.callbacks import Summary
+from anime_gen.contract import GenerativeModule
 
 # Batches before the measurement, then as many as a lazy regulariser's turn and a half, over as many seconds.
 WARM_UP, LEAST_BATCHES, LEAST_SECONDS = 3, 24, 6.0
@@ -87,13 +88,15 @@ class Clock(L.Callback):
         self.batches: list[float] = []  # when each one ended
         self.scored: list[float] = []  # likewise, from when the scoring began
         self.ended = 0.0
+        self.period = 1
 
     def _now(self, pl_module: L.LightningModule) -> float:
         if pl_module.device.type == "cuda":
             torch.cuda.synchronize(pl_module.device)
         return time.monotonic()
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self.period = pl_module.period
         self.began = self._now(pl_module)
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *rest: Any) -> None:
@@ -117,7 +120,9 @@ class Clock(L.Callback):
     def pace(self, scored_batches: int) -> Pace:
         """Of a run whose scorings have so many batches."""
         counted = self.batches[min(WARM_UP, len(self.batches) - 2) :]
-        batch_seconds = (counted[-1] - counted[0]) / (len(counted) - 1)
+        # Whole periods, or a lazy regulariser's turn would count for more or less than it is worth.
+        count = (len(counted) - 1) // self.period * self.period or len(counted) - 1
+        batch_seconds = (counted[count] - counted[0]) / count
         if not self.scored:  # the run has no scorings
             return Pace(batch_seconds, 0.0, self.ended - self.began)
         one, after = self.scored[-1] - self.scored[-2], self.ended - self.scored[-1]

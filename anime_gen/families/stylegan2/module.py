@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, member
 from pathlib import Path
@@ -164,6 +165,10 @@ class StyleGAN2(GenerativeModule):
     @property
     def averaged(self) -> nn.Module:
         return self.generator
+
+    @property
+    def period(self) -> int:
+        return math.lcm(*(every for every in (self.r1_every, self.path_every) if every))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
