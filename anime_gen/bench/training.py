@@ -173,12 +173,11 @@ def build(words: list[str], folder: str, further: L.Callback) -> SuiteCLI:
         folder: where the trainer may write.
         further: what looks on, after all that a run does at every batch; it must end the training.
     """
-    cli = suite(
-        [*words, f"--run={folder}", "--trainer.limit_val_batches=0", *as_measured(1)], run=False, measuring=True
-    )
-    data, trainer = cli.datamodule, cli.trainer
-    data.epoch_images *= data.batch_size
-    trainer.callbacks = [part for part in trainer.callbacks if isinstance(part, EVERY_BATCH)]
+    own = [f"--run={folder}", "--trainer.limit_val_batches=0", *as_measured(1)]
+    cli = suite([*words, *own], run=False, measuring=True)
+    cli.datamodule.epoch_images *= cli.datamodule.batch_size
+    callbacks: list[L.Callback] = cli.trainer.callbacks  # type: ignore[attr-defined]
+    callbacks[:] = [*(part for part in callbacks if isinstance(part, EVERY_BATCH)), further]
     return cli
 
 

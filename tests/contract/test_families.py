@@ -207,7 +207,7 @@ def test_imports_go_one_way():
             "reports",
             "cli",
         ),
-        "bench": ("contract", "data", "metrics", "callbacks", "run", "cli", "bench"),
+        "bench": ("contract", "noise", "files", "data", "metrics", "callbacks", "run", "cli", "bench"),
         "__main__.py": ("cli",),
     }
     for top in [*package.glob("*.py"), *(init.parent for init in package.glob("*/__init__.py"))]:
