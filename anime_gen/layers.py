@@ -8,6 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -16,6 +17,16 @@ from anime_gen.noise import Noise, normal_
 
 # Latents that BatchNorm's statistics are measured on: batches, and pictures in each.
 BATCHES, ROWS = 4, 64
+
+
+def bell(x: Tensor) -> Tensor:
+    """exp(-x) of x >= 0, and 0 where that is less than 1e-16: the height of a Gaussian at x half squared deviations.
+
+    The further tail is nothing beside its peak, even in float64, and dear: it ends in denormal numbers, each of which
+    costs a processor as much as a hundred others. In the landmarks of a default step of diffusion they took a third of
+    the time, and in those of a DiT more.
+    """
+    return F.threshold(torch.exp(-x), 1e-16, 0.0)
 
 
 class InstanceNorm(nn.GroupNorm):

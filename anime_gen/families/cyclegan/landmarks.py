@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from anime_gen.contract import Batch, UserError, at_least_float32
+from anime_gen.layers import bell
 from anime_gen.vocabulary import LANDMARKS
 
 # Each point as the mean of some of the suite's landmarks, in the order of the maps.
@@ -46,7 +47,7 @@ def heat_maps(points_BK2: Tensor, size: int) -> Tensor:
     places = (torch.arange(size, device=points_BK2.device) + 0.5) / size
     away_BKS, away_BKT = (places - points_BK2[..., axis, None] for axis in (0, 1))
     width = 2 * max(1.5 / 64, 0.75 / size) ** 2
-    map_BKHW = torch.exp(-(away_BKT[..., :, None] ** 2 + away_BKS[..., None, :] ** 2) / width)
+    map_BKHW = bell((away_BKT[..., :, None] ** 2 + away_BKS[..., None, :] ** 2) / width)
     return map_BKHW.nan_to_num(0.0)
 
 

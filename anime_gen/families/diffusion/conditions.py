@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
 from anime_gen.families.diffusion.guidance import KINDS, Told
+from anime_gen.layers import bell
 from anime_gen.noise import normal
 
 
@@ -89,7 +90,7 @@ def landmark_map(landmarks_BK2: Tensor, size: int, spread: float) -> Tensor:
     centres = (torch.arange(size, device=landmarks_BK2.device) + 0.5) / size
     given_BK = ~landmarks_BK2.isnan().any(-1)
     points = landmarks_BK2.nan_to_num(0.0)
-    bells = torch.exp(-0.5 * ((centres - points[..., None]) * size / spread).square())  # B, K, (x, y), size
+    bells = bell(0.5 * ((centres - points[..., None]) * size / spread).square())  # B, K, (x, y), size
     return bells[:, :, 1, :, None] * bells[:, :, 0, None, :] * given_BK[..., None, None]
 
 

@@ -219,3 +219,17 @@ def test_the_thesis_network_has_the_widths_and_the_activation_it_states():
     module.chunk = 1
     module.sample(Condition(), [0])
     assert set(seen) == {("attend_down", 0, 16), ("attend_down", 1, 8), ("attend_up", 0, 8), ("attend_up", 1, 16)}
+
+
+@pytest.mark.parametrize("size", [16, 32, 128])
+def test_landmarks_leave_no_denormal_numbers(size):
+    """Each costs a processor as much as a hundred others: they took a third of a step's time."""
+    points = torch.rand(4, 24, 2, generator=torch.Generator().manual_seed(0))
+    for spread in (0.5, 1.0, 2.0):
+        map_BKHW = landmark_map(points, size, spread)
+        assert not ((map_BKHW > 0) & (map_BKHW < torch.finfo(torch.float32).tiny)).any()
+        exact = torch.exp(
+            -0.5 * ((torch.arange(size).double() + 0.5) / size - points[..., None].double()).mul(size / spread).square()
+        )
+        exact = exact[:, :, 1, :, None] * exact[:, :, 0, None, :]
+        torch.testing.assert_close(map_BKHW.double(), exact, rtol=1e-3, atol=1e-15)
