@@ -74,7 +74,7 @@ smoke: $(ENV) ## every family a few seconds long: does everything run?
 	    --data.source=anime_gen.data.PaintedFaces --data.source.faces=200 --run runs/smoke/$$model-$$(date +%Y%m%d-%H%M%S) $(ARGS); \
 	done
 
-test: $(ENV) ## what must pass before anything lands (under 12 minutes on two cores)
+test: $(ENV) ## what must pass before anything lands (under 9 minutes on two cores)
 	@$(MAKE) --no-print-directory lint
 	@$(AS) $(BIN)/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
 
