@@ -32,7 +32,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check paint-bench step-bench lint format lock golden clean study comparison conformance
+.PHONY: help env experiment smoke test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check paint-bench step-bench gpu-bench lint format lock golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,9 @@ painter-check: $(ENV) ## is the painter's hand believable? compares with real pi
 
 step-bench: $(ENV) ## how fast MODEL trains here, what share of this machine that is, and where the time goes
 	@KINETO_LOG_LEVEL=99 $(AS) $(BIN)/python -m anime_gen.bench.step experiments/family/$(MODEL).yaml $(ARGS)
+
+gpu-bench: $(ENV) ## what one card does with every family, in eight minutes; results go to runs/gpu-bench
+	@$(BIN)/python -m anime_gen.bench.gpu $(ARGS)
 
 paint-bench: $(ENV) ## how fast are faces painted? as a run does it, 14,000 of them at 32 px
 	@$(BIN)/python -m anime_gen.bench.paint $(ARGS)
