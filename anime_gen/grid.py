@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,6 +16,7 @@ TILE = 96  # least side of a drawn picture, in pixels; small ones are enlarged b
 GAP = 4
 PAPER = (250, 250, 250)
 INK = (40, 40, 40)
+TEXT = (9, 16)  # least and largest letters, in pixels
 
 
 def words_of(condition: Condition, row: int, vocabulary: Vocabulary) -> str:
@@ -61,10 +63,21 @@ def draw_condition(
                 box = (x * side - 1.5, y * side - 1.5, x * side + 1.5, y * side + 1.5)
                 draw.ellipse(box, fill=(255, 255, 255) if seen else None, outline=(255, 255, 255))
     if words:
-        font = ImageFont.load_default(size=max(8, side // 11))
-        wrapped = "\n".join(textwrap.wrap(words, width=30)[: side // (side // 11 + 3)])
+        font, wrapped = fitted(words, side * 3 // 2 - 8, side - 4)
         draw.text((panel.width - side * 3 // 2 + 4, 2), wrapped, fill=INK, font=font)
     return panel
+
+
+def fitted(words: str, width: int, height: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
+    """Words in lines, as large as there is room for; where there is too little for the smallest letters, cut off."""
+    for size in range(max(TEXT), min(TEXT) - 1, -1):
+        font = ImageFont.load_default(size=size)
+        lines = textwrap.wrap(words, width=max(1, int(width / font.getlength("n"))))
+        step = size * 5 // 4
+        room = height // step
+        if len(lines) <= room and all(font.getlength(line) <= width for line in lines):
+            break
+    return font, "\n".join(lines[:room])
 
 
 def tile(
@@ -72,17 +85,17 @@ def tile(
     columns: int,
     conditions: Condition | None = None,
     vocabulary: Vocabulary | None = None,
-    captions: list[str | None] | None = None,
+    captions: Sequence[str | None] | None = None,
     headings: list[str] | None = None,
 ) -> Image.Image:
-    """Pictures in rows of `columns`; with `conditions`, row i of the grid begins with the panel of condition i.
+    """Pictures in rows of `columns`; with `conditions` or `captions`, row i of the grid begins with the panel of both.
 
     Args:
         images_NCHW: uint8 pictures.
         columns: pictures a row.
         conditions: one row for each row of the grid; None draws pictures only.
         vocabulary: the words of the conditions.
-        captions: of each row, for a family that reads them.
+        captions: of each row: what a family reads, or what there is to say.
         headings: one for each column; an empty one leaves its room to the one before it.
     """
     pictures = images_NCHW.permute(0, 2, 3, 1).cpu().numpy()
@@ -90,9 +103,10 @@ def tile(
     pictures = np.repeat(np.repeat(pictures, factor, axis=1), factor, axis=2)
     side = pictures.shape[1]
     rows = -(-len(pictures) // columns)
+    told, words = conditions or Condition(), vocabulary or Vocabulary([], {})
     panels = (
-        [draw_condition(conditions, row, vocabulary, side, captions[row] if captions else None) for row in range(rows)]
-        if conditions is not None and vocabulary is not None
+        [draw_condition(told, row, words, side, captions[row] if captions else None) for row in range(rows)]
+        if conditions is not None or captions
         else []
     )
     margin = max((panel.width for panel in panels), default=0)

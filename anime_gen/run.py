@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from anime_gen.contract import Condition, GenerativeModule, LatentSpace, UserError
-from anime_gen.vocabulary import Vocabulary
+from anime_gen.contract import CAPTION_TOKENS, Condition, GenerativeModule, LatentSpace, UserError
+from anime_gen.vocabulary import LANDMARKS, Vocabulary
 
 
 class Trained(NamedTuple):
@@ -32,7 +32,8 @@ class Trained(NamedTuple):
     path: Path
 
     def labels(self, words: str) -> Condition:
-        """One row of the tags and classes that words ask for ("blue hair, -hat"); what they leave out is not given.
+        """One row of the tags and classes that words ask for ("blue hair, -hat"); what they leave out is not given, nor
+        is any landmark, line or caption.
 
         Raises:
             UserError: a word is unknown, or contradicts another.
@@ -46,7 +47,15 @@ class Trained(NamedTuple):
         for column, (group, classes) in enumerate(self.vocabulary.attributes.items()):
             if group in wish.classes:
                 attributes_BA[0, column] = classes.index(wish.classes[group])
-        return Condition(tags_BT=tags_BT, attributes_BA=attributes_BA)
+        size = self.module.image_size
+        return Condition(
+            tags_BT,
+            attributes_BA,
+            landmarks_BK2=torch.full((1, len(LANDMARKS), 2), torch.nan),
+            visible_BK=torch.zeros(1, len(LANDMARKS), dtype=torch.bool),
+            sketch_B1HW=torch.full((1, 1, size, size), torch.nan),
+            caption_BL=torch.zeros(1, CAPTION_TOKENS, dtype=torch.int64),
+        )
 
 
 def checkpoint_of(run: Path, name: str = "best") -> Path:

@@ -16,9 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from anime_gen.callbacks.ema import EMA
-from anime_gen.contract import Condition, GenerativeModule
+from anime_gen.contract import Condition, GenerativeModule, quantise
 from anime_gen.grid import tile
-from anime_gen.metrics.protocol import quantise
 
 
 class Grids(L.Callback):

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from anime_gen.callbacks.scoring import Scoring, keep
-from anime_gen.contract import Batch, Condition, Translator, UserError
+from anime_gen.contract import Batch, Condition, Translator, UserError, quantise
 from anime_gen.data import AnimeFaces
 from anime_gen.data.source import Split
 from anime_gen.grid import tile
@@ -23,7 +23,7 @@ from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
 from anime_gen.metrics.diversity import NearDuplicates
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.paired import LabError
-from anime_gen.metrics.protocol import Role, Score, quantise
+from anime_gen.metrics.protocol import Role, Score
 from anime_gen.metrics.scores import Scored, Scores
 from anime_gen.metrics.slices import Sliced, can_slice
 from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured

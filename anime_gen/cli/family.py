@@ -8,17 +8,21 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from anime_gen.card import Card
 from anime_gen.cli import family_verbs
 from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import UserError
 from anime_gen.data import AnimeFaces
-from anime_gen.run import load
+from anime_gen.metrics.headlines import headlines, in_words
+from anime_gen.metrics.protocol import read
+from anime_gen.run import Trained, load, run_of
 
 # What a verb's function need not ask the user for.
-GIVEN = {"trained", "data", "run"}
+GIVEN = {"trained", "data", "run", "card"}
 
 
 def data_of(run: Path) -> AnimeFaces:
@@ -37,8 +41,44 @@ def data_of(run: Path) -> AnimeFaces:
     return data
 
 
+def pictures(source: Any) -> str:
+    """The name of a source by its settings, without the place where it lies on this machine.
+
+    {"class_path": "anime_gen.data.Folder", "init_args": {"path": "/home/me/faces"}} -> "Folder faces".
+    """
+    options = source.get("init_args") or {}
+    words = [source["class_path"].rsplit(".", 1)[-1]]
+    if "path" in options:
+        words.append(Path(options["path"]).name)
+    if "source" in options:
+        words.append(f"of {pictures(options['source'])}")
+    return " ".join(words)
+
+
+def card_of(trained: Trained) -> Card:
+    """What the folder of a run says of its checkpoint.
+
+    Raises:
+        UserError: its scores cannot be read.
+    """
+    run, shown = run_of(trained.path), trained.images_shown
+    records = [record for record in read(run / "metrics.json") if record.nimg == shown]
+    lines = headlines([record for record in records if record.protocol.get("split") == "validation"])
+    config = run / "config.yaml"
+    source = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["source"] if config.exists() else None
+    return Card(
+        f"{run.parent.name}-{run.name}",
+        type(trained.module).__name__,
+        pictures(source) if source else "pictures that nothing is known of",
+        trained.module.image_size,
+        shown,
+        {record.name: record.value for line in lines for record in line.samples if record.value is not None},
+        [(line.name, in_words(line.samples), in_words([one for one in line.real if one])) for line in lines],
+    )
+
+
 def main(verb: str, arguments: list[str]) -> None:
-    """Calls the family's function with its options, and with those of `trained`, `data` and `run` that it takes.
+    """Calls the family's function with its options, and with what it takes of `trained`, `data`, `run` and `card`.
 
     A function that takes none of them is not about a run, but about a `file`.
     """
@@ -62,6 +102,8 @@ def main(verb: str, arguments: list[str]) -> None:
     run = options.pop("run")
     trained = load(run, options.pop("checkpoint"))
     given: dict[str, object] = {"trained": trained, "run": run}
+    if "card" in takes:
+        given["card"] = card_of(trained)
     if "data" in takes:
         given["data"] = data = data_of(run)
         # Words in another order would be other labels.

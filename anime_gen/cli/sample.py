@@ -16,13 +16,12 @@ from jsonargparse import ArgumentParser
 from PIL import Image
 
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, UserError, usable
+from anime_gen.contract import Condition, UserError, quantise, usable
 from anime_gen.data.captions import caption_tokens
 from anime_gen.data.decode import decode
 from anime_gen.data.line_art import LINE_ART_SIZE, line_art
 from anime_gen.data.text import OpenClip
 from anime_gen.grid import tile
-from anime_gen.metrics.protocol import quantise
 from anime_gen.run import Trained, load
 from anime_gen.vocabulary import LANDMARKS
 
@@ -105,14 +104,13 @@ class Asked(NamedTuple):
 
 
 def read_sketch(asked: Asked, size: int) -> torch.Tensor:
-    """The line art that was asked for, (1, 1, size, size), 1 on a line; NaN where there is none.
+    """The line art that was asked for, (1, 1, size, size), 1 on a line.
 
     Raises:
         UserError: two at once, or a file that is no picture.
     """
     path = asked.sketch or asked.trace
-    if path is None:
-        return torch.full((1, 1, size, size), torch.nan)
+    assert path is not None
     if asked.sketch and asked.trace:
         raise UserError("--sketch and --trace: give one of the two, lines or a picture to take the lines of")
     try:
@@ -148,17 +146,15 @@ def condition_for(trained: Trained, asked: Asked) -> Condition:
         if given and not takes & fields:
             what = {"caption": "captions", "sketch": "sketches", "trace": "sketches"}.get(option, option)
             raise UserError(f"--{option}: {type(module).__name__} was trained without {what}; leave the option out")
-    labels = trained.labels(asked.tags)
-    points = read_landmarks(asked.landmarks) if asked.landmarks else torch.full((1, len(LANDMARKS), 2), torch.nan)
-    return Condition(
-        labels.tags_BT,
-        labels.attributes_BA,
-        points,
-        ~points.isnan().any(-1),
-        read_sketch(asked, module.image_size),
-        torch.from_numpy(caption_tokens(asked.caption).astype(np.int64))[None],
-        read_text(trained, asked.caption) if "text_BD" in takes else None,
-    )
+    one = trained.labels(asked.tags)
+    if asked.landmarks:
+        points = read_landmarks(asked.landmarks)
+        one = one._replace(landmarks_BK2=points, visible_BK=~points.isnan().any(-1))
+    if asked.sketch or asked.trace:
+        one = one._replace(sketch_B1HW=read_sketch(asked, module.image_size))
+    if asked.caption:
+        one = one._replace(caption_BL=torch.from_numpy(caption_tokens(asked.caption).astype(np.int64))[None])
+    return one._replace(text_BD=read_text(trained, asked.caption)) if "text_BD" in takes else one
 
 
 def build_parser(settings: object | None = None) -> ArgumentParser:

@@ -88,10 +88,10 @@ class Network[Output](Extractor):
         """As `see`, for any number of pictures from anywhere.
 
         Raises:
-            ValueError: the pictures are not uint8; `protocol.quantise` makes them so.
+            ValueError: the pictures are not uint8; `contract.quantise` makes them so.
         """
         if images.dtype != torch.uint8:
-            raise ValueError(f"scores are taken of uint8 pictures, not {images.dtype}: call protocol.quantise first")
+            raise ValueError(f"scores are taken of uint8 pictures, not {images.dtype}: call contract.quantise first")
         return self._look(images.to(self.device))
 
     @torch.no_grad()

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anime_gen.contract import quantise
 from anime_gen.metrics import judge
-from anime_gen.metrics.protocol import quantise
 from anime_gen.noise import normal, normal_like
 from anime_gen.vocabulary import LANDMARK_MIRROR, LANDMARKS
 

@@ -22,20 +22,6 @@ from torchmetrics import Metric
 from anime_gen.contract import Condition, UserError
 
 
-def quantise(images: Tensor) -> Tensor:
-    """The bytes a user would save: round and clamp of x * 127.5 + 127.5 (never truncated, never wrapped around).
-
-    Args:
-        images: any shape, float in [-1, 1]; what lies outside is clamped. NaN becomes 0, so that a diverged run gets
-            a (bad) score and not undefined bytes.
-
-    Returns:
-        uint8, same shape. `quantise(bytes / 127.5 - 1)` gives the same bytes again.
-    """
-    scaled = images.float().mul(127.5).add(127.5).nan_to_num(nan=0.0)
-    return scaled.round().clamp(0, 255).to(torch.uint8)
-
-
 class Record(NamedTuple):
     """One score of one run at one moment."""
 

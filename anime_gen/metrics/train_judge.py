@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anime_gen.contract import quantise
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.judge import SHIPPED_WEIGHTS, Judge, JudgeOutput, hash_weights
 from anime_gen.metrics.judge_faces import SIZES, Faces, View, paint, ruin, view
-from anime_gen.metrics.protocol import quantise
 from anime_gen.noise import SameFirstWeights
 from anime_gen.vocabulary import OUTER_EYE_CORNERS, Vocabulary
 

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anime_gen.contract import UserError
+from anime_gen.contract import UserError, quantise
 from anime_gen.metrics import protocol
-from anime_gen.metrics.protocol import Record, quantise
+from anime_gen.metrics.protocol import Record
 
 RECORDS = [
     Record("fd_judge", 1.25, 1000, 3.5, {"num_real": 50, "words": ["é"]}),

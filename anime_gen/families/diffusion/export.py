@@ -1,5 +1,6 @@
 """export: a trained diffusion run as a folder that loads without this package.
 
+    README.md         samples.png           the model card
     model_index.json  pipeline.py           what diffusers' DiffusionPipeline.from_pretrained reads
     scheduler/        scheduler_config.json
     denoiser/         denoiser.safetensors  the averaged weights under the names of the network's parameters
@@ -22,15 +23,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from PIL import Image
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
+from anime_gen.card import UNKNOWN, Card
+from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError, quantise
 from anime_gen.families.diffusion.guidance import KINDS, Told
 from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Preconditioned, Target, Velocity
 from anime_gen.families.diffusion.module import Denoising, Diffusion
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler, UniPC
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
+from anime_gen.grid import tile
 from anime_gen.run import Trained, read_checkpoint
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
 
@@ -313,14 +317,79 @@ def name_of(thing: object) -> str:
     return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
-def export(trained: Trained, out: Path) -> None:
-    """Writes a diffusion run as safetensors, as a torch.export program and as a diffusers pipeline.
+# How to draw with the folder, in its card. {options}: what may be asked.
+USES = """```python
+# pip install torch diffusers
+from diffusers import DiffusionPipeline
+
+folder = "."  # this one, or its name on the hub
+pipe = DiffusionPipeline.from_pretrained(folder, custom_pipeline=folder, trust_remote_code=True)
+pipe({asked}seeds=range(8)).images[0].save("face.png")
+```
+
+{options}`pipeline.py` and `denoiser/denoiser.py` are code that this runs: read them before you trust them.
+`denoiser/denoiser.pt2` is the network for `torch.export.load`, `denoiser/denoiser.safetensors` are its weights alone,
+and `denoiser/config.json` says what it takes. {draws}"""
+
+
+def uses_of(trained: Trained, words: list[str], differs: list[str]) -> str:
+    """How to draw with an exported folder, in Markdown."""
+    needs = trained.module.needs
+    options = {
+        "tags": bool(needs & {"tags_BT", "attributes_BA"}),
+        "caption": bool(needs & {"caption_BL", "text_BD"}),
+        "landmarks": "landmarks_BK2" in needs,
+        "sketch": "sketch_B1HW" in needs,
+    }
+    taken = ", ".join(f"`{name}`" for name, is_taken in options.items() if is_taken)
+    asked = f'tags="{words[0]}", ' if words and options["tags"] else ""
+    return USES.format(
+        asked=asked,
+        options=f"It takes {taken}; `denoiser/vocabulary.json` has the words and landmarks that it knows. "
+        * bool(taken),
+        draws=(
+            f"Its pictures differ from those of `anime-gen sample`: it draws with {', '.join(differs)}."
+            if differs
+            else "The same seed draws the picture of `anime-gen sample`."
+        ),
+    )
+
+
+def shown_words(trained: Trained, most: int = 4) -> list[str]:
+    """What the pictures of a card are asked to be: the classes of the first attribute that is told, or some tags."""
+    vocabulary, needs = trained.vocabulary, trained.module.needs
+    if "attributes_BA" in needs and vocabulary.attributes:
+        group, classes = next(iter(vocabulary.attributes.items()))
+        return [vocabulary.spoken(group, name) for name in classes[:most]]
+    return list(vocabulary.tags[:most]) if "tags_BT" in needs else []
+
+
+def samples(trained: Trained, words: list[str], columns: int = 4) -> Image.Image:
+    """A row of pictures for each of some words; where there are none, a row of what is drawn when nothing is asked."""
+    module, seeds = trained.module, list(range(columns))
+    said_by_nobody = torch.full((1, module.hparams.get("text_width", 0)), torch.nan)
+    conditions = [trained.labels(word)._replace(text_BD=said_by_nobody) for word in words or [""]]
+    rows = [module.sample(one.map(lambda part: part.expand(columns, *part.shape[1:])), seeds) for one in conditions]
+    return tile(quantise(torch.cat(rows)), columns, captions=words or None)
+
+
+def export(trained: Trained, card: Card, out: Path, license: str = UNKNOWN) -> None:
+    """Writes a diffusion run as safetensors, as a torch.export program and as a diffusers pipeline, with a model card.
 
     Args:
         trained: the run.
+        card: what its folder says of it.
         out: a new folder.
+        license: of the weights, by the hub's name for it, such as cc-by-4.0; your training pictures decide.
     """
     differs = write(trained, read_checkpoint(trained.path)["hyper_parameters"], out)
+    words = shown_words(trained)
+    samples(trained, words).save(out / "samples.png")
+    pipeline = "text-to-image" if words else "unconditional-image-generation"
+    page = card.markdown(license, ["diffusers", "diffusion"], pipeline, uses_of(trained, words, differs))
+    (out / "README.md").write_text(page, encoding="utf-8")
     print(f"{trained.path} after {trained.images_shown:,} images: {out}")
     if differs:
         print(f"its pipeline draws with {', '.join(differs)}: its pictures differ from those of anime-gen sample")
+    if license == UNKNOWN:
+        print(f"{out / 'README.md'} is its model card; it states no licence: --license cc-by-4.0, or another, does")

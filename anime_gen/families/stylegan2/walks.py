@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.contract import UserError
+from anime_gen.contract import UserError, quantise
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.files import write_tensors
@@ -48,11 +48,7 @@ def _styles(trained: Trained, seeds: list[int], label_1L: Tensor) -> Tensor:
 def _drawn(trained: Trained, w_BLW: Tensor) -> Tensor:
     """uint8 pictures of styles. The noise maps are the network's own: only styles differ."""
     synthesis = _family(trained).generator.synthesis
-    return _bytes(torch.cat([synthesis(part) for part in torch.split(w_BLW, 16)]))
-
-
-def _bytes(image_BCHW: Tensor) -> Tensor:
-    return (image_BCHW * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+    return quantise(torch.cat([synthesis(part) for part in torch.split(w_BLW, 16)]))
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -87,9 +83,8 @@ def mix(
         tags: of all faces.
     """
     label_1L = _label(trained, tags)
-    rows, columns = (
-        _styles(trained, _numbers(name, seeds), label_1L) for name, seeds in (("coarse", coarse), ("fine", fine))
-    )
+    down, across = _numbers("coarse", coarse), _numbers("fine", fine)
+    rows, columns = (_styles(trained, seeds, label_1L) for seeds in (down, across))
     chosen = [layer for layer in _numbers("layers", layers) if layer < rows.shape[1]]
     if not chosen:
         raise UserError(f"--layers {layers}: this run has layers 0 to {rows.shape[1] - 1}")
@@ -98,7 +93,9 @@ def mix(
         own = row[None]
         both = mixed(own.expand(len(columns), -1, -1), columns, chosen)
         sheet += [_drawn(trained, own), _drawn(trained, both)]
-    _save(tile(torch.cat(sheet), len(columns) + 1), out)
+    titles = [f"layers {layers} of the columns, the others of the rows", *(f"coarse: seed {seed}" for seed in down)]
+    headings = ["", *(f"fine: {seed}" for seed in across)]
+    _save(tile(torch.cat(sheet), len(columns) + 1, captions=titles, headings=headings), out)
 
 
 def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags: str = "") -> None:
@@ -113,11 +110,13 @@ def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags
     """
     if frames < 2:
         raise UserError(f"--frames {frames}: give 2 or more")
-    faces = _styles(trained, _numbers("seeds", seeds), _label(trained, tags))
+    numbers = _numbers("seeds", seeds)
+    faces = _styles(trained, numbers, _label(trained, tags))
     lines = [between(first, last, frames) for first, last in zip(faces, faces.roll(-1, 0), strict=True)]
     pictures = _drawn(trained, torch.cat(lines))
     if out.suffix.lower() not in (".gif", ".webp"):
-        _save(tile(pictures, frames), out)
+        titles = [f"seed {first} to {last}" for first, last in zip(numbers, [*numbers[1:], numbers[0]], strict=True)]
+        _save(tile(pictures, frames, captions=titles), out)
         return
     shots = [tile(picture[None], 1) for picture in pictures]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -143,16 +142,19 @@ def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: flo
     if columns < 2:
         raise UserError(f"--columns {columns}: give 2 or more")
     nothing_1L = _label(trained, "")
-    faces = _styles(trained, _numbers("seeds", seeds), nothing_1L)
+    numbers = _numbers("seeds", seeds)
+    faces = _styles(trained, numbers, nothing_1L)
+    reaches = torch.linspace(-reach, reach, columns)
     rows = []
     for word in words:
         with torch.no_grad():
             way_W = direction(module.generator.mapping, nothing_1L[0], _label(trained, word)[0], module.width)
         for face in faces:
-            steps = torch.linspace(-reach, reach, columns)[:, None, None]
-            rows.append(_drawn(trained, face + steps * way_W))
-    _save(tile(torch.cat(rows), columns), out)
-    print(f"rows: {', '.join(f'{word} ({len(faces)})' for word in words)}; less of it on the left, more on the right")
+            rows.append(_drawn(trained, face + reaches[:, None, None] * way_W))
+    titles = [f"{word}, seed {seed}" for word in words for seed in numbers]
+    headings = [f"{step:+.2g}" if step else "0" for step in reaches.tolist()]
+    _save(tile(torch.cat(rows), columns, captions=titles, headings=headings), out)
+    print("less of the row's tag on the left, more on the right; 1 is as far as the tag is")
 
 
 def project_picture(
@@ -183,6 +185,7 @@ def project_picture(
         bar.set_postfix_str(f"{found.loss:.4f} away")
     assert found is not None
     out.mkdir(parents=True, exist_ok=True)
-    _save(tile(_bytes(torch.cat([wanted_1CHW, found.image_1CHW])), 2), out / "projection.png")
+    both = quantise(torch.cat([wanted_1CHW, found.image_1CHW]))
+    _save(tile(both, 2, headings=["asked for", "found"]), out / "projection.png")
     write_tensors(out / "projection.safetensors", {"w_1LW": found.w_1LW})
     print(f"{out / 'projection.safetensors'}: {found.loss:.4f} away on average over all sizes, black to white being 2")
