@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from itertools import accumulate, zip_longest
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,6 +19,7 @@ GAP = 4
 PAPER = (250, 250, 250)
 INK = (40, 40, 40)
 TEXT = (9, 16)  # least and largest letters, in pixels
+TITLE = (13, 32)
 
 
 def words_of(condition: Condition, row: int, vocabulary: Vocabulary) -> str:
@@ -154,20 +157,39 @@ def cut(sheet: Image.Image, columns: int, image_size: int) -> tuple[Image.Image,
 
 
 def beside(panels: Image.Image, titles: list[str], groups: list[list[list[Image.Image]]]) -> Image.Image:
-    """Groups of pictures side by side, each under its title: groups[g][row] are pictures, `panels` the rows' margin."""
+    """Groups of pictures side by side, each under its title: groups[g][row] are pictures, `panels` the rows' margin.
+
+    Titles are as large as their groups are wide: such sheets are looked at made small.
+    """
     side = groups[0][0][0].height
     rows = max(len(group) for group in groups)
-    font = ImageFont.load_default(size=13)
-    head = 4 + 17 * max(title.count("\n") + 1 for title in titles)
-    widths = [len(group[0]) * (side + GAP) + 3 * GAP for group in groups]
-    sheet = Image.new("RGB", (panels.width + 4 * GAP + sum(widths), head + rows * (side + GAP) + GAP), PAPER)
+    widths = [len(group[0]) * (side + GAP) for group in groups]
+    lines = list(zip_longest(*(title.split("\n") for title in titles), fillvalue=""))
+    fonts = [widest(line, widths) for line in lines]
+    tops = [0, *accumulate(font.size * 5 // 4 for font in fonts)]
+    head = GAP + int(tops[-1])
+    apart = 3 * GAP
+    sheet = Image.new(
+        "RGB", (panels.width + GAP + sum(width + apart for width in widths), head + rows * (side + GAP) + GAP), PAPER
+    )
     sheet.paste(panels, (GAP, head))
     draw = ImageDraw.Draw(sheet)
-    left = panels.width + 4 * GAP
-    for title, group, width in zip(titles, groups, widths, strict=True):
-        draw.text((left, 3), title, fill=INK, font=font)
+    left = panels.width + apart + GAP
+    for place, (group, width) in enumerate(zip(groups, widths, strict=True)):
+        for line, font, top in zip(lines, fonts, tops, strict=False):
+            draw.text((left, GAP + top), line[place], fill=INK, font=font)
         for row, pictures in enumerate(group):
             for column, picture in enumerate(pictures):
                 sheet.paste(picture, (left + column * (side + GAP), head + GAP + row * (side + GAP)))
-        left += width
+        left += width + apart
     return sheet
+
+
+def widest(texts: Sequence[str], widths: Sequence[int]) -> ImageFont.FreeTypeFont:
+    """The largest letters, within TITLE, with which each text fits its width."""
+    # Pillow's own font has one size only where it was built without FreeType.
+    fonts = [cast(ImageFont.FreeTypeFont, ImageFont.load_default(size)) for size in range(min(TITLE), max(TITLE) + 1)]
+    fitting = [
+        font for font in fonts if all(font.getlength(text) <= width for text, width in zip(texts, widths, strict=True))
+    ]
+    return max(fitting, default=fonts[0], key=lambda font: font.size)

@@ -17,7 +17,7 @@ from anime_gen.grid import beside, cut
 # What the grids are called that every family draws; others have a word behind the images in their files' names.
 SAMPLES = "samples"
 # Side by side: so many runs a sheet, so many pictures of each for every condition.
-RUNS_A_SHEET, SEEDS_A_RUN = 6, 2
+RUNS_A_SHEET, SEEDS_A_RUN = 4, 2
 
 
 class Drawn(NamedTuple):
@@ -78,7 +78,8 @@ def align(runs: Sequence[Drawn]) -> Image.Image:
             cuts.append(cut(sheet.convert("RGB"), run.columns, run.config["data"]["image_size"]))
     told = max((panels for panels, _ in cuts), key=lambda panels: panels.width)
     titles = [
-        f"{run.name}\n{run.latest:,} images" + ("" if panels.width or run.translates else "\n(told nothing)")
+        f"{run.name.replace('/', '\n')}\n{run.latest:,} images"
+        + ("" if panels.width or run.translates else "\n(told nothing)")
         for run, (panels, _) in zip(runs, cuts, strict=True)
     ]
     return beside(told, titles, [[row[:SEEDS_A_RUN] for row in rows] for _, rows in cuts])

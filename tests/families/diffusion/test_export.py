@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from anime_gen.contract import CAPTION_TOKENS, Condition, UserError
+from anime_gen.adversarial import NonSaturating
+from anime_gen.card import Card
+from anime_gen.contract import CAPTION_TOKENS, Condition, UserError, quantise
 from anime_gen.data.captions import caption_tokens
+from anime_gen.families.dcgan.module import DCGAN
+from anime_gen.families.dcgan.network import Convolutional
 from anime_gen.families.diffusion import (
     DDIM,
     DDPM,
@@ -180,8 +185,8 @@ def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch, here):
     assert "full holds something already" in refused("RUN", "--out", tmp_path / "full")
     assert "Not a directory" in refused("RUN", "--out", tmp_path / "full" / "file" / "below")
     assert "out" in refused("RUN")
-    run = run._replace(module=torch.nn.Linear(1, 1))
-    assert "is a Linear; only diffusion" in refused("RUN", "--out", tmp_path / "new")
+    run = run._replace(module=DCGAN(16, Convolutional(4), NonSaturating()))
+    assert "is a DCGAN; only diffusion" in refused("RUN", "--out", tmp_path / "new")
     monkeypatch.undo()
     assert "is no run" in refused(tmp_path / "nothing", "--out", tmp_path / "new")
 
@@ -211,6 +216,59 @@ def pipe(tmp_path_factory):
         )
     loaded.set_progress_bar_config(disable=True)
     return loaded
+
+
+CARD = Card(
+    "diffusion-one",
+    "Diffusion",
+    "Folder faces",
+    16,
+    1234,
+    {"fd_judge": 12.3456},
+    [("fd_judge", "12.3", ""), ("faces", "0.5", "0.9")],
+)
+
+
+def test_the_model_card_is_one_and_its_lines_run(pipe, tmp_path, monkeypatch, capsys):
+    ModelCard = pytest.importorskip("huggingface_hub").ModelCard
+    folder = tmp_path / "faces"
+    run = trained(settings=DiffusionSettings(2, sampler=UniPC()))
+    monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
+    export.export(run, CARD, folder, "cc0-1.0")
+    assert "licence" not in capsys.readouterr().out
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.license == "cc0-1.0"
+    assert card.data.pipeline_tag == "text-to-image"
+    assert [(one.metric_type, one.metric_value) for one in card.data.eval_results] == [("fd_judge", 12.3456)]
+    assert "faces" in card.text
+    assert "0.9" in card.text
+    assert "1,234 training images" in card.text
+    with Image.open(folder / "samples.png") as sheet:
+        assert np.asarray(sheet).std() > 10
+    monkeypatch.chdir(folder)
+    exec(re.search(r"```python\n(.*?)```", card.text, re.DOTALL)[1], {})
+    with Image.open(folder / "face.png") as face:
+        assert face.size == (16, 16)
+        drawn = np.asarray(face, np.int16)
+    ours = quantise(
+        run.module.sample(run.labels("blue hair").map(lambda part: part.expand(8, *part.shape[1:])), range(8))
+    )
+    assert abs(ours[0].permute(1, 2, 0).numpy().astype(np.int16) - drawn).max() <= 1
+
+
+def test_a_card_says_what_nobody_has_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
+    monkeypatch.setattr(export, "program_of", lambda *rest: torch.export.export(torch.nn.Identity(), (torch.zeros(1),)))
+    run = trained(num_tags=0, attribute_sizes=[], settings=DiffusionSettings(2, sampler=DDIM(0.5)))
+    export.export(run, CARD._replace(scores={}, table=[]), tmp_path / "faces")
+    assert "--license cc-by-4.0" in capsys.readouterr().out
+    page = (tmp_path / "faces" / "README.md").read_text()
+    assert "license: unknown" in page
+    assert "were not scored" in page
+    assert "Not stated" in page
+    assert "pipeline_tag: unconditional-image-generation" in page
+    assert "it draws with steps of DPMSolverMultistepScheduler instead of" in page
+    assert "tags=" not in page
 
 
 ASKED = {"tags": "Blue_hair, twintails, -hat, style=soft", "caption": "1girl, silver hair, :d"}
