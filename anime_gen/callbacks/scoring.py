@@ -15,7 +15,7 @@ from tqdm import tqdm
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.grids import Grids
-from anime_gen.callbacks.stopwatch import Stopwatch
+from anime_gen.callbacks.stopwatch import Stopwatch, paused
 from anime_gen.contract import Batch, Condition, GenerativeModule, quantise
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import writing
@@ -66,6 +66,7 @@ class Scoring(L.Callback):
         self._reference = Path()
         # The split whose real pictures are compared with: they are counted once, and never mixed with another split's.
         self._split: Split | None = None
+        self._training_is_counted = False
         self._real_is_counted = False
         self._real_diversity_is_counted = False
         self._began = 0.0
@@ -74,19 +75,23 @@ class Scoring(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.is_global_zero:
             drop_after(records_file(trainer), pl_module.images_shown)
-        # Once for each data set, like painting it: training has not begun.
-        self._meet_real("validation", trainer, pl_module)
+        # What is wrong with the scores is said before the training.
+        self._prepare("validation", trainer, pl_module)
         self.stopwatch.start()
 
     def _begin(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._began = self.stopwatch.seconds()
         if self._split != split:
-            self._meet_real(split, trainer, pl_module)
+            self._prepare(split, trainer, pl_module)
+        if not self._training_is_counted:
+            # Once for each data set, like painting it: this is no time of the run.
+            with paused(trainer):
+                self._look_at_training(trainer, pl_module)
+        self._began = self.stopwatch.seconds()
 
-    def _meet_real(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        """Fetches what scores keep of real pictures from the disk, or else looks at the training pictures."""
+    def _prepare(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        """Makes the scores, and fetches what they keep of real pictures from the disk, if it is there."""
         self._split = split
-        self._real_is_counted = self._real_diversity_is_counted = False
+        self._training_is_counted = self._real_is_counted = self._real_diversity_is_counted = False
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         judge = JudgeFeatures()
         self._scores = Scores(
@@ -113,14 +118,19 @@ class Scoring(L.Callback):
         name = f"{reference.key(self._scores, pictures)}-{share}.safetensors"
         self._reference = data.source.cache / "reference" / name
         fetched = reference.load(self._scores, self._reference)
-        self._real_is_counted = trainer.strategy.reduce_boolean_decision(fetched, all=True)
-        if self._real_is_counted:
-            return
-        self._scores.reset_all()
+        self._training_is_counted = self._real_is_counted = trainer.strategy.reduce_boolean_decision(fetched, all=True)
+        if not self._real_is_counted:
+            self._scores.reset_all()
+
+    def _look_at_training(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        """What the search for copies compares samples with."""
+        assert self._scores is not None
+        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         batches = data.loader("train", frozenset(), self.train_images)
         title = "training pictures, once for scoring"
         for batch in tqdm(batches, title, unit="batch", disable=not trainer.is_global_zero, leave=False):
             self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
+        self._training_is_counted = True
 
     def _batch(self, outputs: torch.Tensor, batch: Batch, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
