@@ -1,4 +1,4 @@
-"""Sample grids as PNG and in the loggers that show pictures: the same seeds and conditions for every family, every time."""
+"""Sample grids as PNG and in the loggers: the same seeds and conditions for every family, every time."""
 
 from __future__ import annotations
 

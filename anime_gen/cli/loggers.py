@@ -27,7 +27,17 @@ IN_THE_RUN: dict[type, dict[str, str]] = {
     CSVLogger: {"save_dir": ".", "name": "", "version": ""},
 }
 
-POSSIBLE = "it is CSVLogger, WandbLogger, several ([CSVLogger,WandbLogger]) or false; --trainer.logger.help NAME lists keys"
+
+INSTALL = "uv pip install -e '.[wandb]' in the project's folder (.venv/bin/uv, or pip)"
+
+
+def possible() -> str:
+    """What `--trainer.logger` may be."""
+    missing = "" if RequirementCache(WANDB) else f" (not installed: {INSTALL})"
+    return (
+        f"it is CSVLogger, WandbLogger{missing}, several ([CSVLogger,WandbLogger]) or false; "
+        "--trainer.logger.help NAME lists keys"
+    )
 
 
 def loggers(told: Any, run: Path) -> list[Logger] | bool:
@@ -72,6 +82,13 @@ def logger(told: Namespace, run: Path) -> Logger:
     return made
 
 
+def refused(error: Exception) -> str | None:
+    """What wandb complains of, which is no fault of the code's, and what to do; None of any other error."""
+    if not type(error).__module__.startswith("wandb."):
+        return None
+    return f"trainer.logger: WandbLogger: {' '.join(str(error).split())}; without a network: WANDB_MODE=offline"
+
+
 def of_wandb(settings: Mapping[str, Any], run: Path) -> dict[str, Any]:
     """What a run is called at Weights & Biases, and which one a resumed run goes on with.
 
@@ -79,14 +96,16 @@ def of_wandb(settings: Mapping[str, Any], run: Path) -> dict[str, Any]:
         UserError: it is not installed, or wants an account that nobody is logged in to.
     """
     if not RequirementCache(WANDB):
-        raise UserError(
-            f"trainer.logger: WandbLogger needs the package wandb (>= {WANDB.split('=')[1]}); in the project's folder: "
-            "uv pip install -e '.[wandb]' (.venv/bin/uv, or pip)"
-        )
+        raise UserError(f"trainer.logger: WandbLogger needs the package {WANDB}: {INSTALL}")
     import wandb
 
+    # `mode` is a key of wandb's own.
     offline = settings["offline"] or (settings.get("mode") or wandb.setup().settings.mode) not in ("online", "shared")
-    if not offline and not wandb.login(prompt=False):
+    try:
+        known = offline or wandb.login(prompt=False)
+    except Exception as error:
+        raise UserError(refused(error) or str(error)) from error
+    if not known:
         raise UserError(
             "trainer.logger: WandbLogger finds no account: WANDB_MODE=offline keeps everything in the run's folder, "
             "and `wandb login` (or WANDB_API_KEY) names an account"

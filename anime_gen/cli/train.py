@@ -23,7 +23,7 @@ from lightning.pytorch.loggers import Logger
 
 from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
-from anime_gen.cli.loggers import IN_THE_RUN, POSSIBLE, loggers
+from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
@@ -44,7 +44,7 @@ class OneLineParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         text = one_line(message)
-        raise UserError(f"{text}; {POSSIBLE}" if text.startswith("trainer.logger") else text) from ex
+        raise UserError(f"{text}; {possible()}" if text.startswith("trainer.logger") else text) from ex
 
     def add_class_arguments(self, class_type: type, *args: Any, **kwargs: Any) -> list[str]:
         if class_type in IN_THE_RUN:
@@ -61,7 +61,8 @@ def one_line(message: str) -> str:
     """
     noise = re.compile(
         r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
-        r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
+        r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>"
+        r"|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
     )
     lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
     text = ": ".join(dict.fromkeys(filter(None, lines)))
@@ -75,6 +76,13 @@ class SaveSettings(SaveConfigCallback):
     def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
         shared = config.clone()
         shared.run = shared.ckpt_path = None
+        told = shared.trainer.logger
+        for logger in told if isinstance(told, list) else [told]:
+            # Where wandb is installed its logger has keys that it has not elsewhere.
+            if isinstance(logger, Namespace):
+                logger.init_args = Namespace(
+                    {name: value for name, value in logger.init_args.items() if value is not None}
+                )
         super().__init__(parser, shared, **kwargs)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -222,6 +230,11 @@ class SuiteCLI(LightningCLI):
             if self.watch.begun or "loading state_dict" not in str(error):
                 raise
             raise UserError(f"--ckpt_path does not fit these settings: {one_line(str(error))}") from error
+        except Exception as error:
+            reason = None if self.watch.begun else refused(error)
+            if reason is None:
+                raise
+            raise UserError(reason) from error
 
 
 def default_run(verb: str | None, config: Namespace) -> str:
