@@ -79,10 +79,9 @@ class SaveSettings(SaveConfigCallback):
         told = shared.trainer.logger
         for logger in told if isinstance(told, list) else [told]:
             # Where wandb is installed its logger has keys that it has not elsewhere.
-            if isinstance(logger, Namespace):
-                logger.init_args = Namespace(
-                    {name: value for name, value in logger.init_args.items() if value is not None}
-                )
+            if isinstance(logger, Namespace) and "init_args" in logger:
+                for name in [name for name, value in logger.init_args.items() if value is None]:
+                    del logger.init_args[name]
         super().__init__(parser, shared, **kwargs)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
