@@ -7,6 +7,7 @@ runs/<family>/<name>/
   checkpoints/        last.ckpt to go on from, best.ckpt by score
   grids/              sample grids, PNG, by images shown
   events.out.*        TensorBoard
+  metrics.csv, wandb  of --trainer.logger=CSVLogger and WandbLogger
 """
 
 from __future__ import annotations

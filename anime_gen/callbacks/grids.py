@@ -1,4 +1,4 @@
-"""Sample grids as PNG and in TensorBoard: the same seeds and conditions for every family, every time."""
+"""Sample grids as PNG and in the loggers: the same seeds and conditions for every family, every time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from torch import Tensor
 
 from anime_gen.callbacks.ema import EMA
+from anime_gen.callbacks.show import show
 from anime_gen.contract import Condition, GenerativeModule, quantise
 from anime_gen.grid import tile
 
@@ -109,9 +108,7 @@ class Grids(L.Callback):
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{images_shown:09d}.png"
         grid.save(path)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and trainer.state.fn == "fit":
-                logger.experiment.add_image("samples", np.asarray(grid), images_shown, dataformats="HWC")
+        show(grid, "samples", images_shown, trainer)
         return path
 
     def on_predict_batch_end(

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torchmetrics import MeanMetric
 
 from anime_gen.callbacks.scoring import Scoring, keep
+from anime_gen.callbacks.show import show
 from anime_gen.contract import Batch, Condition, Translator, UserError, quantise
 from anime_gen.data import AnimeFaces
 from anime_gen.data.source import Split
@@ -154,9 +153,7 @@ class Translation(L.Callback):
         sheet = tile(self._shown, len(headings), headings=headings)
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger) and trainer.state.fn == "fit":
-                logger.experiment.add_image("translations", np.asarray(sheet), images, dataformats="HWC")
+        show(sheet, "translations", images, trainer)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: Translator) -> None:
         self._begin("validation", trainer, pl_module)

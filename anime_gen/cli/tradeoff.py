@@ -105,6 +105,7 @@ def opened(run: Path, checkpoint: Path, folder: Path, keys: list[str]) -> SuiteC
         raise UserError(f"{run} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings = {key: value for key, value in settings.items() if key not in OF_SUBCOMMANDS}
+    settings["trainer"]["logger"] = None  # theirs was the training
     # What the checkpoint carries is read from there: where it once came from may be gone.
     for name in read_checkpoint(checkpoint).get("carried", {}):
         settings["model"]["init_args"][name] = str(checkpoint)

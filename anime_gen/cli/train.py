@@ -19,10 +19,11 @@ from jsonargparse import Namespace
 from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 
 from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
+from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
@@ -42,7 +43,14 @@ class OneLineParser(LightningArgumentParser):
     """Says what is wrong with the command line or a YAML file in one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
-        raise UserError(one_line(message)) from ex
+        text = one_line(message)
+        raise UserError(f"{text}; {possible()}" if text.startswith("trainer.logger") else text) from ex
+
+    def add_class_arguments(self, class_type: type, *args: Any, **kwargs: Any) -> list[str]:
+        if class_type in IN_THE_RUN:
+            kwargs["default"] = IN_THE_RUN[class_type]
+        added: list[str] = super().add_class_arguments(class_type, *args, **kwargs)
+        return added
 
 
 def one_line(message: str) -> str:
@@ -53,7 +61,8 @@ def one_line(message: str) -> str:
     """
     noise = re.compile(
         r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
-        r"|Expected a <class 'NoneType'>|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
+        r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>"
+        r"|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
     )
     lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
     text = ": ".join(dict.fromkeys(filter(None, lines)))
@@ -67,6 +76,12 @@ class SaveSettings(SaveConfigCallback):
     def __init__(self, parser: LightningArgumentParser, config: Namespace, **kwargs: Any) -> None:
         shared = config.clone()
         shared.run = shared.ckpt_path = None
+        told = shared.trainer.logger
+        for logger in told if isinstance(told, list) else [told]:
+            # Where wandb is installed its logger has keys that it has not elsewhere.
+            if isinstance(logger, Namespace) and "init_args" in logger:
+                for name in [name for name, value in logger.init_args.items() if value is None]:
+                    del logger.init_args[name]
         super().__init__(parser, shared, **kwargs)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -93,6 +108,8 @@ class SuiteCLI(LightningCLI):
         self.resuming = resuming
         self.measuring = measuring
         self.watch = Begun()
+        self.loggers: list[Logger] | bool = False
+        self.told: Any = None  # of them, by the configuration
         super().__init__(*args, **kwargs)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
@@ -146,6 +163,9 @@ class SuiteCLI(LightningCLI):
                 config.run = str(claim(Path(config.run)) if named else unclaimed(Path(config.run)))
             os.environ[RUN_VARIABLE] = config.run
         config.trainer.default_root_dir = config.run
+        # All but fit write into metrics.json alone.
+        told = config.trainer.logger if self.subcommand in (None, "fit") else None
+        self.loggers = loggers(told, Path(config.run))
         if config.minutes is not None and self.subcommand == "fit":
             self._spend(config)
 
@@ -172,14 +192,16 @@ class SuiteCLI(LightningCLI):
             )
 
     def instantiate_classes(self) -> None:
+        config = self.config[self.subcommand] if self.subcommand else self.config
+        # They are made, where they belong; config.yaml has them as they were told.
+        self.told, config.trainer.logger = config.trainer.logger, None
         with SameFirstWeights():
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         config = self.config[self.subcommand] if self.subcommand else self.config
-        kwargs.setdefault(
-            "logger", False if self.measuring else TensorBoardLogger(config.run, name="", version="", sub_dir="")
-        )
+        config.trainer.logger = self.told
+        kwargs.setdefault("logger", False if self.measuring else self.loggers)
         if config.trainer.accelerator == "auto":
             # Lightning's choice might be Apple's, which has no float64. The run's config.yaml keeps "auto": a run may
             # be scored, or go on, on another machine.
@@ -207,6 +229,11 @@ class SuiteCLI(LightningCLI):
             if self.watch.begun or "loading state_dict" not in str(error):
                 raise
             raise UserError(f"--ckpt_path does not fit these settings: {one_line(str(error))}") from error
+        except Exception as error:
+            reason = None if self.watch.begun else refused(error)
+            if reason is None:
+                raise
+            raise UserError(reason) from error
 
 
 def default_run(verb: str | None, config: Namespace) -> str:
