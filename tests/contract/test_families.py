@@ -199,6 +199,7 @@ def test_imports_go_one_way():
         "cli": (
             "card",
             "contract",
+            "files",
             "noise",
             "vocabulary",
             "data",
