@@ -7,7 +7,7 @@ import pytest
 # What a short run must at least reach, far from what a whole one does: (score, bound, whether more is better).
 BOUNDS = {
     "diffusion": [("accuracy_hair", 0.5, True), ("faces", 0.9, True), ("landmark_nme", 0.12, False)],
-    # Measured with seeds 0, 1 and 2: 0.18, 0.27 and 0.42; 88 (92 elsewhere), 76 and 62. A run that learns nothing: 0, 190.
+    # Measured with seeds 0, 1, 2: 0.18, 0.27, 0.42; 88 (92 elsewhere), 76, 62. A run that learns nothing: 0, 190.
     "dcgan": [("faces", 0.1, True), ("fd_judge", 110.0, False)],
 }
 
