@@ -123,6 +123,8 @@ class GenerativeModule(L.LightningModule, ABC):
     def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
         """Picture i depends only on the weights, condition row i and seed i: never on the batch or on the ranks.
 
+        (Products of matrices round a row by its place in the batch on some processors: by less than 1e-5 in all.)
+
         Args:
             condition: N rows; parts this family does not need are ignored.
             seeds: N integers.

@@ -55,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     options.out.mkdir(parents=True, exist_ok=True)
     scale = gpu_parts.TOY if options.toy else gpu_parts.CARD
-    parts = gpu_parts.parts(scale, options.families, options.deeper, options.learn, options.out)
+    families, deeper = ([FAMILIES / f"{name}.yaml" for name in asked] for asked in (options.families, options.deeper))
+    parts = gpu_parts.parts(scale, families, deeper, FAMILIES / f"{options.learn}.yaml", options.out)
     journal = Journal(options.out / "gpu-bench", gpu_parts.machine(), gpu_table.markdown)
     journal.run(parts, 60 * options.minutes)
     print(gpu_table.markdown(journal.found))

@@ -20,7 +20,6 @@ import torchvision
 import yaml
 from torch.utils.data import DataLoader, IterableDataset
 
-from anime_gen.bench.gpu import FAMILIES
 from anime_gen.bench.journal import Late, Part, first_line, freed
 from anime_gen.bench.training import Watch, build, cost, peak, silence, synchronised
 from anime_gen.callbacks.scoring import device_name
@@ -103,48 +102,50 @@ TOY = Scale(
 )
 
 
-def parts(scale: Scale, families: list[str], deeper: list[str], learn: str, out: Path) -> list[Part]:
-    """All parts, those that matter most first."""
+def parts(scale: Scale, families: list[Path], deeper: list[Path], learn: Path, out: Path) -> list[Part]:
+    """All parts, those that matter most first; families are their YAMLs."""
 
-    def words(name: str, *keys: str) -> list[str]:
-        return settings(name, scale, scale.size, scale.faces, "--trainer.precision=bf16-mixed", *keys)
+    def words(family: Path, *keys: str) -> list[str]:
+        return settings(family, scale, scale.size, scale.faces, "--trainer.precision=bf16-mixed", *keys)
 
-    def large(name: str) -> list[str]:
-        return settings(name, scale, scale.large, scale.large_faces, "--trainer.precision=bf16-mixed")
+    def large(family: Path) -> list[str]:
+        return settings(family, scale, scale.large, scale.large_faces, "--trainer.precision=bf16-mixed")
 
     exactly = "--trainer.precision=32-true"
     return [
         Part("peak", 3, 30, partial(peaks, scale)),
         Part("painting", 10, 60, partial(painting, scale)),
-        *(Part(f"train {name}", 10, 40, partial(trained, words(name), scale)) for name in families),
-        Part(f"learn {learn}", 75, 110, partial(learning, learn, scale, out)),
-        *(Part(f"loader {name}", 8, 30, partial(waiting, words(name), scale)) for name in deeper),
-        *(Part(f"sample {name}", 4, 30, partial(sampling, words(name), scale)) for name in deeper),
+        *(Part(f"train {path.stem}", 10, 40, partial(trained, words(path), scale)) for path in families),
+        Part(f"learn {learn.stem}", 75, 110, partial(learning, learn, scale, out)),
+        *(Part(f"loader {path.stem}", 8, 30, partial(waiting, words(path), scale)) for path in deeper),
+        *(Part(f"sample {path.stem}", 4, 30, partial(sampling, words(path), scale)) for path in deeper),
         Part("score", 5, 40, partial(scoring, words(learn), scale)),
-        *(Part(f"float32 {name}", 9, 30, partial(trained, words(name, exactly), scale)) for name in deeper),
-        *(Part(f"{scale.large} px {name}", 12, 40, partial(trained, large(name), scale)) for name in deeper),
-        *(Part(f"largest {name}", 15, 45, partial(largest, words(name), scale)) for name in deeper),
-        *(Part(f"compiled {name}", 30, 90, partial(trained, words(name), scale, compiled=True)) for name in deeper),
+        *(Part(f"float32 {path.stem}", 9, 30, partial(trained, words(path, exactly), scale)) for path in deeper),
+        *(Part(f"{scale.large} px {path.stem}", 12, 40, partial(trained, large(path), scale)) for path in deeper),
+        *(Part(f"largest {path.stem}", 15, 45, partial(largest, words(path), scale)) for path in deeper),
+        *(
+            Part(f"compiled {path.stem}", 30, 90, partial(trained, words(path), scale, compiled=True))
+            for path in deeper
+        ),
     ]
 
 
-def settings(name: str, scale: Scale, size: int, faces: int, *keys: str) -> list[str]:
+def settings(family: Path, scale: Scale, size: int, faces: int, *keys: str) -> list[str]:
     """The words of a family's command line, on painted pictures.
 
     Args:
-        name: of its YAML.
+        family: its YAML.
         scale: of everything.
         size: of the pictures, pixels.
         faces: how many are painted.
         keys: further ones; the later of two wins.
     """
-    path = FAMILIES / f"{name}.yaml"
-    data = yaml.safe_load(path.read_text(encoding="utf-8")).get("data", {})
+    data = yaml.safe_load(family.read_text(encoding="utf-8")).get("data", {})
     # A YAML may have a source around the painted faces.
     source = "--data.source.source" if "source" in data else "--data.source"
     people = [f"--data.other_domain.people={scale.people}"] if "other_domain" in data else []
     own = [f"--data.image_size={size}", *scale.keys, f"{source}.faces={faces}", *people]
-    return [*SHARED, "-c", str(path), *own, *keys]
+    return [*SHARED, "-c", str(family), *own, *keys]
 
 
 def machine() -> dict[str, Any]:
@@ -349,13 +350,13 @@ def two_steps(words: list[str], count: int) -> None:
         cli.trainer.fit(cli.model, DataLoader(Single(batch), batch_size=None))
 
 
-def learning(name: str, scale: Scale, out: Path) -> dict[str, Any]:
+def learning(family: Path, scale: Scale, out: Path) -> dict[str, Any]:
     """A short run as a user starts it: its scores, and its last grid as <out>/learning.png."""
     # What a run says at its end is of a folder that will be gone.
     with silence(), redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         faces = f"--data.source.faces={scale.learning_faces}"
-        suite(["fit", *SHARED, "-c", str(FAMILIES / f"{name}.yaml"), faces, *scale.learning, f"--run={run}"])
+        suite(["fit", *SHARED, "-c", str(family), faces, *scale.learning, f"--run={run}"])
         records = read(run / "metrics.json")
         shutil.copy(max((run / "grids").glob("*.png")), out / "learning.png")
     return {

@@ -261,7 +261,7 @@ def test_trap_4_ranks_change_neither_subsets_nor_splits(pictures, tmp_path, rank
         shuffled |= {name: value.item() for name, value in other.compute().items()}
     torch.multiprocessing.start_processes(one_rank, (ranks, tmp_path, real, fake), ranks, start_method="fork")
     for rank in range(ranks):
-        assert json.loads((tmp_path / f"{rank}.json").read_text()) == pytest.approx(wanted, rel=1e-6)
+        assert json.loads((tmp_path / f"{rank}.json").read_text()) == pytest.approx(wanted, rel=1e-4)  # float32 sums
     assert shuffled != pytest.approx(wanted, rel=1e-3)  # the order does matter
 
 

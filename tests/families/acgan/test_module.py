@@ -204,7 +204,8 @@ def test_a_picture_depends_on_its_condition_and_seed_alone(networks: Networks, s
     condition, seeds = labels_of(5), [3, 1, 4, 15, 9]
     together = module.sample(condition, seeds)
     assert together.shape == (5, 3, size, size)
-    assert torch.equal(module.sample(condition.rows(torch.tensor([4, 1])), [9, 1]), together[[4, 1]])
+    two = module.sample(condition.rows(torch.tensor([4, 1])), [9, 1])
+    torch.testing.assert_close(two, together[[4, 1]], rtol=0, atol=1e-5)  # products of matrices round by row
     assert not torch.allclose(module.sample(condition, [seed + 50 for seed in seeds]), together)
     assert condition.tags_BT is not None
     other = condition._replace(tags_BT=1 - condition.tags_BT)

@@ -122,14 +122,16 @@ def test_seeds_choose_the_noise_and_nothing_else_does() -> None:
     noisy = unattached(noise=0.2)
     first = noisy.sample(condition, [1, 2, 3])
     assert not torch.allclose(first, noisy.sample(condition, [4, 5, 6]))
-    assert torch.equal(noisy.sample(condition.rows(slice(1, 2)), [2]), first[1:2])
+    alone = noisy.sample(condition.rows(slice(1, 2)), [2])
+    torch.testing.assert_close(alone, first[1:2], rtol=0, atol=1e-5)  # convolutions may round by row
 
 
 def test_batch_norms_go_with_noise_and_landmarks() -> None:
     module = unattached(EncoderDecoder(4), noise=0.1, landmarks=Landmarks())
     module.training_step(batch_of(), 0)
     first = module.sample(batch_of(3).condition, [1, 2, 3])
-    assert torch.equal(module.sample(batch_of(3).condition.rows(slice(2, 3)), [3]), first[2:])
+    alone = module.sample(batch_of(3).condition.rows(slice(2, 3)), [3])
+    torch.testing.assert_close(alone, first[2:], rtol=0, atol=1e-5)
 
 
 def test_networks_can_be_pickled() -> None:
@@ -146,7 +148,7 @@ def test_the_way_back_depends_on_the_picture_alone(generators: Generators) -> No
     photos = module.back(batch.image_BCHW)
     assert photos.shape == batch.image_BCHW.shape
     assert photos.abs().max() <= 1
-    assert torch.equal(module.back(batch.image_BCHW[[2]]), photos[[2]])
+    torch.testing.assert_close(module.back(batch.image_BCHW[[2]]), photos[[2]], rtol=0, atol=1e-5)
     assert module.generators.training
 
 

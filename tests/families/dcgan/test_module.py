@@ -158,10 +158,11 @@ def test_a_picture_depends_on_its_seed_alone(networks: Networks, size: int) -> N
     seeds = [3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 97]
     together = module.sample(Condition(), seeds)
     assert together.shape == (11, 3, size, size)
-    assert torch.equal(
-        together[4:], torch.cat([module.sample(Condition(), seeds[4:6]), module.sample(Condition(), seeds[6:])])
-    )
-    assert torch.equal(together.flip(0), module.sample(Condition(), seeds[::-1]))
+    # On some processors products of matrices round a row by its place.
+    rounded = {"rtol": 0, "atol": 1e-5}
+    apart = torch.cat([module.sample(Condition(), seeds[4:6]), module.sample(Condition(), seeds[6:])])
+    torch.testing.assert_close(together[4:], apart, **rounded)
+    torch.testing.assert_close(together.flip(0), module.sample(Condition(), seeds[::-1]), **rounded)
     assert len(torch.unique(together.flatten(1), dim=0)) == 11
 
 
