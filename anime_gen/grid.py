@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from itertools import accumulate, zip_longest
 from typing import cast
@@ -66,21 +65,38 @@ def draw_condition(
                 box = (x * side - 1.5, y * side - 1.5, x * side + 1.5, y * side + 1.5)
                 draw.ellipse(box, fill=(255, 255, 255) if seen else None, outline=(255, 255, 255))
     if words:
-        font, wrapped = fitted(words, side * 3 // 2 - 8, side - 4)
-        draw.text((panel.width - side * 3 // 2 + 4, 2), wrapped, fill=INK, font=font)
+        font, said = fitted(words, side * 3 // 2 - 8, side - 4)
+        draw.text((panel.width - side * 3 // 2 + 4, 2), said, fill=INK, font=font)
     return panel
 
 
-def fitted(words: str, width: int, height: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
+def fitted(words: str, width: int, height: int) -> tuple[ImageFont.FreeTypeFont, str]:
     """Words in lines, as large as there is room for; where there is too little for the smallest letters, cut off."""
+    paper = ImageDraw.Draw(Image.new("L", (1, 1)))
     for size in range(max(TEXT), min(TEXT) - 1, -1):
-        font = ImageFont.load_default(size=size)
-        lines = textwrap.wrap(words, width=max(1, int(width / font.getlength("n"))))
-        step = size * 5 // 4
-        room = height // step
-        if len(lines) <= room and all(font.getlength(line) <= width for line in lines):
+        font = letters(size)
+        lines = wrapped(words, width, font)
+        while paper.multiline_textbbox((0, 0), "\n".join(lines), font)[3] > height:
+            if size > min(TEXT):
+                break
+            lines.pop()
+        else:
             break
-    return font, "\n".join(lines[:room])
+    return font, "\n".join(lines)
+
+
+def wrapped(words: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+    """Lines no wider than that, but for a word that is."""
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        lines[-1:] = [longer] if not lines[-1] or font.getlength(longer) <= width else [lines[-1], word]
+    return lines
+
+
+def letters(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own, which come in one size only where it was built without FreeType."""
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
 def tile(
@@ -187,8 +203,7 @@ def beside(panels: Image.Image, titles: list[str], groups: list[list[list[Image.
 
 def widest(texts: Sequence[str], widths: Sequence[int]) -> ImageFont.FreeTypeFont:
     """The largest letters, within TITLE, with which each text fits its width."""
-    # Pillow's own font has one size only where it was built without FreeType.
-    fonts = [cast(ImageFont.FreeTypeFont, ImageFont.load_default(size)) for size in range(min(TITLE), max(TITLE) + 1)]
+    fonts = [letters(size) for size in range(min(TITLE), max(TITLE) + 1)]
     fitting = [
         font for font in fonts if all(font.getlength(text) <= width for text, width in zip(texts, widths, strict=True))
     ]

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import lightning as L
 import pytest
 import torch
+from PIL import Image, ImageDraw
 
 from anime_gen.callbacks import EMA, Grids
 from anime_gen.cli.train import suite
 from anime_gen.contract import Condition
-from anime_gen.grid import cut
+from anime_gen.grid import cut, fitted
 from anime_gen.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -121,3 +122,15 @@ def test_an_early_grid_changes_nothing_of_the_training(family, tmp_path):
             assert [path.name for path in (folder / "grids").iterdir()] == ["000000008.png"]
     for name, value in found[0.0].items():
         assert torch.equal(value, found[1e9][name]), name
+
+
+@pytest.mark.parametrize(
+    "words", ["smile", "blonde hair, red eyes, gender=female, style=retro, bangs", "x, " * 200, "w" * 5 + " i" * 60]
+)
+def test_what_a_row_is_told_fits_beside_it(words):
+    font, said = fitted(words, 136, 92)
+    left, _, right, bottom = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox((0, 0), said, font)
+    assert right - left <= 138
+    assert bottom <= 92
+    assert words.replace(" ", "").startswith(said.replace("\n", "").replace(" ", ""))
+    assert font.size == 9 or len(said.split()) == len(words.split())  # cut off where nothing else helps
