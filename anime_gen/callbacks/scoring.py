@@ -66,7 +66,6 @@ class Scoring(L.Callback):
         self._reference = Path()
         # The split whose real pictures are compared with: they are counted once, and never mixed with another split's.
         self._split: Split | None = None
-        self._training_is_counted = False
         self._real_is_counted = False
         self._real_diversity_is_counted = False
         self._began = 0.0
@@ -82,7 +81,7 @@ class Scoring(L.Callback):
     def _begin(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if self._split != split:
             self._prepare(split, trainer, pl_module)
-        if not self._training_is_counted:
+        if not self._real_is_counted:
             # Once for each data set, like painting it: this is no time of the run.
             with paused(trainer):
                 self._look_at_training(trainer, pl_module)
@@ -91,7 +90,7 @@ class Scoring(L.Callback):
     def _prepare(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         """Makes the scores, and fetches what they keep of real pictures from the disk, if it is there."""
         self._split = split
-        self._training_is_counted = self._real_is_counted = self._real_diversity_is_counted = False
+        self._real_is_counted = self._real_diversity_is_counted = False
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         judge = JudgeFeatures()
         self._scores = Scores(
@@ -118,19 +117,17 @@ class Scoring(L.Callback):
         name = f"{reference.key(self._scores, pictures)}-{share}.safetensors"
         self._reference = data.source.cache / "reference" / name
         fetched = reference.load(self._scores, self._reference)
-        self._training_is_counted = self._real_is_counted = trainer.strategy.reduce_boolean_decision(fetched, all=True)
-        if not self._real_is_counted:
-            self._scores.reset_all()
+        self._real_is_counted = trainer.strategy.reduce_boolean_decision(fetched, all=True)
 
     def _look_at_training(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         """What the search for copies compares samples with."""
         assert self._scores is not None
+        self._scores.reset_all()  # where another rank's file was missing, this one's was read
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         batches = data.loader("train", frozenset(), self.train_images)
         title = "training pictures, once for scoring"
         for batch in tqdm(batches, title, unit="batch", disable=not trainer.is_global_zero, leave=False):
             self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
-        self._training_is_counted = True
 
     def _batch(self, outputs: torch.Tensor, batch: Batch, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None

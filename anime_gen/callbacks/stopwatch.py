@@ -33,7 +33,8 @@ def paused(trainer: L.Trainer) -> Iterator[None]:
     """Time within counts on no stopwatch of a trainer's callbacks."""
     began = time.monotonic()
     yield
+    seconds = time.monotonic() - began
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     for callback in callbacks:
         if isinstance(watch := getattr(callback, "stopwatch", None), Stopwatch):
-            watch.skip(time.monotonic() - began)
+            watch.skip(seconds)

@@ -142,25 +142,25 @@ def test_the_largest_that_fits(room):
     assert max(tried) <= 1024
 
 
-def test_out_of_memory_ends_the_search(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "ended_by"),
+    [
+        (
+            RuntimeError("CUDA out of memory. Tried to allocate\nmuch"),
+            "5: RuntimeError: CUDA out of memory. Tried to allocate",
+        ),
+        (Late("took longer than 1 s"), "Late: took longer than 1 s"),
+    ],
+    ids=["memory", "time"],
+)
+def test_memory_or_time_ends_the_search(monkeypatch, error, ended_by):
     def two_steps(words, count):
         if count > 4:
-            raise RuntimeError("CUDA out of memory. Tried to allocate\nmuch")
+            raise error
 
     monkeypatch.setattr(gpu_parts, "two_steps", two_steps)
     found = gpu_parts.largest([], gpu_parts.TOY._replace(most_batch=64))
-    assert found["batch_size"] == 4
-    assert "out of memory. Tried" in found["ended_by"]
-
-
-def test_time_ends_the_search_too(monkeypatch):
-    def two_steps(words, count):
-        if count > 4:
-            raise Late("took longer than 1 s")
-
-    monkeypatch.setattr(gpu_parts, "two_steps", two_steps)
-    found = gpu_parts.largest([], gpu_parts.TOY._replace(most_batch=64))
-    assert found == {"batch_size": 4, "ended_by": "Late: took longer than 1 s"}
+    assert found == {"batch_size": 4, "ended_by": ended_by}
 
 
 def test_a_missing_package_is_named_in_one_line():
