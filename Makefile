@@ -110,10 +110,10 @@ help-pages: $(ENV) ## write down what `anime-gen VERB --help` prints, after a ch
 	@$(BIN)/python -m anime_gen.cli.help_pages
 
 judge: $(ENV) ## train the judge anew (about 15 minutes); its weights ship with the package
-	@$(BIN)/python -m anime_gen.metrics.train_judge $(ARGS)
+	@$(BIN)/python -m anime_gen.judging.train $(ARGS)
 
 painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures in ../shared
-	@$(BIN)/python -m anime_gen.data.painter.check $(ARGS)
+	@$(BIN)/python -m anime_gen.judging.painter_check $(ARGS)
 
 step-bench: $(ENV) ## how fast MODEL trains here, what share of this machine that is, and where the time goes
 	@KINETO_LOG_LEVEL=99 $(AS) $(BIN)/python -m anime_gen.bench.step experiments/family/$(MODEL).yaml $(ARGS)

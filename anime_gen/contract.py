@@ -258,20 +258,6 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def quantise(images: Tensor) -> Tensor:
-    """The bytes a user would save: round and clamp of x * 127.5 + 127.5 (never truncated, never wrapped around).
-
-    Args:
-        images: any shape, float in [-1, 1]; what lies outside is clamped. NaN becomes 0, so that a diverged run gets
-            a (bad) score and not undefined bytes.
-
-    Returns:
-        uint8, same shape. `quantise(bytes / 127.5 - 1)` gives the same bytes again.
-    """
-    scaled = images.float().mul(127.5).add(127.5).nan_to_num(nan=0.0)
-    return scaled.round().clamp(0, 255).to(torch.uint8)
-
-
 def mix(*parts: int) -> int:
     """Hashes integers to one in [0, 2^63): the seed of an independent stream (splitmix64's finaliser, chained)."""
     state = 0

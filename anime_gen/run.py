@@ -12,13 +12,14 @@ runs/<family>/<name>/
 
 from __future__ import annotations
 
-import importlib
 import io
+import pkgutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from anime_gen.aliases import parameters_today, path_today
 from anime_gen.contract import CAPTION_TOKENS, Condition, GenerativeModule, LatentSpace, UserError
 from anime_gen.vocabulary import LANDMARKS, Vocabulary
 
@@ -109,7 +110,7 @@ def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
     try:
         # What a checkpoint carries is read from there: where it once came from may be gone.
         carried: dict[str, Any] = {name: str(path) for name in saved.get("carried", {})}
-        module = _family(saved).load_from_checkpoint(path, map_location="cpu", weights_only=True, **carried)
+        module = _made(saved, path, **carried)
         if "EMA" in saved.get("callbacks", {}):
             module.averaged.load_state_dict(saved["callbacks"]["EMA"]["averaged"])
         data = saved["AnimeFaces"]
@@ -123,11 +124,23 @@ def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
     return Trained(module.to(device).eval(), vocabulary, data["text"], module.images_shown, path)
 
 
-def _family(saved: dict[str, Any]) -> type[GenerativeModule]:
-    """The class whose checkpoint this is."""
-    module_name, class_name = saved["family"].rsplit(".", 1)
-    family: type[GenerativeModule] = getattr(importlib.import_module(module_name), class_name)
-    return family
+def _made(saved: dict[str, Any], file: Path | None = None, **options: Any) -> GenerativeModule:
+    """The family whose checkpoint this is, with the weights in it.
+
+    Args:
+        saved: the checkpoint.
+        file: that it lies in, if it does.
+        options: parameters of the family that win over the checkpoint's.
+    """
+    name = path_today(saved["family"])
+    family: type[GenerativeModule] = pkgutil.resolve_name(name)
+    settings = parameters_today(name, saved["hyper_parameters"])
+    if file is not None and settings == saved["hyper_parameters"]:
+        return family.load_from_checkpoint(file, map_location="cpu", weights_only=True, **options)
+    renewed = io.BytesIO()
+    torch.save({**saved, "hyper_parameters": settings}, renewed)
+    renewed.seek(0)
+    return family.load_from_checkpoint(renewed, map_location="cpu", weights_only=True, **options)
 
 
 def load_latent_space(run: Path) -> tuple[LatentSpace, dict[str, Any]]:
@@ -150,10 +163,7 @@ def load_latent_space(run: Path) -> tuple[LatentSpace, dict[str, Any]]:
         kept = ("family", "hyper_parameters", "images_shown", "pytorch-lightning_version")
         carried = {name: saved[name] for name in kept}
     else:
-        file = io.BytesIO()
-        torch.save(carried, file)
-        file.seek(0)
-        module = _family(carried).load_from_checkpoint(file, map_location="cpu", weights_only=True)
+        module = _made(carried)
     if not isinstance(module, LatentSpace):
         raise UserError(
             f"{run} is a run of {type(module).__name__}, which has no latent space; give the run of an autoencoder, "

@@ -25,11 +25,12 @@ from anime_gen.bench.training import Watch, build, cost, peak, silence, synchron
 from anime_gen.callbacks.scoring import device_name
 from anime_gen.cli.describe import Single, example
 from anime_gen.cli.train import suite
-from anime_gen.contract import Batch, Condition, GenerativeModule, quantise
+from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.data import PaintedFaces, PaintedPhotos
 from anime_gen.data.cache import cache_root
 from anime_gen.data.pack import Pack, cores
 from anime_gen.data.source import Kind, Source, Split
+from anime_gen.images import quantise
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import Role, read
 from anime_gen.metrics.scores import Scores, judge_scores

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.show import show
-from anime_gen.contract import Condition, GenerativeModule, quantise
-from anime_gen.grid import tile
+from anime_gen.contract import Condition, GenerativeModule
+from anime_gen.images import quantise, tile
 
 
 class Grids(L.Callback):

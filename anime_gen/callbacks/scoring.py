@@ -16,10 +16,11 @@ from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.grids import Grids
 from anime_gen.callbacks.stopwatch import Stopwatch, paused
-from anime_gen.contract import Batch, Condition, GenerativeModule, quantise
+from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import writing
 from anime_gen.data.source import Split
+from anime_gen.images import quantise
 from anime_gen.metrics import reference
 from anime_gen.metrics.diversity import ConditionDiversity
 from anime_gen.metrics.features import Extractor, JudgeFeatures

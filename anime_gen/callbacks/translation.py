@@ -13,10 +13,10 @@ from torchmetrics import MeanMetric
 
 from anime_gen.callbacks.scoring import Scoring, keep
 from anime_gen.callbacks.show import show
-from anime_gen.contract import Batch, Condition, Translator, UserError, quantise
+from anime_gen.contract import Batch, Condition, Translator, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.data.source import Split
-from anime_gen.grid import tile
+from anime_gen.images import quantise, tile
 from anime_gen.metrics.control import FaceRate, LandmarkError
 from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
 from anime_gen.metrics.diversity import NearDuplicates

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from anime_gen.cli.family import data_of
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, UserError, quantise
+from anime_gen.contract import Condition, UserError
 from anime_gen.data import AnimeFaces
-from anime_gen.grid import tile
+from anime_gen.images import quantise, tile
 from anime_gen.reports import figures, render
 from anime_gen.reports.matching import At
 from anime_gen.reports.runs import Run, find, read_runs

@@ -16,12 +16,12 @@ from jsonargparse import ArgumentParser
 from PIL import Image
 
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, UserError, quantise, usable
+from anime_gen.contract import Condition, UserError, usable
 from anime_gen.data.captions import caption_tokens
 from anime_gen.data.decode import decode
 from anime_gen.data.line_art import LINE_ART_SIZE, line_art
 from anime_gen.data.text import OpenClip
-from anime_gen.grid import tile
+from anime_gen.images import quantise, tile
 from anime_gen.run import Trained, load
 from anime_gen.vocabulary import LANDMARKS
 

@@ -15,12 +15,14 @@ from typing import Any
 
 import lightning as L
 import torch
-from jsonargparse import Namespace
+import yaml
+from jsonargparse import Namespace, get_loader, set_loader
 from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import Logger
 
+from anime_gen.aliases import today, word_today
 from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
@@ -39,8 +41,19 @@ LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_wid
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
 
 
+def renewed(text: str) -> Any:
+    """YAML, by today's names."""
+    return today(get_loader("yaml")(text))
+
+
+set_loader("anime_gen", renewed, exceptions=(yaml.YAMLError,))
+
+
 class OneLineParser(LightningArgumentParser):
-    """Says what is wrong with the command line or a YAML file in one line."""
+    """Reads settings of any version of the suite, and says what is wrong with them in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"parser_mode": "anime_gen", **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         text = one_line(message)
@@ -347,7 +360,7 @@ def suite(arguments: list[str], run: bool = True, resuming: bool = False, measur
         GenerativeModule,
         AnimeFaces,
         subclass_mode_model=True,
-        args=arguments,
+        args=[word_today(word) for word in arguments],
         run=run,
         seed_everything_default=0,
         auto_configure_optimizers=False,

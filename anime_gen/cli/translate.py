@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from anime_gen.cli.family import data_of
 from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, Translator, UserError, quantise, usable
+from anime_gen.contract import Condition, Translator, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.decode import decode, read
 from anime_gen.data.folder import picture_files
 from anime_gen.data.portrait import Square, find_face, framed, usual_frame
-from anime_gen.grid import tile
+from anime_gen.images import quantise, tile
 from anime_gen.run import load, run_of
 
 # Held-out photos that say what is usual, and those that are translated where none are named.

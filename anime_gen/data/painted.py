@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from anime_gen import painter
 from anime_gen.contract import UserError
-from anime_gen.data import painter
 from anime_gen.data.captions import caption_tokens
 from anime_gen.data.source import PART_KIND, PIXEL_KINDS, Filled, Kind, Source, Split, content_hash
 from anime_gen.vocabulary import Vocabulary

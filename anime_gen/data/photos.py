@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from anime_gen import painter
 from anime_gen.contract import mix
-from anime_gen.data import painter
 from anime_gen.data.painted import Painted, PaintedFaces
-from anime_gen.data.painter import natural
 from anime_gen.data.source import PART_KIND, Kind, Source, Split
+from anime_gen.painter import natural
 from anime_gen.vocabulary import Vocabulary
 
 _STRANGERS = 0x57A6  # with the seed: the people of the training photos

@@ -1,6 +1,6 @@
 """The judge: a small network that looks at a picture of a face and says what is on it.
 
-It is trained on painted faces whose labels are exact (`train_judge.py`), it has seen them small and large, blurred,
+It is trained on painted faces whose labels are exact (`judging/train.py`), it has seen them small and large, blurred,
 noisy and mirrored, and it has seen ruined ones, so that it can say "no face" instead of inventing one.
 """
 

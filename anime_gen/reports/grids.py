@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 from PIL import Image
 
-from anime_gen.grid import beside, cut
+from anime_gen.images import beside, cut
 
 # What the grids are called that every family draws; others have a word behind the images in their files' names.
 SAMPLES = "samples"

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from anime_gen.callbacks import EMA, Grids
 from anime_gen.cli.train import suite
 from anime_gen.contract import Condition
-from anime_gen.grid import cut, fitted
+from anime_gen.images import cut, fitted
 from anime_gen.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -18,9 +18,10 @@ from anime_gen.cli.sample import read_landmarks
 from anime_gen.cli.tradeoff import changed as changed_setting
 from anime_gen.cli.tradeoff import opened
 from anime_gen.cli.train import suite
-from anime_gen.contract import UserError, quantise
+from anime_gen.contract import UserError
 from anime_gen.data.captions import caption_tokens
 from anime_gen.families.diffusion.module import DiffusionSettings
+from anime_gen.images import quantise
 from anime_gen.reports.runs import read_run
 from anime_gen.run import load
 from anime_gen.vocabulary import LANDMARKS

@@ -74,7 +74,7 @@ def test_words_arrive_as_they_were_written(write):
     keys = {
         "data.source": source,
         "model.betas": [0.1, 0.2],
-        "model.augment": "anime_gen.augment.diffaugment.DiffAugment",
+        "model.augment": "anime_gen.blocks.augment.diffaugment.DiffAugment",
     }
     study = read_study(write(overlay=keys, runs={"a": {"family": "dcgan"}}))
     cli = page.suite(plan(study, Path("out"))[0].words, run=False)

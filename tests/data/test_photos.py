@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anime_gen import painter
 from anime_gen.contract import UserError
-from anime_gen.data import AnimeFaces, PaintedFaces, PaintedPhotos, Split, painter
-from anime_gen.data.painter import natural
+from anime_gen.data import AnimeFaces, PaintedFaces, PaintedPhotos, Split
+from anime_gen.painter import natural
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED])

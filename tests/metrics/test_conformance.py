@@ -16,7 +16,8 @@ from torch_fidelity import feature_extractor_inceptionv3 as reference
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from anime_gen.cli.score import Pictures
-from anime_gen.contract import UserError, quantise
+from anime_gen.contract import UserError
+from anime_gen.images import quantise
 from anime_gen.metrics import distances
 from anime_gen.metrics.distribution import CMMD, KID, PRDC, FrechetDistance, InceptionScore, KernelDistance
 from anime_gen.metrics.extractors import CLIP, DINOv2, Inception, InceptionClean, Torchvision

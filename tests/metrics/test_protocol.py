@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anime_gen.contract import UserError, quantise
+from anime_gen.contract import UserError
+from anime_gen.images import quantise
 from anime_gen.metrics import protocol
 from anime_gen.metrics.protocol import Record
 

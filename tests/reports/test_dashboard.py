@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 
 from anime_gen.contract import Condition
-from anime_gen.grid import cut, tile
+from anime_gen.images import cut, tile
 from anime_gen.metrics.protocol import Record, append
 from anime_gen.reports.dashboard import ALL, Dashboard, disagreements, telling, typed
 from anime_gen.reports.runs import folders

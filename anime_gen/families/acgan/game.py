@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.labels import Words, code
 from anime_gen.contract import Condition, UserError, at_least_float32
 from anime_gen.families.acgan.loss import class_loss, data_to_data_loss, tag_loss
 from anime_gen.families.acgan.network import Features
-from anime_gen.labels import Words, code
 from anime_gen.noise import normal
 
 

@@ -8,17 +8,17 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
-from anime_gen.adversarial import AdversarialLoss
-from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.blocks.adversarial import AdversarialLoss
+from anime_gen.blocks.augment.diffaugment import DiffAugment
+from anime_gen.blocks.labels import Words, code, partly_hidden, redrawn
+from anime_gen.blocks.layers import ROWS, measure_statistics, mixes_batch, normalise_spectrally
+from anime_gen.blocks.steps import descend, frozen
 from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
 from anime_gen.families.acgan.game import Discriminator, Game
 from anime_gen.families.acgan.loss import mode_seeking_loss
 from anime_gen.families.acgan.network import Generator, Networks
 from anime_gen.families.acgan.sampler import completed
-from anime_gen.labels import Words, code, partly_hidden, redrawn
-from anime_gen.layers import ROWS, measure_statistics, mixes_batch, normalise_spectrally
 from anime_gen.noise import Noise, normal, normal_like
-from anime_gen.steps import descend, frozen
 
 
 class ACGAN(GenerativeModule):

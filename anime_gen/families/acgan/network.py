@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.labels import Words, told
+from anime_gen.blocks.layers import BATCHES, ROWS, ConvGenerator, Norm, channels_by_side, halvings, initialise
 from anime_gen.contract import UserError
-from anime_gen.labels import Words, told
-from anime_gen.layers import BATCHES, ROWS, ConvGenerator, Norm, channels_by_side, halvings, initialise
 from anime_gen.noise import normal_
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from anime_gen.labels import Words
+from anime_gen.blocks.labels import Words
 from anime_gen.noise import Noise
 
 

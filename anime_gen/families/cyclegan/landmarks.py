@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from anime_gen.blocks.layers import bell
 from anime_gen.contract import Batch, UserError, at_least_float32
-from anime_gen.layers import bell
 from anime_gen.vocabulary import LANDMARKS
 
 # Each point as the mean of some of the suite's landmarks, in the order of the maps.

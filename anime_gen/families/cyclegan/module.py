@@ -10,16 +10,16 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
-from anime_gen.adversarial import AdversarialLoss
+from anime_gen.blocks.adversarial import AdversarialLoss
+from anime_gen.blocks.layers import BATCHES, measure_statistics, mixes_batch
+from anime_gen.blocks.steps import descend, frozen
 from anime_gen.contract import Batch, Condition, Translator, UserError, at_least_float32
 from anime_gen.families.cyclegan.assistance import Assistant, Data, Judged, Landmarks
 from anime_gen.families.cyclegan.landmarks import NUM_POINTS, with_maps
 from anime_gen.families.cyclegan.loss import cycle_loss, identity_loss, linear_decay
 from anime_gen.families.cyclegan.network import Discriminators, Generators
 from anime_gen.families.cyclegan.pool import ImagePool
-from anime_gen.layers import BATCHES, measure_statistics, mixes_batch
 from anime_gen.noise import Noise, normal_like
-from anime_gen.steps import descend, frozen
 
 # Pictures whose like BatchNorm's statistics are measured on, in each of BATCHES batches.
 REMEMBERED = 16

@@ -14,8 +14,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.layers import Norm, channels_by_side, halvings, initialise
 from anime_gen.contract import UserError
-from anime_gen.layers import Norm, channels_by_side, halvings, initialise
 
 
 def relu() -> nn.Module:

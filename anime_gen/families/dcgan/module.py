@@ -9,13 +9,13 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
-from anime_gen.adversarial import AdversarialLoss
-from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.blocks.adversarial import AdversarialLoss
+from anime_gen.blocks.augment.diffaugment import DiffAugment
+from anime_gen.blocks.layers import measure_statistics, mixes_batch, normalise_spectrally
+from anime_gen.blocks.steps import descend, frozen
 from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
 from anime_gen.families.dcgan.network import Networks
-from anime_gen.layers import measure_statistics, mixes_batch, normalise_spectrally
 from anime_gen.noise import Noise, normal
-from anime_gen.steps import descend, frozen
 
 
 class DCGAN(GenerativeModule):

@@ -11,8 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
 from anime_gen.contract import UserError, at_least_float32
-from anime_gen.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
 
 # --------------------------------------------------------------------------------------------------------------------
 # Convolutional (Radford et al. 2016, figure 1 and section 3)

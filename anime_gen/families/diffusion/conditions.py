@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anime_gen.blocks.layers import bell
 from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
 from anime_gen.families.diffusion.guidance import KINDS, Told
-from anime_gen.layers import bell
 from anime_gen.noise import normal
 
 

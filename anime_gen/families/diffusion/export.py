@@ -28,13 +28,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from anime_gen.card import UNKNOWN, Card
-from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError, quantise
+from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
 from anime_gen.families.diffusion.guidance import KINDS, Told
 from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Preconditioned, Target, Velocity
 from anime_gen.families.diffusion.module import Denoising, Diffusion
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler, UniPC
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
-from anime_gen.grid import tile
+from anime_gen.images import quantise, tile
 from anime_gen.run import Trained, read_checkpoint
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
 

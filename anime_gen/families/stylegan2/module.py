@@ -12,18 +12,18 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
-from anime_gen.adversarial import non_saturating_discriminator, non_saturating_generator, r1_penalty
-from anime_gen.augment.ada import ADA
-from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.blocks.adversarial import non_saturating_discriminator, non_saturating_generator, r1_penalty
+from anime_gen.blocks.augment.ada import ADA
+from anime_gen.blocks.augment.diffaugment import DiffAugment
+from anime_gen.blocks.labels import Words, partly_hidden, presence, redrawn
+from anime_gen.blocks.steps import descend, frozen
 from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
 from anime_gen.families.stylegan2 import weights
 from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
 from anime_gen.families.stylegan2.generator import Generator, Synthesis, channels
 from anime_gen.families.stylegan2.mapping import Mappings
 from anime_gen.families.stylegan2.regularisation import lazily, path_lengths
-from anime_gen.labels import Words, partly_hidden, presence, redrawn
 from anime_gen.noise import Noise, normal
-from anime_gen.steps import descend, frozen
 
 # Latents whose styles' mean is the average w of a condition.
 CENTRE_LATENTS = 256

@@ -11,11 +11,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.contract import UserError, quantise
+from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.files import write_tensors
-from anime_gen.grid import tile
+from anime_gen.images import quantise, tile
 from anime_gen.noise import Noise
 from anime_gen.run import Trained
 

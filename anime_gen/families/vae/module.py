@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.labels import Words, code, partly_hidden
 from anime_gen.contract import Batch, Condition, GenerativeModule, UserError, at_least_float32
 from anime_gen.families.vae.loss import divergence, surprise
 from anime_gen.families.vae.network import Decoder, Encoder
-from anime_gen.labels import Words, code, partly_hidden
 from anime_gen.noise import Noise, normal_like
 
 

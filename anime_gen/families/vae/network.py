@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from anime_gen.labels import Words, told
-from anime_gen.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
+from anime_gen.blocks.labels import Words, told
+from anime_gen.blocks.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
 
 # Units that the prior reads the labels with.
 HIDDEN = 128

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anime_gen.blocks.labels import Words
 from anime_gen.contract import Condition, UserError
 from anime_gen.families.acgan.game import (
     AuxiliaryClassifier,
@@ -21,7 +22,6 @@ from anime_gen.families.acgan.game import (
     ProjectionHead,
 )
 from anime_gen.families.acgan.loss import data_to_data_loss
-from anime_gen.labels import Words
 
 WORDS, WIDTH = Words(3, (4, 2)), 5
 GAMES = [AuxiliaryClassifier(), DataToData(width=6), Projection(), Concatenation(4, 6)]

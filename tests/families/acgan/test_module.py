@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anime_gen.adversarial import DRAGAN, R1, Hinge, NonSaturating
+from anime_gen.blocks.adversarial import DRAGAN, R1, Hinge, NonSaturating
+from anime_gen.blocks.labels import code
+from anime_gen.blocks.layers import Norm
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.acgan.game import AuxiliaryClassifier, Concatenation, DataToData, Game, Projection
 from anime_gen.families.acgan.module import ACGAN
 from anime_gen.families.acgan.network import Networks, Residual, Strided
-from anime_gen.labels import code
-from anime_gen.layers import Norm
 
 GAMES: list[Game] = [AuxiliaryClassifier(), DataToData(width=8), Projection(), Concatenation(8, 16)]
 

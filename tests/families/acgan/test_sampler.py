@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from anime_gen.blocks.labels import Words, code
 from anime_gen.contract import Condition
 from anime_gen.families.acgan.sampler import completed, given
-from anime_gen.labels import Words, code
 from anime_gen.noise import Noise
 
 WORDS = Words(2, (3,))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from anime_gen.adversarial import DRAGAN, LeastSquares
+from anime_gen.blocks.adversarial import DRAGAN, LeastSquares
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.cyclegan.assistance import Assistant, Landmarks
 from anime_gen.families.cyclegan.landmarks import heat_maps

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from anime_gen.blocks.layers import Norm, mixes_batch
 from anime_gen.contract import UserError
 from anime_gen.families.cyclegan.module import passes
 from anime_gen.families.cyclegan.network import (
@@ -20,7 +21,6 @@ from anime_gen.families.cyclegan.network import (
     part_judge,
     seen_by_patch,
 )
-from anime_gen.layers import Norm, mixes_batch
 
 GENERATORS: list[Generators] = [
     ResNet(4, 1),

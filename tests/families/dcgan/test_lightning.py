@@ -14,12 +14,12 @@ from lightning.pytorch.cli import LightningCLI
 from torch.utils.data import DataLoader, default_collate
 from yaml import safe_dump, safe_load
 
-from anime_gen.adversarial import Hinge, NonSaturating, WassersteinGP
-from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.blocks.adversarial import Hinge, NonSaturating, WassersteinGP
+from anime_gen.blocks.augment.diffaugment import DiffAugment
+from anime_gen.blocks.layers import Norm
 from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.families.dcgan.module import DCGAN
 from anime_gen.families.dcgan.network import Convolutional
-from anime_gen.layers import Norm
 
 FAMILY = Path(__file__).parents[3] / "experiments" / "family"
 
@@ -72,11 +72,11 @@ def fit(yaml: str, root: Path, *more: str) -> CLI:
         (
             "dcgan.yaml",
             [
-                "--model.loss=anime_gen.adversarial.WassersteinGP",
+                "--model.loss=anime_gen.blocks.adversarial.WassersteinGP",
                 "--model.loss.init_args.weight=3",
                 "--model.networks.init_args.norm=layer",
                 "--model.spectral_norm=true",
-                "--model.augment=anime_gen.augment.diffaugment.DiffAugment",
+                "--model.augment=anime_gen.blocks.augment.diffaugment.DiffAugment",
                 "--model.augment.init_args.cutout=0.25",
             ],
         ),

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anime_gen.adversarial import Hinge, LeastSquares, NonSaturating, WassersteinGP
-from anime_gen.augment.diffaugment import DiffAugment
+from anime_gen.blocks.adversarial import Hinge, LeastSquares, NonSaturating, WassersteinGP
+from anime_gen.blocks.augment.diffaugment import DiffAugment
+from anime_gen.blocks.layers import Norm
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.dcgan.module import DCGAN
 from anime_gen.families.dcgan.network import Convolutional, FullyConnected, Networks
-from anime_gen.layers import Norm
 from anime_gen.noise import normal
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from anime_gen.blocks.layers import Norm, mixes_batch, normalise_spectrally
 from anime_gen.contract import UserError
 from anime_gen.families.dcgan.network import Convolutional, FullyConnected, Networks
-from anime_gen.layers import Norm, mixes_batch, normalise_spectrally
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 128, 256])

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from anime_gen.adversarial import NonSaturating
+from anime_gen.blocks.adversarial import NonSaturating
 from anime_gen.card import Card
-from anime_gen.contract import CAPTION_TOKENS, Condition, UserError, quantise
+from anime_gen.contract import CAPTION_TOKENS, Condition, UserError
 from anime_gen.data.captions import caption_tokens
 from anime_gen.families.dcgan.module import DCGAN
 from anime_gen.families.dcgan.network import Convolutional
@@ -45,6 +45,7 @@ from anime_gen.families.diffusion import (
     export,
 )
 from anime_gen.families.diffusion.guidance import KINDS, Told
+from anime_gen.images import quantise
 from anime_gen.run import Trained
 from anime_gen.vocabulary import LANDMARKS, Vocabulary
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anime_gen.augment.ada import ADA
+from anime_gen.blocks.augment.ada import ADA
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.stylegan2.discriminator import Heads, LabelSelectHead, ProjectionHead
 from anime_gen.families.stylegan2.mapping import ApartMapping, JoinedMapping, Mappings

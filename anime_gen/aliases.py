@@ -1,0 +1,57 @@
+"""What things were once called: runs, configs and checkpoints of earlier versions load through this one table.
+
+Imports nothing else of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Modules and classes that have moved. The longest name that fits wins.
+PATHS: Mapping[str, str] = {
+    "anime_gen.adversarial": "anime_gen.blocks.adversarial",
+    "anime_gen.augment": "anime_gen.blocks.augment",
+}
+
+# Parameters that were renamed, by the name of their class.
+PARAMETERS: Mapping[str, Mapping[str, str]] = {}
+
+
+def path_today(path: str) -> str:
+    """Today's name of a module or class; other texts stay what they are."""
+    for old in sorted(PATHS, key=len, reverse=True):
+        if path == old or path.startswith(f"{old}."):
+            return PATHS[old] + path.removeprefix(old)
+    return path
+
+
+def word_today(word: str) -> str:
+    """A word of a command line, `--key=value` or a value."""
+    key, equals, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    return key + equals + path_today(value)
+
+
+def parameters_today(class_path: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a class by today's names, and what they hold likewise.
+
+    Args:
+        class_path: of any time; only the name of the class counts.
+        options: parameter to value, as a YAML file has them.
+    """
+    renamed = PARAMETERS.get(class_path.rpartition(".")[2], {})
+    return {renamed.get(name, name): today(value) for name, value in options.items()}
+
+
+def today(written: Any) -> Any:
+    """What a YAML file or a checkpoint holds of settings, by today's names."""
+    if isinstance(written, str):
+        return path_today(written)
+    if isinstance(written, list | tuple):
+        return type(written)(today(part) for part in written)
+    if not isinstance(written, dict):
+        return written
+    if isinstance(written.get("class_path"), str) and isinstance(written.get("init_args"), dict):
+        own = {"init_args": parameters_today(written["class_path"], written["init_args"])}
+        return {**{name: today(value) for name, value in written.items() if name != "init_args"}, **own}
+    return {name: today(value) for name, value in written.items()}

@@ -1,0 +1,1 @@
+"""Adversarial losses, layers, labels and augmentation: what several families are built of."""

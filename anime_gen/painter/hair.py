@@ -1,0 +1,192 @@
+"""Draws the hair: layers of locks, each with its own edge, shadow and shine."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+import skia
+
+from anime_gen.painter.anatomy import Anatomy
+from anime_gen.painter.curves import FADING, PRESSED, TAPERED, path, reverse, spline
+from anime_gen.painter.hair_shape import HairShape
+from anime_gen.painter.locks import Lock
+from anime_gen.painter.palette import Palette, mix
+from anime_gen.painter.parameters import Face
+from anime_gen.painter.scene import Scene, argb, linear, radial
+
+_WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
+_WEDGES = {count: array("d", [_WEDGE[12 * i // count] for i in range(count)]) for count in range(8, 40, 6)}
+
+
+class Brush:
+    """How the locks of one layer are painted."""
+
+    def __init__(self, face: Face, colours: Palette, dark: float) -> None:
+        tones = colours.hair
+        self.line = tones.line
+        self.line_paint = argb(tones.line)
+        self.light = face.style.light
+        base = mix(tones.base, tones.shadow, dark)
+        self.shade = argb(mix(tones.shadow, tones.line, 0.3 * dark), 0.9)
+        self.fill = argb(base)
+        if face.style.kind not in ("flat", "ink"):
+            top, bottom = face.pose.y - 1.4 * face.pose.scale, face.pose.y + 1.9 * face.pose.scale
+            end = mix(mix(base, colours.hair_tips, 0.35 + 0.65 * face.hair.tips), tones.shadow, dark)
+            stops = [argb(mix(base, tones.shadow, 0.25)), argb(base), argb(end)]
+            self.fill = linear((0.5, top), (0.5, bottom), stops, [0.0, 0.4, 1.0])
+
+
+def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
+    """One lock: its edge (a slightly wider band underneath), its colour, and the shadow on its far side."""
+    centre, left, right = lock.curve, lock.left, lock.right
+    dark, lit = (right, left) if brush.light > 0 else (left, right)
+    # The edge grows with the lock's width: none at the tip, little at the root, so that roots melt into the crown.
+    # A wedge of shadow: nothing at the root, more than half the lock below its middle.
+    rim, body, shadow = scene.outlines.lock(lock, 0.0042 * scene.weight / lock.half, dark, _WEDGES[len(dark)])
+    scene.fill(rim, brush.line_paint)
+    scene.fill(body, brush.fill)
+    scene.fill(shadow, brush.shade)
+    if scene.fine:
+        scene.trace_only(part, left, 0.004)
+        scene.trace_only(part, right, 0.004)
+        thin = [0.35 * a + 0.65 * c for a, c in zip(lit, centre, strict=True)]
+        scene.ink(part, brush.line, [(thin, 0.003)], (0.0, 0.8, 0.9), alpha=0.45)
+
+
+def _draw_locks(scene: Scene, part: str, locks: Iterable[Lock], brush: Brush) -> None:
+    for lock in locks:
+        draw_lock(scene, part, lock, brush)
+
+
+def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
+    """What lies behind head and bust."""
+    back, front = Brush(face, colours, 0.45), Brush(face, colours, 0.1)
+    line, scale = colours.hair.line, face.pose.scale
+    for (x, y), radius in shape.buns:
+        scene.oval((x, y), radius + 0.004, radius + 0.004, argb(line))
+        scene.oval((x, y), radius, radius, front.fill)
+        scene.oval((x + 0.2 * radius * brush_side(face), y + 0.25 * radius), 0.7 * radius, 0.65 * radius, front.shade)
+        swirls = [
+            spline(
+                [
+                    (x - radius * 0.7, y - radius * 0.2),
+                    (x, y - radius * 0.55),
+                    (x + radius * 0.6, y),
+                    (x, y + radius * 0.45),
+                ]
+            ),
+            spline(
+                [(x - radius * 0.4, y + radius * 0.2), (x, y - radius * 0.1), (x + radius * 0.25, y + radius * 0.1)]
+            ),
+        ]
+        scene.ink("bun", line, [(curve, 0.006) for curve in swirls])
+    mass = scene.closed(shape.back.outline)
+    scene.fill(mass, back.fill)
+    if face.style.kind != "flat":
+        scene.clip(mass)
+        scene.oval(
+            body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, argb(colours.hair.shadow, 0.75)
+        )
+        scene.unclip()
+    scene.ink("hair back", line, [(shape.back.outline, 0.0075)], PRESSED)
+    scene.ink("hair back", line, [(curve, 0.006) for curve in shape.back.valleys], FADING, alpha=0.8)
+    _draw_locks(scene, "hair tails", shape.tails, front)
+    _draw_locks(scene, "hair tufts", shape.tufts, front)
+
+
+def brush_side(face: Face) -> int:
+    """The side that lies in shadow."""
+    return -face.style.light
+
+
+def draw_hanging(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
+    """Tails and braids that fall in front of the bust."""
+    if not shape.hanging and not shape.braids:
+        return
+    brush = Brush(face, colours, 0.1)
+    _draw_locks(scene, "hair tails", shape.hanging, brush)
+    for braid in shape.braids:
+        _draw_locks(scene, "braid", braid, brush)
+
+
+def over_face(shape: HairShape) -> skia.Path:
+    """What of the hair lies over the face: for its shadow and for what it hides."""
+    locks = [(lock.left, reverse(lock.right)) for lock in (*shape.bangs, *shape.sides)]
+    return path([*locks, shape.cap])
+
+
+def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
+    """Crown, side locks and bangs."""
+    brush, line = Brush(face, colours, 0.0), colours.hair.line
+    _draw_locks(scene, "hair sides", shape.sides, brush)
+    outer, inner = shape.cap
+    scene.fill(scene.closed(outer, inner), brush.fill)
+    scene.ink("hair outline", line, [(outer, 0.0085)], (0.0, 1.6, 0.0))
+    if face.hair.bangs in ("none", "wispy", "parted", "curtain"):
+        scene.ink("hairline", line, [(inner, 0.005)])
+    _crown(scene, face, body, colours)
+    _draw_locks(scene, "hair front", shape.bangs, brush)
+    _shine(scene, face, body, colours)
+    _draw_locks(scene, "ahoge", shape.ahoge, brush)
+
+
+def _crown(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
+    """Strands that fan out from the parting."""
+    view, volume, grain = body.view, face.hair.volume, face.hair.grain
+    part = -face.hair.side * 0.5 if face.hair.bangs == "swept" else face.hair.part
+    strands = []
+    if scene.fine:
+        # Stray hairs that leave the outline.
+        for i in range(4):
+            x = 0.95 * grain[i + 50]
+            y = -1.38 - 0.7 * volume + 0.62 * x * x
+            out = 0.1 + 0.06 * grain[i + 40]
+            strands.append(
+                (
+                    spline(
+                        [
+                            view(0.8 * x, y + 0.12, 0.0),
+                            view(x, y, 0.0),
+                            view(x * (1 + out) + 0.05, y - out + 0.3 * x * x, 0.0),
+                        ]
+                    ),
+                    0.004,
+                )
+            )
+    for i in range(7):
+        x = -0.9 + 0.3 * i + 0.06 * grain[i]
+        if i % 2 == 0 or scene.fine:
+            root = 0.6 * part + 0.15 * (x - part)
+            top = view(root, -1.33 - volume * 0.7, 0.2)
+            curve = spline([top, view(0.75 * x, -1.2 + 0.35 * x * x, 0.45), view(x, -0.75 + 0.4 * x * x, 0.6)])
+            strands.append((curve, 0.0042))
+    scene.ink("hair strands", colours.hair.line, strands, FADING if face.style.kind == "ink" else TAPERED, alpha=0.5)
+
+
+def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
+    """The band of light across the crown, its edges broken by the strands."""
+    if face.style.kind == "flat":
+        return
+    view, grain = body.view, face.hair.grain
+    strength = {"cel": 0.7, "soft": 0.4, "retro": 0.9, "ink": 0.8}[face.style.kind]
+    if face.style.kind == "soft":
+        x, y = view(0.25 * face.style.light, -0.98, 0.6)
+        light, scale = colours.hair.light, face.pose.scale
+        scene.oval(
+            (x, y), 0.6 * scale, 0.26 * scale, radial((x, y), 0.55 * scale, [argb(light, 0.75), argb(light, 0.0)])
+        )
+    upper, lower = [], []
+    count = 10 + int(4 * (grain[0] + 1))
+    tilt = 0.12 * face.style.light
+    level = -1.0 if face.hair.bangs != "none" else -1.12
+    for i in range(count):
+        x = -0.82 + 1.64 * (i + 0.35 * grain[i + 2] * (0 < i < count - 1)) / (count - 1)
+        middle = level + 0.3 * x * x + 0.1 * tilt * x
+        fade = max(0.0, 1.0 - (x / 0.86 - tilt) ** 2)
+        high = (0.03 + 0.08 * (i % 2)) * fade * (1 + 0.7 * grain[i + 20])
+        deep = (0.03 + 0.13 * ((i + 1) % 2)) * fade * (1 + 0.8 * grain[i + 34])
+        upper.append(view(0.98 * x, middle - high, 0.6))
+        lower.append(view(x, middle + deep, 0.66))
+    band_path = scene.closed(spline(upper, tension=0.1), spline(lower[::-1], tension=0.1))
+    scene.fill(band_path, argb(colours.hair.light, strength))
