@@ -1,7 +1,7 @@
 """The page everyone shares: what a batch is, and what a family promises.
 
 Suffixes tell shapes: B batch, C channels, H height, W width, K landmarks, T tags, A attribute groups.
-Imports nothing else of ours but the noise.
+What may be known of a picture: `anime_gen.conditions`.
 """
 
 from __future__ import annotations
@@ -15,41 +15,17 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from anime_gen.conditions import Condition as Condition
+from anime_gen.errors import UserError as UserError
 from anime_gen.noise import Noise
 
-# A caption as numbers in [0, NUM_TOKENS), 0 for nothing, CAPTION_TOKENS of them: see data/captions.py.
-NUM_TOKENS, CAPTION_TOKENS = 4096, 64
+# Shown on the way to a picture: the share that is done, in [0, 1], and what there is, (B, 3, H, W) in about [-1, 1].
+# What it raises ends the sampling.
+type Preview = Callable[[float, Tensor], None]
 
 
-class UserError(Exception):
-    """Something the user can mend. Its text is one line that says what to do; the CLI prints it without a traceback."""
-
-
-class Condition(NamedTuple):
-    """What a family may be told about each picture.
-
-    A field is None where nobody asked for it or the data has none. Inside a field, "not given" is NaN (floats) or -1
-    (classes), never zero: zero is a legal tag ("absent") and a legal landmark position.
-    """
-
-    tags_BT: Tensor | None = None  # float32: 1 present, 0 absent, NaN not given
-    attributes_BA: Tensor | None = None  # int64: class in each exclusive group, -1 not given
-    landmarks_BK2: Tensor | None = None  # float32 (x, y) in [0, 1], NaN not given
-    visible_BK: Tensor | None = None  # bool: not hidden behind hair or the head itself; comes with the landmarks
-    sketch_B1HW: Tensor | None = None  # float32: 0 paper .. 1 line
-    caption_BL: Tensor | None = None  # int64: the caption's words as numbers, 0 after the last
-    text_BD: Tensor | None = None  # float32: the caption's features by a trained text tower, NaN not given
-    source_BCHW: Tensor | None = None  # float32 in [-1, 1]: a picture of the other domain
-    tag_confidence_BT: Tensor | None = None  # float32 in [0, 1]: 1 where somebody wrote the tag, 0 where not given
-    attribute_confidence_BA: Tensor | None = None  # likewise of the classes
-
-    def map(self, change: Any) -> Condition:
-        """Applies `change(tensor)` to every part that is present."""
-        return Condition(*(None if part is None else change(part) for part in self))
-
-    def rows(self, key: Any) -> Condition:
-        """The condition of some rows: `key` is a slice, an index tensor or a mask over B."""
-        return self.map(lambda part: part[key])
+def unseen(done: float, image_BCHW: Tensor) -> None:
+    """Nobody looks at a preview."""
 
 
 class Batch(NamedTuple):
@@ -95,6 +71,10 @@ class GenerativeModule(L.LightningModule, ABC):
     @property
     def needs(self) -> frozenset[str]:
         """The `Condition` fields this family is told; the DataModule loads no others. Empty: unconditional."""
+        return self.needs_for(self.settings)
+
+    def needs_for(self, settings: Any) -> frozenset[str]:
+        """What it must be told to be sampled with these settings."""
         return frozenset()
 
     @property
@@ -113,14 +93,22 @@ class GenerativeModule(L.LightningModule, ABC):
         return 1
 
     @abstractmethod
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+    def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         """Pictures (B, 3, H, W) in [-1, 1], one for each stream of `noise`; `averaged` is in eval mode, no gradients.
 
         Picture i may depend only on row i of the condition and stream i.
+
+        Args:
+            condition: the fields that `settings` need.
+            noise: B streams.
+            settings: of the type of `self.settings`.
+            preview: to be shown what there is on the way, by families that have it.
         """
 
     @torch.no_grad()
-    def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
+    def sample(
+        self, condition: Condition, seeds: Sequence[int], settings: Any = None, preview: Preview = unseen
+    ) -> Tensor:
         """Picture i depends only on the weights, condition row i and seed i: never on the batch or on the ranks.
 
         (Products of matrices round a row by its place in the batch on some processors: by less than 1e-5 in all.)
@@ -128,22 +116,28 @@ class GenerativeModule(L.LightningModule, ABC):
         Args:
             condition: N rows; parts this family does not need are ignored.
             seeds: N integers.
+            settings: how to sample; None: as the family's own say.
+            preview: is shown what there is of each chunk of pictures on the way.
 
         Returns:
             (N, 3, H, W) float32 in [-1, 1].
         """
-        told = Condition(**{name: getattr(condition, name) for name in self.needs})
-        told = told.map(lambda part: part.to(self.device))
+        settings = self.settings if settings is None else settings
+        told = condition.only(self.needs_for(settings)).map(lambda part: part.to(self.device))
 
         def draw(rows_B: Tensor) -> Tensor:
             noise = Noise([seeds[row] for row in rows_B.tolist()], self.device)
-            return self.generate(told.rows(rows_B.to(self.device)), noise)
+            return self.generate(told.rows(rows_B.to(self.device)), noise, settings, preview)
 
         return self._in_chunks(draw, len(seeds))
+
+    def settle(self) -> None:
+        """Measures what belongs to the weights that are in place, trained or averaged, before they make pictures."""
 
     def _in_chunks(self, draw: Callable[[Tensor], Tensor], count: int) -> Tensor:
         """Joins what `draw` makes of rows 0 to `count` - 1, `chunk` row numbers at a time; the last one is repeated."""
         was_training = self.averaged.training
+        self.settle()
         self.averaged.eval()
         pictures = []
         for start in range(0, count, self.chunk):
@@ -184,8 +178,7 @@ class Translator(GenerativeModule):
 
     pictures_by = "translate {run} --out translations"
 
-    @property
-    def needs(self) -> frozenset[str]:
+    def needs_for(self, settings: Any) -> frozenset[str]:
         return frozenset({"source_BCHW"})
 
     @abstractmethod

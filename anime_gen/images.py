@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from anime_gen.contract import Condition
+from anime_gen.conditions import KINDS, Condition
 from anime_gen.vocabulary import Vocabulary
 
 TILE = 96  # least side of a drawn picture, in pixels; small ones are enlarged by whole factors, so pixels stay pixels
@@ -37,51 +37,29 @@ def quantise(images: Tensor) -> Tensor:
 
 
 def words_of(condition: Condition, row: int, vocabulary: Vocabulary) -> str:
-    """What one row asks for in words; a tag that must be absent is not listed, one not given is nothing."""
-    words = []
-    if condition.attributes_BA is not None:
-        for (group, classes), index in zip(
-            vocabulary.attributes.items(), condition.attributes_BA[row].tolist(), strict=True
-        ):
-            if index >= 0:
-                words.append(vocabulary.spoken(group, classes[index]))
-    if condition.tags_BT is not None:
-        present = [
-            tag for tag, value in zip(vocabulary.tags, condition.tags_BT[row].tolist(), strict=True) if value == 1
-        ]
-        words += [tag for tag in present if tag not in words]
-    return ", ".join(words)
+    """What one row asks for in words."""
+    words = [word for kind in KINDS.values() for word in kind.words(condition, row, vocabulary)]
+    return ", ".join(dict.fromkeys(words))  # a class and its tag say the same
 
 
 def draw_condition(
     condition: Condition, row: int, vocabulary: Vocabulary, side: int, caption: str | None = None
 ) -> Image.Image:
-    """One row's panel: line art with landmarks as points (hollow where hidden) on it, words beside it.
+    """One row's panel: what can be drawn on a dark square, the loosest on top, and words beside it.
 
     The caption comes as it was written: the condition holds only what was read from it.
     """
     words = ", ".join(filter(None, (caption, words_of(condition, row, vocabulary))))
-    sketch = None
-    if condition.sketch_B1HW is not None and not bool(condition.sketch_B1HW[row].isnan().any()):
-        lines = (condition.sketch_B1HW[row, 0] * 255).byte().cpu().numpy()
-        sketch = Image.fromarray(lines).resize((side, side), Image.Resampling.NEAREST)
-    has_points = condition.landmarks_BK2 is not None and not bool(condition.landmarks_BK2[row].isnan().all())
-    panel = Image.new("RGB", ((side if has_points or sketch else 0) + (side * 3 // 2 if words else 0), side), PAPER)
-    draw = ImageDraw.Draw(panel)
-    if has_points or sketch:
-        draw.rectangle((0, 0, side - 1, side - 1), fill=(20, 20, 24))
-    if sketch:
-        panel.paste(sketch, (0, 0))
-    if has_points:
-        assert condition.landmarks_BK2 is not None
-        for k, (x, y) in enumerate(condition.landmarks_BK2[row].tolist()):
-            if x == x:  # not NaN
-                seen = condition.visible_BK is None or bool(condition.visible_BK[row, k])
-                box = (x * side - 1.5, y * side - 1.5, x * side + 1.5, y * side + 1.5)
-                draw.ellipse(box, fill=(255, 255, 255) if seen else None, outline=(255, 255, 255))
+    tightest_first = [kind.drawing(condition, row, side) for kind in reversed(list(KINDS.values()))]
+    drawings = [drawing for drawing in tightest_first if drawing is not None]
+    panel = Image.new("RGB", ((side if drawings else 0) + (side * 3 // 2 if words else 0), side), PAPER)
+    if drawings:
+        panel.paste((20, 20, 24), (0, 0, side, side))
+    for drawing in drawings:
+        panel.paste(drawing, (0, 0), drawing)
     if words:
         font, said = fitted(words, side * 3 // 2 - 8, side - 4)
-        draw.text((panel.width - side * 3 // 2 + 4, 2), said, fill=INK, font=font)
+        ImageDraw.Draw(panel).text((panel.width - side * 3 // 2 + 4, 2), said, fill=INK, font=font)
     return panel
 
 

@@ -14,14 +14,18 @@ from __future__ import annotations
 
 import io
 import pkgutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from anime_gen.aliases import parameters_today, path_today
-from anime_gen.contract import CAPTION_TOKENS, Condition, GenerativeModule, LatentSpace, UserError
-from anime_gen.vocabulary import LANDMARKS, Vocabulary
+from anime_gen.conditions import FIELDS, KINDS, Condition, Facts
+from anime_gen.conditions.kind import Asking, Form
+from anime_gen.contract import GenerativeModule, LatentSpace, UserError
+from anime_gen.vocabulary import Vocabulary
 
 
 class Trained(NamedTuple):
@@ -33,31 +37,43 @@ class Trained(NamedTuple):
     images_shown: int
     path: Path
 
-    def labels(self, words: str) -> Condition:
-        """One row of the tags and classes that words ask for ("blue hair, -hat"); what they leave out is not given, nor
-        is any landmark, line or caption.
+    @property
+    def facts(self) -> Facts:
+        """What the shapes of its conditions depend on."""
+        return Facts(self.module.image_size, self.vocabulary, self.module.hparams.get("text_width", 0))
+
+    def asked(
+        self, given: Mapping[str, Form], settings: Any = None, read: Callable[[str], Tensor] | None = None
+    ) -> Condition:
+        """One row of what is asked for; nothing else that the family is told is given.
+
+        Args:
+            given: what is asked for, by the options of `anime_gen.conditions`.
+            settings: how to sample; None: as the family's own say.
+            read: features of a caption by the text tower, for a family that takes them.
 
         Raises:
-            UserError: a word is unknown, or contradicts another.
+            UserError: the family was not trained with it, or it cannot be read.
         """
-        wish = self.vocabulary.parse(words)
-        tags_BT = torch.full((1, len(self.vocabulary.tags)), torch.nan)
-        for value, tags in ((1.0, wish.present), (0.0, wish.absent)):
-            for tag in tags:
-                tags_BT[0, self.vocabulary.tags.index(tag)] = value
-        attributes_BA = torch.full((1, len(self.vocabulary.attributes)), -1)
-        for column, (group, classes) in enumerate(self.vocabulary.attributes.items()):
-            if group in wish.classes:
-                attributes_BA[0, column] = classes.index(wish.classes[group])
-        size = self.module.image_size
-        return Condition(
-            tags_BT,
-            attributes_BA,
-            landmarks_BK2=torch.full((1, len(LANDMARKS), 2), torch.nan),
-            visible_BK=torch.zeros(1, len(LANDMARKS), dtype=torch.bool),
-            sketch_B1HW=torch.full((1, 1, size, size), torch.nan),
-            caption_BL=torch.zeros(1, CAPTION_TOKENS, dtype=torch.int64),
-        )
+        needs = self.module.needs_for(self.module.settings if settings is None else settings)
+        row = {name: FIELDS[name].nothing(self.facts) for name in needs}
+        asking, filled = Asking(self.facts, read), dict[str, str]()
+        for kind in KINDS.values():
+            for option in kind.options:
+                if option.name not in given:
+                    continue
+                if not option.fields & needs:
+                    family = type(self.module).__name__
+                    raise UserError(f"{option.name}: {family} was trained without {kind.plural}; leave it out")
+                if twice := [filled[name] for name in option.fields if name in filled]:
+                    raise UserError(f"{twice[0]} and {option.name}: give one of the two")
+                try:
+                    rows = option.rows(given[option.name], asking)
+                except UserError as reason:
+                    raise UserError(f"{option.name}: {reason}") from reason
+                row |= {name: part for name, part in rows.items() if name in needs}
+                filled |= dict.fromkeys(option.fields, option.name)
+        return Condition(**row)
 
 
 def checkpoint_of(run: Path, name: str = "best") -> Path:

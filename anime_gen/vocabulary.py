@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
-from anime_gen.contract import UserError
+from anime_gen.errors import UserError
 
 # The 59 labels of the tag-conditional StyleGAN2 report, in its order.
 S5_TAGS: tuple[str, ...] = (
@@ -127,7 +128,7 @@ class Vocabulary:
         }
         return [owner.get(tag, -1) for tag in self.tags]
 
-    @property
+    @cached_property
     def tag_mirror(self) -> list[int]:
         """Index of each tag's mirror image (its own where it has no sides); -1 where that is no tag of ours.
 
@@ -136,7 +137,7 @@ class Vocabulary:
         index = {tag: i for i, tag in enumerate(self.tags)}
         return [index.get(swap_sides(tag), -1) for tag in self.tags]
 
-    @property
+    @cached_property
     def attribute_mirror(self) -> list[tuple[int, list[int]]]:
         """For each group: the group it is read from in a mirrored picture, and what each class of that one becomes.
 
@@ -179,14 +180,14 @@ class Vocabulary:
             group, found = self._class_of(bare)
             if group and not negative:
                 if classes.setdefault(group, found) != found:
-                    raise UserError(f"tags: {group} cannot be both {classes[group]!r} and {found!r}")
+                    raise UserError(f"{group} cannot be both {classes[group]!r} and {found!r}")
                 word = ATTRIBUTE_TAG.get(group, "{}").format(found)
             if word in self.tags:
                 (absent if negative else present).append(word)
             elif not group or negative:
-                raise UserError(f"tags: {raw!r} is not in this model's vocabulary; {self._suggest(word)}")
+                raise UserError(f"{raw!r} is not in this model's vocabulary; {self._suggest(word)}")
         if both := [word for word in present if word in absent]:
-            raise UserError(f"tags: {both[0]!r} is asked for and, with a minus, against: leave one of the two out")
+            raise UserError(f"{both[0]!r} is asked for and, with a minus, against: leave one of the two out")
         return Wish(tuple(present), tuple(absent), classes)
 
     def _class_of(self, text: str) -> tuple[str, str]:

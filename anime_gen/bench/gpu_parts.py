@@ -29,7 +29,7 @@ from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.data import PaintedFaces, PaintedPhotos
 from anime_gen.data.cache import cache_root
 from anime_gen.data.pack import Pack, cores
-from anime_gen.data.source import Kind, Source, Split
+from anime_gen.data.source import Source, Split
 from anime_gen.images import quantise
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import Role, read
@@ -38,7 +38,7 @@ from anime_gen.metrics.scores import Scores, judge_scores
 SHARED = ["-c", "experiments/shared.yaml"]
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # What most families read; the rest is made when one asks for it.
-COLUMNS: frozenset[Kind] = frozenset({"image", "readable", "tags", "attributes", "landmarks", "visible", "caption"})
+COLUMNS = frozenset({"image", "readable", "tags", "attributes", "landmarks", "visible", "caption"})
 SPLITS: tuple[Split, ...] = ("train", "validation")
 LABELS = frozenset({"tags_BT", "attributes_BA", "landmarks_BK2", "visible_BK"})
 

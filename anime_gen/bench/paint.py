@@ -14,10 +14,9 @@ from typing import NamedTuple
 from anime_gen.contract import UserError
 from anime_gen.data.pack import Pack
 from anime_gen.data.painted import PaintedFaces
-from anime_gen.data.source import Kind
 
 # What a run reads that is told everything but sketches and captions.
-_COLUMNS: tuple[Kind, ...] = ("image", "readable", "tags", "attributes", "landmarks", "visible")
+_COLUMNS = ("image", "readable", "tags", "attributes", "landmarks", "visible")
 
 
 class Speed(NamedTuple):

@@ -87,7 +87,7 @@ def told(words: Words, width: int) -> nn.Linear:
 
 def redrawn(condition: Condition) -> Condition:
     """The same rows in another order: labels as they occur together in the data, never put together one by one."""
-    rows = next(part for part in condition if part is not None)
+    rows = next(iter(condition.values()))
     return condition.rows(torch.randperm(len(rows), device=rows.device))
 
 
@@ -97,7 +97,7 @@ def partly_hidden(condition: Condition, share: float) -> Condition:
     A row is left whole with probability 1 - share. Of the others, each hides its labels with a probability of its own,
     u ~ U(0, 1): from nearly all labels to nearly none are given.
     """
-    rows = next(part for part in condition if part is not None)
+    rows = next(iter(condition.values()))
     hidden_B1 = torch.rand(len(rows), 1, device=rows.device) * (torch.rand(len(rows), 1, device=rows.device) < share)
 
     def some(labels_BN: Tensor) -> Tensor:
@@ -108,4 +108,4 @@ def partly_hidden(condition: Condition, share: float) -> Condition:
         tags_BT = tags_BT.masked_fill(some(tags_BT), torch.nan)
     if attributes_BA is not None:
         attributes_BA = attributes_BA.masked_fill(some(attributes_BA), -1)
-    return condition._replace(tags_BT=tags_BT, attributes_BA=attributes_BA)
+    return condition.replace(tags_BT=tags_BT, attributes_BA=attributes_BA)

@@ -45,7 +45,7 @@ class Grids(L.Callback):
         seeds_a_row = self.columns if pl_module.varies else 1
         shown: Condition = data.showcase(self.rows if pl_module.varies else self.rows * self.columns // 2)
         # There may be fewer validation pictures than rows.
-        rows = next((len(part) for part in shown if part is not None), self.rows)
+        rows = next((len(part) for part in shown.values()), self.rows)
         number = torch.arange(rows * seeds_a_row)
         repeated = shown.map(lambda part: part.repeat_interleave(seeds_a_row, dim=0))
         seeds = (number % self.columns if pl_module.needs else number).tolist()

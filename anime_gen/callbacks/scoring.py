@@ -16,7 +16,8 @@ from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.grids import Grids
 from anime_gen.callbacks.stopwatch import Stopwatch, paused
-from anime_gen.contract import Batch, Condition, GenerativeModule
+from anime_gen.conditions import pinned
+from anime_gen.contract import Batch, GenerativeModule
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import writing
 from anime_gen.data.source import Split
@@ -27,10 +28,7 @@ from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after
 from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, slice_scores
 from anime_gen.metrics.slices import Sliced
-
-# A family that is told one of these knows where things are in the picture: its sample has a true picture, the one they
-# were read off. Many pictures have the same tags.
-PINS_DOWN = frozenset({"landmarks_BK2", "sketch_B1HW"})
+from anime_gen.settings import as_data
 
 
 class Scoring(L.Callback):
@@ -140,10 +138,11 @@ class Scoring(L.Callback):
             self._scores.update(real, Role.HELD_OUT, batch.condition)
         # Words that were told are the same words when a text tower has read them.
         told = pl_module.needs | ({"text_BD"} if "caption_BL" in pl_module.needs else frozenset())
-        asked = Condition(**{name: getattr(batch.condition, name) for name in told})
+        asked = batch.condition.only(told)
         data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
-        pinned = pl_module.needs & PINS_DOWN or ("source_BCHW" in pl_module.needs and data.paired)
-        self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if pinned else None)
+        # A sample then has a true picture: the one that what it is told was read off.
+        has_truth = pinned(pl_module.needs) or ("source_BCHW" in pl_module.needs and data.paired)
+        self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if has_truth else None)
 
     def _end(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         assert self._scores is not None
@@ -264,7 +263,7 @@ def circumstances(split: Split, trainer: L.Trainer, pl_module: GenerativeModule)
         "system": {
             "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
             "precision": str(trainer.precision),
-            "sampling": repr(pl_module.settings),
+            "sampling": as_data(pl_module.settings),
             "data": data.told(),
         },
     }

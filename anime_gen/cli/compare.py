@@ -13,16 +13,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from anime_gen.cli.family import data_of
-from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, UserError
-from anime_gen.data import AnimeFaces
+from anime_gen.cli.train import quiet
+from anime_gen.conditions import Condition, joined
+from anime_gen.contract import UserError
 from anime_gen.images import quantise, tile
+from anime_gen.opened import OpenRun
 from anime_gen.reports import figures, render
 from anime_gen.reports.matching import At
 from anime_gen.reports.runs import Run, find, read_runs
 from anime_gen.reports.table import compare
-from anime_gen.run import Trained, load
+from anime_gen.settings import OneLineParser
 
 # Pictures of each family for each condition.
 SEEDS = (0, 1)
@@ -44,10 +44,9 @@ def build_parser() -> OneLineParser:
 
 
 class Sitter(NamedTuple):
-    """A trained family, with the pictures that it is to draw and what it is told of each."""
+    """A run, with the pictures that it is to draw and what it is told of each."""
 
-    trained: Trained
-    data: AnimeFaces
+    run: OpenRun
     real_BCHW: Tensor
     condition: Condition
 
@@ -58,12 +57,9 @@ def invite(run: Path, rows: int) -> Sitter:
     Raises:
         UserError: the run has no checkpoint that can be loaded, or its data is gone.
     """
-    trained, data = load(run), data_of(run)
-    data.load_state_dict({"vocabulary": trained.vocabulary.as_dict()})
-    batches = list(data.loader("validation", trained.module.needs, rows))
-    parts = zip(*(batch.condition for batch in batches), strict=True)
-    told = Condition(*(None if some[0] is None else torch.cat(some) for some in parts))
-    return Sitter(trained, data, torch.cat([batch.image_BCHW for batch in batches]), told)
+    opened = OpenRun(run, device="cpu")
+    batches = list(opened.data.loader("validation", opened.module.needs, rows))
+    return Sitter(opened, torch.cat([batch.image_BCHW for batch in batches]), joined(b.condition for b in batches))
 
 
 def faces(named: Mapping[str, Sequence[Run]], rows: int) -> tuple[Image.Image | None, list[str]]:
@@ -82,28 +78,29 @@ def faces(named: Mapping[str, Sequence[Run]], rows: int) -> tuple[Image.Image | 
     if not sitters:
         return None, left_out
     # The one that is told most says what the rows are.
-    first = max(sitters.values(), key=lambda sitter: len(sitter.trained.module.needs))
-    words = first.trained.vocabulary
+    first = max(sitters.values(), key=lambda sitter: len(sitter.run.module.needs))
+    words = first.run.trained.vocabulary
     for name, sitter in list(sitters.items()):
-        if sitter.trained.vocabulary != words or not torch.equal(sitter.real_BCHW, first.real_BCHW):
+        if sitter.run.trained.vocabulary != words or not torch.equal(sitter.real_BCHW, first.real_BCHW):
             left_out.append(f"{name}: trained on other pictures or words, not drawn")
             del sitters[name]
     # What only another one is told, such as a photo, stands there too.
-    parts = zip(first.condition, *(sitter.condition for sitter in sitters.values()), strict=True)
-    told = Condition(*(next((part for part in some if part is not None), None) for some in parts))
+    parts: dict[str, Tensor] = {}
+    for sitter in (*sitters.values(), first):
+        parts |= sitter.condition
+    told = Condition(**parts)
     rows, shown = len(first.real_BCHW), {"real": first.real_BCHW[:, None]}
     if told.source_BCHW is not None:
-        shown["photo"], told = told.source_BCHW[:, None], told._replace(source_BCHW=None)
-    for name, (trained, _, _, condition) in sitters.items():
+        shown["photo"], told = told.source_BCHW[:, None], told.replace(source_BCHW=None)
+    for name, (run, _, condition) in sitters.items():
         asked = condition.map(lambda part: part.repeat_interleave(len(SEEDS), dim=0))
-        made = trained.module.sample(asked, list(SEEDS) * rows)
+        made = run.module.sample(asked, list(SEEDS) * rows)
         shown[name] = made.view(rows, len(SEEDS), *made.shape[1:])
     pictures = quantise(torch.cat(list(shown.values()), dim=1))
-    readers = (sitter for sitter in sitters.values() if sitter.trained.module.needs & {"caption_BL", "text_BD"})
-    captions = next((sitter.data.captions("validation")[:rows] for sitter in readers), None)
+    readers = (sitter for sitter in sitters.values() if sitter.run.module.needs & {"caption_BL", "text_BD"})
+    captions = next((sitter.run.data.captions("validation")[:rows] for sitter in readers), None)
     headings = [heading for name, some in shown.items() for heading in (name, *[""] * (some.shape[1] - 1))]
-    is_told = any(part is not None for part in told)
-    sheet = tile(pictures.flatten(0, 1), pictures.shape[1], told if is_told else None, words, captions, headings)
+    sheet = tile(pictures.flatten(0, 1), pictures.shape[1], told or None, words, captions, headings)
     return sheet, left_out
 
 

@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from anime_gen.cli.train import quiet, suite
-from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Batch, Condition, GenerativeModule, UserError
+from anime_gen.conditions import FIELDS, Condition, Facts
+from anime_gen.contract import Batch, GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
 
 SHARED = Path("experiments/shared.yaml")
@@ -30,21 +31,9 @@ SHARED = Path("experiments/shared.yaml")
 
 def example(module: GenerativeModule, data: AnimeFaces, count: int) -> Batch:
     """A batch of the right shapes with nothing real in it, of what the family needs."""
-    size, num_tags, attribute_sizes = module.image_size, data.num_tags, data.attribute_sizes
-    everything = Condition(
-        tags_BT=torch.randint(0, 2, (count, num_tags)).float(),
-        attributes_BA=torch.stack([torch.randint(0, n, (count,)) for n in attribute_sizes], 1)
-        if attribute_sizes
-        else torch.zeros(count, 0, dtype=torch.int64),
-        landmarks_BK2=torch.rand(count, 24, 2),
-        visible_BK=torch.ones(count, 24, dtype=torch.bool),
-        sketch_B1HW=torch.rand(count, 1, size, size),
-        caption_BL=torch.randint(1, NUM_TOKENS, (count, CAPTION_TOKENS)),
-        text_BD=torch.rand(count, data.text_width),
-        source_BCHW=torch.rand(count, 3, size, size) * 2 - 1,
-    )
-    told = Condition(**{name: getattr(everything, name) for name in module.needs})
-    return Batch(torch.rand(count, 3, size, size) * 2 - 1, told, torch.arange(count))
+    facts = Facts(module.image_size, data.vocabulary, data.text_width)
+    condition = Condition(**{name: FIELDS[name].example(count, facts) for name in sorted(module.needs)})
+    return Batch(torch.rand(count, 3, facts.image_size, facts.image_size) * 2 - 1, condition, torch.arange(count))
 
 
 def parameters(module: nn.Module) -> int:

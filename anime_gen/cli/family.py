@@ -14,31 +14,16 @@ import yaml
 
 from anime_gen.card import Card
 from anime_gen.cli import family_verbs
-from anime_gen.cli.train import OneLineParser, quiet
+from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
-from anime_gen.data import AnimeFaces
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import read
-from anime_gen.run import Trained, load, run_of
+from anime_gen.opened import OpenRun
+from anime_gen.run import Trained, run_of
+from anime_gen.settings import OneLineParser
 
 # What a verb's function need not ask the user for.
 GIVEN = {"trained", "data", "run", "card"}
-
-
-def data_of(run: Path) -> AnimeFaces:
-    """The data that a run was trained on, by its settings.
-
-    Raises:
-        UserError: no run, or its data is gone.
-    """
-    config = run / "config.yaml"
-    if not config.exists():
-        raise UserError(f"{run} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
-    parser = OneLineParser(exit_on_error=False)
-    parser.add_class_arguments(AnimeFaces, "data")
-    settings = {"data": yaml.safe_load(config.read_text(encoding="utf-8"))["data"]}
-    data: AnimeFaces = parser.instantiate_classes(parser.parse_object(settings)).data
-    return data
 
 
 def pictures(source: Any) -> str:
@@ -100,12 +85,11 @@ def main(verb: str, arguments: list[str]) -> None:
     parser.add_function_arguments(function, as_group=False, skip=set(GIVEN))
     options = vars(parser.parse_args(arguments))
     run = options.pop("run")
-    trained = load(run, options.pop("checkpoint"))
+    opened = OpenRun(run, options.pop("checkpoint"), "cpu")
+    trained = opened.trained
     given: dict[str, object] = {"trained": trained, "run": run}
     if "card" in takes:
         given["card"] = card_of(trained)
     if "data" in takes:
-        given["data"] = data = data_of(run)
-        # Words in another order would be other labels.
-        data.load_state_dict({"vocabulary": trained.vocabulary.as_dict()})
+        given["data"] = opened.data
     function(**{name: given[name] for name in takes & GIVEN}, **options)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import re
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from PIL import Image
+from tqdm import tqdm
 
-from anime_gen.cli.train import OneLineParser, quiet
-from anime_gen.contract import Condition, UserError, usable
-from anime_gen.data.captions import caption_tokens
-from anime_gen.data.decode import decode
-from anime_gen.data.line_art import LINE_ART_SIZE, line_art
-from anime_gen.data.text import OpenClip
-from anime_gen.images import quantise, tile
-from anime_gen.run import Trained, load
-from anime_gen.vocabulary import LANDMARKS
+from anime_gen.cli.train import quiet
+from anime_gen.conditions import KINDS
+from anime_gen.conditions.kind import Form, Option, Picture, Points, Words
+from anime_gen.contract import UserError, usable
+from anime_gen.data.decode import clear
+from anime_gen.images import tile
+from anime_gen.opened import OpenRun
+from anime_gen.settings import OneLineParser, as_data
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -43,118 +43,47 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def read_landmarks(path: Path) -> torch.Tensor:
-    """The 24 landmarks of a JSON file: {"nose": [x, y], ...} or 24 pairs in the suite's order, as fractions.
+def add_options(parser: ArgumentParser) -> None:
+    """One for each way to ask for each kind of condition."""
+    for option in OPTIONS.values():
+        typed = {"default": ""} if option.form is Words else {"type": Path | None, "default": None}
+        parser.add_argument(f"--{option.name}", help=option.help, **typed)
 
-    Pixels are understood where the file gives `width` and `height`. Points left out are not given (NaN).
 
-    Returns:
-        (1, 24, 2) float32.
+def forms(options: Namespace) -> dict[str, Form]:
+    """What was asked for by those options.
 
     Raises:
-        UserError: no such file, an unknown name, or a number outside the picture.
+        UserError: a file that cannot be read.
     """
+    return {name: READ[option.form](name, options[name]) for name, option in OPTIONS.items() if options[name]}
+
+
+def read_points(name: str, path: Path) -> Points:
+    """Those of a JSON file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return Points(json.loads(path.read_text(encoding="utf-8")))
     except OSError as reason:
-        raise UserError(f"--landmarks {path}: {reason.strerror}") from reason
+        raise UserError(f"--{name} {path}: {reason.strerror}") from reason
     except ValueError as reason:
-        raise UserError(f"--landmarks {path} is not JSON ({reason})") from reason
-    scale = (1.0, 1.0)
-    if isinstance(content, dict) and {"width", "height"} <= content.keys():
-        try:
-            scale = (float(content["width"]), float(content["height"]))
-        except (TypeError, ValueError):
-            scale = (0.0, 0.0)
-        if min(scale) <= 0:
-            raise UserError(f"--landmarks {path}: width and height must be numbers of pixels above 0")
-    points = content.get("landmarks", content) if isinstance(content, dict) else content
-    if isinstance(points, dict):
-        points = {name: point for name, point in points.items() if name not in ("width", "height")}
-    elif isinstance(points, list) and len(points) == len(LANDMARKS):
-        points = dict(zip(LANDMARKS, points, strict=True))
-    else:
-        raise UserError(f"--landmarks {path}: give a mapping of names to [x, y], or {len(LANDMARKS)} pairs")
-    unknown = sorted(set(points) - set(LANDMARKS))
-    if unknown:
-        raise UserError(f"--landmarks {path}: {unknown[0]!r} is no landmark; they are {', '.join(LANDMARKS)}")
-    found = torch.full((1, len(LANDMARKS), 2), torch.nan)
-    for name, point in points.items():
-        try:
-            x, y = (float(value) / size for value, size in zip(point, scale, strict=True))
-        except (TypeError, ValueError) as reason:
-            raise UserError(f"--landmarks {path}: {name} must be [x, y], not {point!r}") from reason
-        if not (-0.5 <= x <= 1.5 and -0.5 <= y <= 1.5):
-            raise UserError(
-                f"--landmarks {path}: {name} = {point} lies outside the picture; give fractions of it, "
-                "or pixels with width and height"
-            )
-        found[0, LANDMARKS.index(name)] = torch.tensor([x, y])
-    return found
+        raise UserError(f"--{name} {path} is not JSON ({reason})") from reason
 
 
-class Asked(NamedTuple):
-    """What the user asked for, as it was typed."""
-
-    tags: str = ""
-    caption: str = ""
-    landmarks: Path | None = None
-    sketch: Path | None = None
-    trace: Path | None = None
-
-
-def read_sketch(asked: Asked, size: int) -> torch.Tensor:
-    """The line art that was asked for, (1, 1, size, size), 1 on a line.
-
-    Raises:
-        UserError: two at once, or a file that is no picture.
-    """
-    path = asked.sketch or asked.trace
-    assert path is not None
-    if asked.sketch and asked.trace:
-        raise UserError("--sketch and --trace: give one of the two, lines or a picture to take the lines of")
+def read_picture(name: str, path: Path) -> Picture:
+    """That of a file."""
     try:
-        pixels = decode(path, size if asked.sketch else max(size, LINE_ART_SIZE))
+        return Picture(clear(path))
     except Exception as reason:
-        raise UserError(f"{path} is no picture ({reason})") from reason
-    paper = pixels.mean(-1) if asked.sketch else line_art(pixels, size)
-    return 1 - torch.from_numpy(paper).float()[None, None] / 255
+        raise UserError(f"--{name}: {path} is no picture ({reason})") from reason
 
 
-def read_text(trained: Trained, caption: str) -> torch.Tensor:
-    """The features of a caption by the tower that read the training captions, (1, D)."""
-    assert trained.text is not None
-    tower = OpenClip(Path(trained.text["weights"]), trained.text["model"])
-    return torch.from_numpy(tower.read([caption])) if caption else torch.full((1, tower.width), torch.nan)
-
-
-def condition_for(trained: Trained, asked: Asked) -> Condition:
-    """One row of what the user asked; everything unsaid is "not given".
-
-    Raises:
-        UserError: the family was not trained with something that was asked for, or a word is unknown.
-    """
-    module = trained.module
-    takes = module.needs
-    for option, given, fields in (
-        ("tags", asked.tags, {"tags_BT", "attributes_BA"}),
-        ("caption", asked.caption, {"caption_BL", "text_BD"}),
-        ("landmarks", asked.landmarks, {"landmarks_BK2"}),
-        ("sketch", asked.sketch, {"sketch_B1HW"}),
-        ("trace", asked.trace, {"sketch_B1HW"}),
-    ):
-        if given and not takes & fields:
-            what = {"caption": "captions", "sketch": "sketches", "trace": "sketches"}.get(option, option)
-            raise UserError(f"--{option}: {type(module).__name__} was trained without {what}; leave the option out")
-    one = trained.labels(asked.tags)
-    if asked.landmarks:
-        points = read_landmarks(asked.landmarks)
-        one = one._replace(landmarks_BK2=points, visible_BK=~points.isnan().any(-1))
-    if asked.sketch or asked.trace:
-        one = one._replace(sketch_B1HW=read_sketch(asked, module.image_size))
-    if asked.caption:
-        one = one._replace(caption_BL=torch.from_numpy(caption_tokens(asked.caption).astype(np.int64))[None])
-    return one._replace(text_BD=read_text(trained, asked.caption)) if "text_BD" in takes else one
+# How a word of the command line becomes what is handed over.
+READ: Mapping[type[Form], Callable[[str, Any], Form]] = {
+    Words: lambda name, text: Words(text),
+    Points: read_points,
+    Picture: read_picture,
+}
+OPTIONS: Mapping[str, Option[Any]] = {option.name: option for kind in KINDS.values() for option in kind.options}
 
 
 def build_parser(settings: object | None = None) -> ArgumentParser:
@@ -162,15 +91,7 @@ def build_parser(settings: object | None = None) -> ArgumentParser:
     parser = OneLineParser(prog="anime-gen sample", description="Draws faces from a trained run.")
     parser.add_argument("run", type=str, help="run folder, such as runs/diffusion/NAME, or a .ckpt file")
     parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
-    parser.add_argument(
-        "--tags",
-        default="",
-        help='words, such as "blue hair, smile, -hat"; minus: must not be there (in front of all: --tags=-hat)',
-    )
-    parser.add_argument("--landmarks", type=Path | None, default=None, help="JSON: 24 points as fractions, or pixels")
-    parser.add_argument("--caption", default="", help='free text, such as "1girl, silver hair, smile"')
-    parser.add_argument("--sketch", type=Path | None, default=None, help="picture of dark lines on light paper")
-    parser.add_argument("--trace", type=Path | None, default=None, help="picture whose lines are taken as the sketch")
+    add_options(parser)
     parser.add_argument("--seeds", default="0-63", help="one picture for each: 0-63, or 1,2,10-19 (default: 0-63)")
     parser.add_argument("--columns", type=int, default=8, help="pictures in a row of the grid (default: 8)")
     parser.add_argument("--out", default="grid.png", help="FILE.png: one grid; a FOLDER/: one PNG for each seed")
@@ -178,17 +99,8 @@ def build_parser(settings: object | None = None) -> ArgumentParser:
     if settings is not None:
         parser.add_class_arguments(type(settings))
         names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
-        parser.set_defaults({name: spelt(getattr(settings, name)) for name in names})
+        parser.set_defaults({name: as_data(getattr(settings, name)) for name in names})
     return parser
-
-
-def spelt(value: Any) -> Any:
-    """A setting as a YAML file would say it: an object by its class and arguments."""
-    if type(value).__module__ == "builtins":
-        return value
-    taken = inspect.signature(type(value)).parameters
-    arguments = {name: part for name, part in vars(value).items() if name in taken}
-    return {"class_path": f"{type(value).__module__}.{type(value).__qualname__}", "init_args": arguments}
 
 
 def given(arguments: list[str], settings: object) -> list[str]:
@@ -210,27 +122,21 @@ def main(verb: str, arguments: list[str]) -> None:
     checkpoint = next((word.split("=")[1] for word in arguments if word.startswith("--checkpoint=")), None)
     if "--checkpoint" in arguments[:-1]:
         checkpoint = arguments[arguments.index("--checkpoint") + 1]
-    trained = load(Path(arguments[0]), checkpoint or "best")
-    drawn_by = trained.module.pictures_by.format(run=shlex.quote(arguments[0]))
+    run = OpenRun(Path(arguments[0]), checkpoint or "best", device="cpu")
+    drawn_by = run.module.pictures_by.format(run=shlex.quote(arguments[0]))
     if drawn_by.split()[0] != verb:
-        raise UserError(f"{verb}: {type(trained.module).__name__} draws nothing from seeds; use: anime-gen {drawn_by}")
-    settings = trained.module.settings
+        raise UserError(f"{verb}: {type(run.module).__name__} draws nothing from seeds; use: anime-gen {drawn_by}")
+    settings = run.module.settings
     parser = build_parser(settings)
     options = parser.instantiate_classes(parser.parse_args(arguments))
     if settings is not None:
         changes = {name: options[name] for name in given(arguments, settings)}
-        trained.module.settings = dataclasses.replace(settings, **changes)
-    draw(
-        trained,
-        Asked(options.tags, options.caption, options.landmarks, options.sketch, options.trace),
-        parse_seeds(options.seeds),
-        options.columns,
-        options.out,
-        options.device,
-    )
+        settings = dataclasses.replace(settings, **changes)
+    run.module.to(usable(options.device))
+    draw(run, forms(options), settings, parse_seeds(options.seeds), options.columns, options.out)
 
 
-def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: str, device: str) -> None:
+def draw(run: OpenRun, asked: Mapping[str, Form], settings: Any, seeds: list[int], columns: int, out: str) -> None:
     """Samples and writes.
 
     Raises:
@@ -246,16 +152,19 @@ def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: st
         (target if folder else target.parent).mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise UserError(f"--out {out}: {reason.strerror}") from reason
-    module = trained.module.to(usable(device))
-    one = condition_for(trained, asked)
-    condition = one.map(lambda part: part.expand(len(seeds), *part.shape[1:]))
-    pictures = quantise(module.sample(condition, seeds)).cpu()
+    try:
+        condition = run.ask(asked, settings)
+    except UserError as reason:
+        raise UserError(f"--{reason}") from reason
+    chunks = run.draw(condition, seeds, settings)
+    pictures = (picture for chunk in chunks for picture in chunk)
+    bar = tqdm(pictures, total=len(seeds), unit="picture", leave=False, disable=len(seeds) <= run.module.chunk)
     if folder:
-        for seed, picture in zip(seeds, pictures, strict=True):
+        for seed, picture in zip(seeds, bar, strict=True):
             Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())).save(target / f"{seed:06d}.png")
     else:
-        tile(pictures, min(columns, len(seeds))).save(target)
+        tile(torch.stack(list(bar)), min(columns, len(seeds))).save(target)
     print(
-        f"{len(seeds)} pictures of {module.image_size} px after {trained.images_shown:,} images "
-        f"({trained.path}): {target}"
+        f"{len(seeds)} pictures of {run.module.image_size} px after {run.trained.images_shown:,} images "
+        f"({run.trained.path}): {target}"
     )

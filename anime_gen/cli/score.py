@@ -16,7 +16,6 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.cli.train import OneLineParser
 from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import decode, read
 from anime_gen.data.folder import picture_files
@@ -25,6 +24,7 @@ from anime_gen.metrics.extractors import EXTRACTORS
 from anime_gen.metrics.features import Classifier, Extractor
 from anime_gen.metrics.protocol import Record, Role, Score, write
 from anime_gen.metrics.scores import Scores, computed
+from anime_gen.settings import OneLineParser
 
 BATCH = 64  # pictures read ahead: a whole number of every extractor's chunks
 

@@ -33,9 +33,10 @@ import yaml
 
 from anime_gen.cli import main as anime_gen
 from anime_gen.cli import mistake
-from anime_gen.cli.train import OneLineParser, quiet, suite
+from anime_gen.cli.train import quiet, suite
 from anime_gen.contract import UserError
 from anime_gen.reports.matching import At
+from anime_gen.settings import OneLineParser
 
 EXPERIMENTS = Path("experiments")
 

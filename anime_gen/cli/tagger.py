@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 
-from anime_gen.cli.train import OneLineParser, quiet
+from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError, usable
 from anime_gen.data import AnimeFaces
+from anime_gen.settings import OneLineParser
 
 # What it can do: where, and what for.
 ACTIONS = {

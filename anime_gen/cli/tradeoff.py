@@ -12,10 +12,11 @@ import lightning as L
 import yaml
 
 from anime_gen.callbacks import Grids, Summary
-from anime_gen.cli.train import OneLineParser, SuiteCLI, quiet, suite
+from anime_gen.cli.train import SuiteCLI, quiet, suite
 from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record, read, write
 from anime_gen.run import checkpoint_of, read_checkpoint
+from anime_gen.settings import OneLineParser
 
 # What LightningCLI's subcommands know and a command line without one does not.
 OF_SUBCOMMANDS = ("run", "ckpt_path", "weights_only")

@@ -15,14 +15,13 @@ from typing import Any
 
 import lightning as L
 import torch
-import yaml
-from jsonargparse import Namespace, get_loader, set_loader
+from jsonargparse import Namespace
 from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import Logger
 
-from anime_gen.aliases import today, word_today
+from anime_gen.aliases import word_today
 from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
@@ -31,6 +30,7 @@ from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.noise import SameFirstWeights
 from anime_gen.run import read_checkpoint, run_of
+from anime_gen.settings import OneLineParser, one_line
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
@@ -41,19 +41,8 @@ LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_wid
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
 
 
-def renewed(text: str) -> Any:
-    """YAML, by today's names."""
-    return today(get_loader("yaml")(text))
-
-
-set_loader("anime_gen", renewed, exceptions=(yaml.YAMLError,))
-
-
-class OneLineParser(LightningArgumentParser):
-    """Reads settings of any version of the suite, and says what is wrong with them in one line."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"parser_mode": "anime_gen", **kwargs})
+class SuiteParser(OneLineParser):
+    """Knows what loggers there may be, and where a run keeps them."""
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         text = one_line(message)
@@ -64,23 +53,6 @@ class OneLineParser(LightningArgumentParser):
             kwargs["default"] = IN_THE_RUN[class_type]
         added: list[str] = super().add_class_arguments(class_type, *args, **kwargs)
         return added
-
-
-def one_line(message: str) -> str:
-    """The heart of jsonargparse's message: which key, and what is the matter with it.
-
-    Its text nests one complaint for each type that a key might have had; the reader wants the outermost key and the
-    innermost complaints.
-    """
-    noise = re.compile(
-        r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
-        r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>"
-        r"|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
-    )
-    lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
-    text = ": ".join(dict.fromkeys(filter(None, lines)))
-    text = re.sub(r"\s+", " ", re.sub(r"Parser key \"([^\"]+)\"", r"\1", text))
-    return text if len(text) < 500 else text[:500] + " ..."
 
 
 class SaveSettings(SaveConfigCallback):
@@ -127,7 +99,7 @@ class SuiteCLI(LightningCLI):
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         # A misspelt key is a mistake, not the abbreviation of another one.
-        parser = OneLineParser(**{**kwargs, "allow_abbrev": False})
+        parser = SuiteParser(**{**kwargs, "allow_abbrev": False})
         parser.add_argument("-c", "--config", action="config", help="YAML file of settings; later ones win")
         return parser
 

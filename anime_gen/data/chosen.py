@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from anime_gen.contract import UserError
-from anime_gen.data.source import Filled, Kind, Source, Split, content_hash
+from anime_gen.data.source import Filled, Source, Split, content_hash
 from anime_gen.vocabulary import S5_TAGS, Vocabulary, canonical
 
-_TAGS: frozenset[Kind] = frozenset({"tags", "tag_confidence"})
+_TAGS: frozenset[str] = frozenset({"tags", "tag_confidence"})
 
 
 class ChosenTags(Source):
@@ -72,10 +72,10 @@ class ChosenTags(Source):
     def captions(self, split: Split) -> list[str | None]:
         return self.source.captions(split)
 
-    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
-        filled = self.source.fill(split, rows, kinds, size)
+    def fill(self, split: Split, rows: range, wanted: frozenset[str], size: int) -> Filled:
+        filled = self.source.fill(split, rows, wanted, size)
         columns = dict(filled.columns)
-        for kind in kinds & _TAGS:
+        for kind in wanted & _TAGS:
             nothing = 0 if kind == "tag_confidence" else -1
             columns[kind] = np.where(self._from < 0, nothing, columns[kind][:, self._from]).astype(columns[kind].dtype)
         return Filled(columns, filled.broken)

@@ -220,7 +220,7 @@ class AnimeFaces(L.LightningDataModule):
         """What the family is told of the first n validation pictures (or of all, where there are fewer)."""
         dataset = self._evaluation("validation", self._scored_parts)
         shown = dataset.condition(np.arange(min(n, len(dataset))))
-        return Condition(**{name: getattr(shown, name) for name in self.needs})
+        return shown.only(self.needs)
 
     def count(self, split: Split) -> int:
         """How many readable pictures a split has; decodes them where that has not been done."""

@@ -72,6 +72,18 @@ def read(path: Path) -> np.ndarray:
         return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
+def clear(path: Path) -> Image.Image:
+    """The whole picture, upright, RGBA: where it is clear it stays so.
+
+    Raises:
+        Exception: as `decode`.
+    """
+    with Image.open(path) as file:
+        orientation = _orientation(file)
+        picture = file.convert("RGBA") if _has_alpha(file) else _flatten(file).convert("RGBA")
+        return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+
 def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) in pixels as a viewer shows the picture, from the file's header alone.
 
@@ -88,6 +100,10 @@ def _orientation(file: Image.Image) -> int:
     return 1 if file.format == "TIFF" else int(file.getexif().get(_ORIENTATION, 1))
 
 
+def _has_alpha(file: Image.Image) -> bool:
+    return file.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in file.info
+
+
 def _flatten(file: Image.Image) -> Image.Image:
     """RGB or L, loaded; transparency laid over white."""
     if file.mode in ("I", "F"):
@@ -95,7 +111,7 @@ def _flatten(file: Image.Image) -> Image.Image:
     if file.mode.startswith("I;16"):
         # Pillow's own convert() clips everything above 255 to white.
         return Image.fromarray((np.asarray(file) / 257 + 0.5).astype(np.uint8))
-    if file.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in file.info:
+    if _has_alpha(file):
         clear = file.convert("RGBA")
         paper = Image.new("RGBA", clear.size, "white")
         return Image.alpha_composite(paper, clear).convert("RGB")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, mix
+from anime_gen.conditions import Condition
+from anime_gen.conditions.text import CAPTION_TOKENS, NUM_TOKENS
+from anime_gen.contract import mix
 from anime_gen.data.pictures import Pictures
 
 
@@ -52,10 +54,10 @@ class Flattening:
         tags, caption = condition.tags_BT, condition.caption_BL
         if tags is not None:
             hidden = torch.from_numpy(draws[:, : len(self._tags)] >= self._tags)
-            condition = condition._replace(tags_BT=tags.masked_fill(hidden, torch.nan))
+            condition = condition.replace(tags_BT=tags.masked_fill(hidden, torch.nan))
             if (sure_BT := condition.tag_confidence_BT) is not None:
-                condition = condition._replace(tag_confidence_BT=sure_BT.masked_fill(hidden, 0.0))
+                condition = condition.replace(tag_confidence_BT=sure_BT.masked_fill(hidden, 0.0))
         if caption is not None:
             hidden = torch.from_numpy(draws[:, len(self._tags) :] >= self._words[caption.numpy()])
-            condition = condition._replace(caption_BL=caption.masked_fill(hidden, 0))
+            condition = condition.replace(caption_BL=caption.masked_fill(hidden, 0))
         return condition

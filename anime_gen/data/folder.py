@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anime_gen.conditions.text import caption_tokens
 from anime_gen.contract import UserError
-from anime_gen.data.captions import caption_tokens
 from anime_gen.data.decode import SUFFIXES, decode, upright_size
 from anime_gen.data.labels import class_columns, tag_columns
-from anime_gen.data.line_art import LINE_ART_SIZE, line_art
 from anime_gen.data.manifest import (
     CONVERSION,
     Manifest,
@@ -27,7 +26,7 @@ from anime_gen.data.manifest import (
     read_manifest,
     write_manifest,
 )
-from anime_gen.data.source import SPLITS, Filled, Kind, Source, Split, content_hash, some, warn
+from anime_gen.data.source import COLUMNS, OF_ANY_PICTURE, SPLITS, Filled, Source, Split, content_hash, some, warn
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 log = logging.getLogger(__name__)
@@ -116,7 +115,7 @@ class Folder(Source):
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        parts = {"sketch_B1HW"}  # drawn from any picture
+        parts = set(OF_ANY_PICTURE)
         if self.vocabulary.tags:
             parts |= {"tags_BT", "tag_confidence_BT"}
         if self.vocabulary.attributes:
@@ -161,23 +160,24 @@ class Folder(Source):
     def captions(self, split: Split) -> list[str | None]:
         return [_caption(row) for row in self._rows[split]]
 
-    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
+    def fill(self, split: Split, rows: range, wanted: frozenset[str], size: int) -> Filled:
         listed = self._rows[split][rows.start : rows.stop]
-        columns: dict[Kind, np.ndarray] = {}
+        columns: dict[str, np.ndarray] = {}
         broken: list[str] = []
-        if kinds & {"image", "readable"}:
+        if wanted & {"image", "readable"}:
             columns["image"], columns["readable"], broken = self._decode(listed, size)
-        if "sketch" in kinds:
-            columns["sketch"] = self._sketch(listed, size)
-        if "caption" in kinds:
+        for name in wanted:
+            if COLUMNS[name].of_picture:
+                columns[name] = self._of_pictures(listed, name, size)
+        if "caption" in wanted:
             columns["caption"] = np.stack([caption_tokens(_caption(row)) for row in listed])
-        if kinds & {"tags", "tag_confidence"}:
+        if wanted & {"tags", "tag_confidence"}:
             columns["tags"], columns["tag_confidence"] = tag_columns(listed, self._labels.groups, self.vocabulary)
-        if kinds & {"attributes", "attribute_confidence"}:
+        if wanted & {"attributes", "attribute_confidence"}:
             columns["attributes"], columns["attribute_confidence"] = class_columns(
                 listed, self._labels.groups, self.vocabulary
             )
-        if kinds & {"landmarks", "visible"}:
+        if wanted & {"landmarks", "visible"}:
             columns["landmarks"], columns["visible"] = self._landmarks(listed)
         return Filled(columns, broken)
 
@@ -257,12 +257,14 @@ class Folder(Source):
                 broken.append(f"{row.file}: {type(error).__name__}: {error}")
         return pixels, readable, broken
 
-    def _sketch(self, rows: list[Row], size: int) -> np.ndarray:
-        paper = np.full((len(rows), size, size), 255, np.uint8)
+    def _of_pictures(self, rows: list[Row], column: str, size: int) -> np.ndarray:
+        about, (shape, dtype) = COLUMNS[column], self.layout(column, size)
+        assert about.of_picture is not None
+        made = np.zeros((len(rows), *shape), dtype)
         for place, row in enumerate(rows):
             with suppress(Exception):  # a broken picture is never shown: `_decode` names it
-                paper[place] = line_art(decode(self.path / row.file, max(size, LINE_ART_SIZE)), size)
-        return paper
+                made[place] = about.of_picture(decode(self.path / row.file, max(size, about.looks_at)), size)
+        return made
 
     def _landmarks(self, rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks as fractions of the centred square that `decode` keeps; outside of it they are not given."""

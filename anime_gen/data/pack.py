@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from anime_gen.contract import UserError
 from anime_gen.data.cache import write_whole, writing
-from anime_gen.data.source import PIXEL_KINDS, Kind, Source, Split, some, warn
+from anime_gen.data.source import PIXEL_COLUMNS, Source, Split, some, warn
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def cores() -> int:
 class Column(NamedTuple):
     """One file of a pack while it is being made."""
 
-    kind: Kind
+    name: str
     path: Path
     temporary: Path
     shape: tuple[int, ...]
@@ -105,20 +105,20 @@ class Pack:
         self.processes = processes or min(8, cores())
         self.folder = source.cache / "packs" / f"{split}-{source.picture_key(split)}"
 
-    def path(self, kind: Kind) -> Path:
+    def path(self, name: str) -> Path:
         """Where a column is, or will be."""
-        suffix = self.size if kind in PIXEL_KINDS else self.source.label_key(self.split)
-        return self.folder / f"{kind}-{suffix}.npy"
+        suffix = self.size if name in PIXEL_COLUMNS else self.source.label_key(self.split)
+        return self.folder / f"{name}-{suffix}.npy"
 
-    def open(self, kinds: Iterable[Kind]) -> dict[Kind, np.ndarray]:
+    def open(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Memory-maps columns of N rows, building first what is missing.
 
         Raises:
             UserError: the cache cannot be written, or most pictures cannot be read.
         """
-        kinds = frozenset(kinds)
-        self.build(kinds)
-        return {kind: np.load(self.path(kind), mmap_mode="r") for kind in sorted(kinds)}
+        names = frozenset(names)
+        self.build(names)
+        return {name: np.load(self.path(name), mmap_mode="r") for name in sorted(names)}
 
     def content(self) -> str:
         """Hash of the names and pixels of all rows: equal for copies of the data, wherever they lie."""
@@ -135,14 +135,14 @@ class Pack:
             return digest.hexdigest()[:16]
         return path.read_text(encoding="utf-8")
 
-    def build(self, kinds: frozenset[Kind]) -> None:
-        """Makes the missing columns among `kinds`; waits where another run is at it."""
-        if not self._missing(kinds):
+    def build(self, names: frozenset[str]) -> None:
+        """Makes the missing columns among `names`; waits where another run is at it."""
+        if not self._missing(names):
             return
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock() as lock:
-            missing = self._missing(kinds)
+            missing = self._missing(names)
             if not missing:
                 return
             # Only the holder of the lock writes here, so whatever is temporary was left by a run that died.
@@ -150,10 +150,10 @@ class Pack:
                 left.unlink(missing_ok=True)
             count = self.source.count(self.split)
             columns = []
-            for kind in sorted(missing):
-                shape, dtype = self.source.layout(kind, self.size)
-                path = self.path(kind)
-                columns.append(Column(kind, path, path.with_name(f"{path.name}.tmp"), (count, *shape), dtype))
+            for name in sorted(missing):
+                shape, dtype = self.source.layout(name, self.size)
+                path = self.path(name)
+                columns.append(Column(name, path, path.with_name(f"{path.name}.tmp"), (count, *shape), dtype))
             write_whole(self.folder / "about.json", json.dumps(self._about(), indent=1))
             with writing(self.folder, sum(column.row_bytes for column in columns) * count):
                 try:
@@ -165,8 +165,8 @@ class Pack:
                     for column in columns:
                         column.temporary.unlink(missing_ok=True)
 
-    def _missing(self, kinds: frozenset[Kind]) -> frozenset[Kind]:
-        return frozenset(kind for kind in kinds if not self.path(kind).exists())
+    def _missing(self, names: frozenset[str]) -> frozenset[str]:
+        return frozenset(name for name in names if not self.path(name).exists())
 
     def _about(self) -> dict[str, object]:
         return {"source": self.source.describe(), "split": self.split, "rows": self.source.count(self.split)}
@@ -192,8 +192,8 @@ class Pack:
         chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
         processes = self.processes if count >= WORTH_PROCESSES else 1
         made = self._in_processes(chunks, columns, lock, processes) if processes > 1 else self._here(chunks, columns)
-        what = ", ".join(column.kind for column in columns if column.kind != "readable")
-        title = f"{self.split} {what}" + (f" at {self.size} px" if PIXEL_KINDS & {c.kind for c in columns} else "")
+        what = ", ".join(column.name for column in columns if column.name != "readable")
+        title = f"{self.split} {what}" + (f" at {self.size} px" if PIXEL_COLUMNS & {c.name for c in columns} else "")
         broken: list[str] = []
         with tqdm(total=count, desc=title, unit="picture", disable=count < WORTH_PROCESSES) as bar:
             for rows, lines in made:
@@ -204,11 +204,11 @@ class Pack:
         return broken
 
     def _here(self, chunks: list[range], columns: list[Column]) -> Iterator[tuple[int, list[str]]]:
-        kinds = frozenset(column.kind for column in columns)
+        names = frozenset(column.name for column in columns)
         for rows in chunks:
-            filled = self.source.fill(self.split, rows, kinds, self.size)
+            filled = self.source.fill(self.split, rows, names, self.size)
             for column in columns:
-                column.write_rows(rows.start, filled.columns[column.kind])
+                column.write_rows(rows.start, filled.columns[column.name])
             yield len(rows), filled.broken
 
     def _in_processes(

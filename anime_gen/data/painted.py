@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from anime_gen import painter
+from anime_gen.conditions.text import caption_tokens
 from anime_gen.contract import UserError
-from anime_gen.data.captions import caption_tokens
-from anime_gen.data.source import PART_KIND, PIXEL_KINDS, Filled, Kind, Source, Split, content_hash
+from anime_gen.data.source import COLUMNS, FIELDS, PIXEL_COLUMNS, Filled, Source, Split, content_hash
 from anime_gen.vocabulary import Vocabulary
 
 # Face i belongs to a split by i % 20, so 0.70 / 0.15 / 0.15 at every count, and a face never changes its split.
 _SPLIT_OF: dict[Split, range] = {"train": range(14), "validation": range(14, 17), "test": range(17, 20)}
 
 # What a column of labels holds of them.
-_WRITTEN: dict[Kind, Callable[[painter.Labels], npt.ArrayLike]] = {
+_WRITTEN: dict[str, Callable[[painter.Labels], npt.ArrayLike]] = {
     "tags": lambda known: known.tags_T,
     "attributes": lambda known: known.attributes_A,
     "landmarks": lambda known: known.landmarks_K2,
@@ -63,8 +63,15 @@ class Painted[Subject](Source):
         """Who is on the picture of that index."""
 
     @abstractmethod
-    def drawn(self, subject: Subject, kind: Kind, size: int) -> np.ndarray:
-        """A column of pixels: the `image`, or its `sketch` where `parts` has one."""
+    def render(self, subject: Subject, size: int) -> np.ndarray:
+        """The picture, uint8 (size, size, 3)."""
+
+    def drawn(self, subject: Subject, column: str, size: int) -> np.ndarray:
+        """A row of a column of pixels: the picture, or what can be made of it."""
+        about = COLUMNS[column]
+        if about.of_picture is None:
+            return self.render(subject, size)
+        return about.of_picture(self.render(subject, max(size, about.looks_at)), size)
 
     @abstractmethod
     def labels(self, subject: Subject) -> painter.Labels:
@@ -86,19 +93,18 @@ class Painted[Subject](Source):
     def captions(self, split: Split) -> list[str | None]:
         return [self.labels(self.person(split, row)).caption for row in range(self.count(split))]
 
-    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
-        columns: dict[Kind, np.ndarray] = {
-            kind: np.empty((len(rows), *self.layout(kind, size)[0]), self.layout(kind, size)[1]) for kind in kinds
-        }
+    def fill(self, split: Split, rows: range, wanted: frozenset[str], size: int) -> Filled:
+        layouts = {name: self.layout(name, size) for name in wanted}
+        columns = {name: np.empty((len(rows), *shape), dtype) for name, (shape, dtype) in layouts.items()}
         for place, row in enumerate(rows):
             subject = self.person(split, row)
-            for kind in kinds & PIXEL_KINDS - {"readable"}:
-                columns[kind][place] = self.drawn(subject, kind, size)
-            if kinds - PIXEL_KINDS:
+            for name in wanted & PIXEL_COLUMNS - {"readable"}:
+                columns[name][place] = self.drawn(subject, name, size)
+            if wanted - PIXEL_COLUMNS:
                 known = self.labels(subject)
-                for kind in kinds - PIXEL_KINDS:
-                    columns[kind][place] = _WRITTEN[kind](known)
-        if "readable" in kinds:
+                for name in wanted - PIXEL_COLUMNS:
+                    columns[name][place] = _WRITTEN[name](known)
+        if "readable" in wanted:
             columns["readable"][:] = True
         return Filled(columns, [])
 
@@ -134,7 +140,7 @@ class PaintedFaces(Painted[painter.Face]):
 
     @property
     def parts(self) -> frozenset[str]:
-        return frozenset(PART_KIND)
+        return FIELDS
 
     def name(self, split: Split, row: int) -> str:
         return f"face {self._indices[split][row]}"
@@ -151,8 +157,12 @@ class PaintedFaces(Painted[painter.Face]):
     def subject(self, split: Split, index: int) -> painter.Face:
         return painter.sample_face(self.seed, index, self.statistics)
 
-    def drawn(self, subject: painter.Face, kind: Kind, size: int) -> np.ndarray:
-        return painter.sketch(subject, size) if kind == "sketch" else painter.render(subject, size)
+    def render(self, subject: painter.Face, size: int) -> np.ndarray:
+        return painter.render(subject, size)
+
+    def drawn(self, subject: painter.Face, column: str, size: int) -> np.ndarray:
+        # The pen's own lines are better than any that are taken of the picture.
+        return painter.sketch(subject, size) if column == "sketch" else super().drawn(subject, column, size)
 
     def labels(self, subject: painter.Face) -> painter.Labels:
         return painter.labels(subject)

@@ -7,7 +7,7 @@ import numpy as np
 from anime_gen import painter
 from anime_gen.contract import mix
 from anime_gen.data.painted import Painted, PaintedFaces
-from anime_gen.data.source import PART_KIND, Kind, Source, Split
+from anime_gen.data.source import FIELDS, Source, Split
 from anime_gen.painter import natural
 from anime_gen.vocabulary import Vocabulary
 
@@ -52,7 +52,7 @@ class PaintedPhotos(Painted[natural.Person]):
     @property
     def parts(self) -> frozenset[str]:
         # A photo has no line art.
-        return frozenset(PART_KIND) - {"sketch_B1HW"}
+        return FIELDS - {"sketch_B1HW"}
 
     def name(self, split: Split, row: int) -> str:
         return f"person {self._indices[split][row]}"
@@ -75,7 +75,7 @@ class PaintedPhotos(Painted[natural.Person]):
         seed = mix(self.seed, _STRANGERS) if split == "train" else self.seed
         return natural.sample_person(seed, index, self.statistics)
 
-    def drawn(self, subject: natural.Person, kind: Kind, size: int) -> np.ndarray:
+    def render(self, subject: natural.Person, size: int) -> np.ndarray:
         return natural.render_person(subject, size)
 
     def labels(self, subject: natural.Person) -> painter.Labels:

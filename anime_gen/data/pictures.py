@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from anime_gen.contract import Batch, Condition
-from anime_gen.data.captions import TOKEN_MIRROR
+from anime_gen.conditions import FIELDS, Condition
+from anime_gen.conditions.kind import flipped
+from anime_gen.contract import Batch
 from anime_gen.data.pack import Pack, report_unreadable
 from anime_gen.data.sampler import Stream
-from anime_gen.data.source import PART_KIND, Kind
-from anime_gen.vocabulary import LANDMARK_MIRROR
 
 
 class Pictures:
@@ -31,18 +30,15 @@ class Pictures:
     def __init__(self, pack: Pack, parts: frozenset[str], text: np.ndarray | None = None) -> None:
         self.parts = parts
         self._text = text
-        kinds: set[Kind] = {"image", "readable", *(PART_KIND[part] for part in parts - {"text_BD"})}
-        if "attribute_confidence" in kinds:
-            kinds.add("attributes")  # they say which classes are lost in a mirror
-        columns = pack.open(kinds)
+        names = {column.name for part in parts for column in FIELDS[part].columns if column.in_pack}
+        columns = pack.open({"image", "readable"} | names)
         readable = np.asarray(columns.pop("readable"))
         report_unreadable(pack.source, pack.split, readable)
         # int64 (N,): the row of each position.
         self.rows = np.flatnonzero(readable)
-        self._paths: Mapping[Kind, Path] = {kind: pack.path(kind) for kind in columns}
-        self._columns: dict[Kind, np.ndarray] = columns
+        self._paths: Mapping[str, Path] = {name: pack.path(name) for name in columns}
+        self._columns: dict[str, np.ndarray] = columns
         self.vocabulary = pack.source.vocabulary
-        self._tag_mirror, self._attribute_mirror = self.vocabulary.tag_mirror, self.vocabulary.attribute_mirror
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,11 +49,11 @@ class Pictures:
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._columns = {kind: np.load(path, mmap_mode="r") for kind, path in self._paths.items()}
+        self._columns = {name: np.load(path, mmap_mode="r") for name, path in self._paths.items()}
 
-    def column(self, kind: Kind) -> np.ndarray:
+    def column(self, name: str) -> np.ndarray:
         """One column of all readable pictures, (N, ...)."""
-        values: np.ndarray = self._columns[kind][self.rows]
+        values: np.ndarray = self._columns[name][self.rows]
         return values
 
     def image(self, positions: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
@@ -67,76 +63,25 @@ class Pictures:
             positions: int64 (B,), positions in the split.
             mirrored: bool (B,), which to flip left to right.
         """
-        pixels = _flip(self._columns["image"][self.rows[positions]], mirrored)
+        pixels = flipped(self._columns["image"][self.rows[positions]], mirrored)
         chw = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         return chw.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
     def condition(self, positions: np.ndarray, mirrored: np.ndarray | None = None) -> Condition:
         """The asked parts of some pictures; arguments as for `image`. `source_BCHW` is not filled here."""
         rows = self.rows[positions]
-        told: dict[str, Tensor] = {}
+        parts = {}
         for part in self.parts:
-            if part == "text_BD":
-                assert self._text is not None
-                side = np.zeros(len(rows), np.int64) if mirrored is None else mirrored.astype(np.int64)
-                told[part] = torch.from_numpy(self._text[rows, side])
-                continue
-            values = self._columns[PART_KIND[part]][rows]
-            if part == "tags_BT":
-                floats = np.where(values < 0, np.float32("nan"), values.astype(np.float32))
-                if mirrored is not None:
-                    # The column after the last, which -1 reads, is for tags whose mirror image is no tag: not given.
-                    padded = np.pad(floats[mirrored], ((0, 0), (0, 1)), constant_values=np.nan)
-                    floats[mirrored] = padded[:, self._tag_mirror]
-                told[part] = torch.from_numpy(floats)
-            elif part == "attributes_BA":
-                classes = values.astype(np.int64)
-                if mirrored is not None:
-                    for column, (twin, becomes) in enumerate(self._attribute_mirror):
-                        # The entry after the last, which -1 reads, is for classes that are not given.
-                        classes[mirrored, column] = np.array([*becomes, -1])[values[mirrored, twin]]
-                told[part] = torch.from_numpy(classes)
-            elif part == "tag_confidence_BT":
-                sure = values.astype(np.float32)
-                if mirrored is not None:
-                    sure[mirrored] = np.pad(sure[mirrored], ((0, 0), (0, 1)))[:, self._tag_mirror]
-                told[part] = torch.from_numpy(sure)
-            elif part == "attribute_confidence_BA":
-                sure = values.astype(np.float32)
-                if mirrored is not None:
-                    named = self._columns["attributes"][rows]
-                    for column, (twin, becomes) in enumerate(self._attribute_mirror):
-                        kept = np.array([*becomes, -1])[named[mirrored, twin]] >= 0
-                        sure[mirrored, column] = np.where(kept, values[mirrored, twin], 0)
-                told[part] = torch.from_numpy(sure)
-            elif part == "landmarks_BK2":
-                if mirrored is not None:
-                    values[mirrored, :, 0] = 1 - values[mirrored, :, 0]
-                told[part] = torch.from_numpy(_permute(values, np.array(LANDMARK_MIRROR), mirrored))
-            elif part == "visible_BK":
-                told[part] = torch.from_numpy(_permute(values, np.array(LANDMARK_MIRROR), mirrored))
-            elif part == "caption_BL":
-                if mirrored is not None:
-                    values[mirrored] = TOKEN_MIRROR[values[mirrored]]
-                told[part] = torch.from_numpy(values.astype(np.int64))
-            elif part == "sketch_B1HW":
-                paper = torch.from_numpy(_flip(values, mirrored))[:, None]
-                told[part] = 1 - paper.float() / 255
-        return Condition(**told)
+            columns = {column.name: self._read(column.name, rows) for column in FIELDS[part].columns}
+            parts[part] = FIELDS[part].load(columns, mirrored, self.vocabulary)
+        return Condition(**parts)
 
-
-def _flip(pixels: np.ndarray, mirrored: np.ndarray | None) -> np.ndarray:
-    """Turns (B, H, W, ...) rows around, in place."""
-    if mirrored is not None:
-        pixels[mirrored] = pixels[mirrored][:, :, ::-1]
-    return pixels
-
-
-def _permute(values: np.ndarray, mirror: np.ndarray, mirrored: np.ndarray | None) -> np.ndarray:
-    """Reorders the second axis of the rows that are mirrored, in place."""
-    if mirrored is not None:
-        values[mirrored] = values[mirrored][:, mirror]
-    return values
+    def _read(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Rows of a column, in memory."""
+        column = self._text if name == "text" else self._columns[name]
+        assert column is not None
+        read: np.ndarray = column[rows]
+        return read
 
 
 class TrainingSet(Dataset[Batch]):
@@ -174,7 +119,7 @@ class TrainingSet(Dataset[Batch]):
         if self.other is not None and self._other_stream is not None:
             other_rows, other_coins = self._other_stream.at(places)
             source = self.other.image(other_rows, other_coins if self.mirror else None)
-            condition = condition._replace(source_BCHW=source)
+            condition = condition.replace(source_BCHW=source)
         if self.hide is not None:
             condition = self.hide(places, condition)
         return Batch(self.pictures.image(rows, mirrored), condition, torch.from_numpy(rows))
@@ -195,7 +140,7 @@ class EvaluationSet(Dataset[Batch]):
         told = self.pictures.condition(positions)
         if self.other is None:
             return told
-        return told._replace(source_BCHW=self.other.image(positions))
+        return told.replace(source_BCHW=self.other.image(positions))
 
     def __getitems__(self, positions: Sequence[int]) -> Batch:
         rows = np.asarray(positions, dtype=np.int64)

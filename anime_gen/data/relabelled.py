@@ -14,11 +14,11 @@ import numpy as np
 from anime_gen.contract import UserError, mix
 from anime_gen.data.labels import class_columns, tag_columns
 from anime_gen.data.manifest import Manifest, Row, read_manifest
-from anime_gen.data.source import Filled, Kind, Source, Split, content_hash
+from anime_gen.data.source import Filled, Source, Split, content_hash
 from anime_gen.vocabulary import Vocabulary
 
 # What is relabelled.
-LABELS: frozenset[Kind] = frozenset({"tags", "attributes", "tag_confidence", "attribute_confidence"})
+LABELS: frozenset[str] = frozenset({"tags", "attributes", "tag_confidence", "attribute_confidence"})
 
 
 class _OtherLabels(Source):
@@ -35,7 +35,7 @@ class _OtherLabels(Source):
         return f"{super().__str__()} of {self.source}"
 
     @abstractmethod
-    def relabel(self, rows: range) -> dict[Kind, np.ndarray]:
+    def relabel(self, rows: range) -> dict[str, np.ndarray]:
         """The columns `LABELS` of some training rows."""
 
     @abstractmethod
@@ -70,12 +70,12 @@ class _OtherLabels(Source):
     def captions(self, split: Split) -> list[str | None]:
         return [None] * self.count(split)
 
-    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
+    def fill(self, split: Split, rows: range, wanted: frozenset[str], size: int) -> Filled:
         if split != "train":
-            return self.source.fill(split, rows, kinds, size)
-        filled = self.source.fill(split, rows, kinds - LABELS, size) if kinds - LABELS else Filled({}, [])
-        changed = self.relabel(rows) if kinds & LABELS else {}
-        return Filled({**filled.columns, **{kind: changed[kind] for kind in kinds & LABELS}}, filled.broken)
+            return self.source.fill(split, rows, wanted, size)
+        filled = self.source.fill(split, rows, wanted - LABELS, size) if wanted - LABELS else Filled({}, [])
+        changed = self.relabel(rows) if wanted & LABELS else {}
+        return Filled({**filled.columns, **{kind: changed[kind] for kind in wanted & LABELS}}, filled.broken)
 
 
 class NoisyLabels(_OtherLabels):
@@ -109,12 +109,12 @@ class NoisyLabels(_OtherLabels):
     def relabel_key(self) -> object:
         return ["noisy", self.hidden, self.wrong, self.seed]
 
-    def relabel(self, rows: range) -> dict[Kind, np.ndarray]:
+    def relabel(self, rows: range) -> dict[str, np.ndarray]:
         own = self.source.fill("train", rows, LABELS, 1).columns
         draws = [np.random.default_rng(mix(self.seed, row)) for row in rows]
         others = [int(draw.integers(self.count("train"))) for draw in draws]
         theirs = [self.source.fill("train", range(other, other + 1), LABELS, 1).columns for other in others]
-        changed: dict[Kind, np.ndarray] = {kind: own[kind].copy() for kind in LABELS}
+        changed: dict[str, np.ndarray] = {kind: own[kind].copy() for kind in LABELS}
         tag_fact, group_fact = self._facts
         facts = len(self.vocabulary.attributes) + len(self.vocabulary.tags)
         for line, (draw, other) in enumerate(zip(draws, theirs, strict=True)):
@@ -152,7 +152,7 @@ class Relabelled(_OtherLabels):
     def relabel_key(self) -> object:
         return [[row.file, row.tags, row.classes, row.guessed_tags, row.guessed_classes] for row in self._table.rows]
 
-    def relabel(self, rows: range) -> dict[Kind, np.ndarray]:
+    def relabel(self, rows: range) -> dict[str, np.ndarray]:
         groups = self._table.groups
         unknown = (None,) * len(groups)
         names = [self.source.name("train", row) for row in rows]

@@ -13,40 +13,39 @@ from typing import Literal, NamedTuple
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
-from anime_gen.contract import CAPTION_TOKENS
+from anime_gen import conditions
+from anime_gen.conditions import Column, Facts
 from anime_gen.data.cache import cache_root
-from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
+from anime_gen.vocabulary import Vocabulary
 
 type Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
-# One column of a pack, named by what it holds; the file's name also says the size or the labels it was made from.
-type Kind = Literal[
-    "image", "readable", "sketch", "tags", "attributes", "landmarks", "visible", "caption", "tag_confidence",
-    "attribute_confidence",
-]  # fmt: skip
-
-# Kinds made of pixels: their files are named by their size. The others come from labels.
-PIXEL_KINDS: frozenset[Kind] = frozenset({"image", "readable", "sketch"})
-
-# Which column fills which field of a `Condition`. `source_BCHW` is not here: it is the `image` of another source;
-# nor is `text_BD`: a text tower makes it of the captions.
-PART_KIND: Mapping[str, Kind] = {
-    "tags_BT": "tags",
-    "attributes_BA": "attributes",
-    "landmarks_BK2": "landmarks",
-    "visible_BK": "visible",
-    "sketch_B1HW": "sketch",
-    "caption_BL": "caption",
-    "tag_confidence_BT": "tag_confidence",
-    "attribute_confidence_BA": "attribute_confidence",
+# Columns that every pack has beside those of conditions: RGB uint8, and False where a picture could not be read.
+PICTURE = (
+    Column("image", lambda facts: (facts.image_size, facts.image_size, 3), "u1", of_pixels=True),
+    Column("readable", lambda facts: (), "?", of_pixels=True),
+)
+# What a pack may hold, by name.
+COLUMNS: Mapping[str, Column] = {
+    column.name: column for column in (*PICTURE, *conditions.COLUMNS.values()) if column.in_pack
 }
+# Columns made of pixels: their files are named by their size. The others come from labels.
+PIXEL_COLUMNS = frozenset(name for name, column in COLUMNS.items() if column.of_pixels)
+# The fields of a `Condition` that columns fill.
+FIELDS = frozenset(
+    name
+    for name, field in conditions.FIELDS.items()
+    if field.columns and all(column.in_pack for column in field.columns)
+)
+# Those that any picture can be asked for: they are made of it.
+OF_ANY_PICTURE = frozenset(name for name in FIELDS if conditions.FIELDS[name].columns[0].of_picture)
 
 
 class Filled(NamedTuple):
     """Some rows of some columns, and a line for each picture among them that could not be read."""
 
-    columns: dict[Kind, np.ndarray]
+    columns: dict[str, np.ndarray]
     broken: list[str]
 
 
@@ -99,8 +98,8 @@ class Source(ABC):
         """Hash of everything else that the labels of a split depend on."""
 
     @abstractmethod
-    def fill(self, split: Split, rows: range, kinds: frozenset[Kind], size: int) -> Filled:
-        """Makes some rows of the asked columns, in the shapes and types of `layout`. Runs in several processes."""
+    def fill(self, split: Split, rows: range, wanted: frozenset[str], size: int) -> Filled:
+        """Makes some rows of the wanted columns, in the shapes and types of `layout`. Runs in several processes."""
 
     @abstractmethod
     def captions(self, split: Split) -> list[str | None]:
@@ -115,27 +114,10 @@ class Source(ABC):
         """Does row i of the validation (and test) split show whom row i of the other source's shows?"""
         return False
 
-    def layout(self, kind: Kind, size: int) -> tuple[tuple[int, ...], np.dtype]:
-        """Shape of one row and type of a column.
-
-        `image` is RGB uint8; `readable` is False where a picture could not be read; `sketch` is uint8 with white
-        paper; `tags` is 1, 0 or -1 (not given); `attributes` a class or -1; `landmarks` (x, y) or NaN; `caption` is
-        what `caption_tokens` gives. Confidences are in [0, 1], 0 where the label is not given.
-        """
-        shapes: dict[Kind, tuple[tuple[int, ...], str]] = {
-            "image": ((size, size, 3), "u1"),
-            "readable": ((), "?"),
-            "sketch": ((size, size), "u1"),
-            "tags": ((len(self.vocabulary.tags),), "i1"),
-            "attributes": ((len(self.vocabulary.attributes),), "<i2"),
-            "landmarks": ((NUM_LANDMARKS, 2), "<f4"),
-            "visible": ((NUM_LANDMARKS,), "?"),
-            "caption": ((CAPTION_TOKENS,), "<u2"),
-            "tag_confidence": ((len(self.vocabulary.tags),), "<f2"),
-            "attribute_confidence": ((len(self.vocabulary.attributes),), "<f2"),
-        }
-        shape, code = shapes[kind]
-        return shape, np.dtype(code)
+    def layout(self, column: str, size: int) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape of one row and type of a column."""
+        about = COLUMNS[column]
+        return about.shape(Facts(size, self.vocabulary)), np.dtype(about.dtype)
 
 
 @rank_zero_only

@@ -29,7 +29,7 @@ def written(condition: Condition) -> Condition:
         tags = tags.where(condition.tag_confidence_BT == 1, torch.nan)
     if classes is not None and condition.attribute_confidence_BA is not None:
         classes = classes.where(condition.attribute_confidence_BA == 1, -1)
-    return Condition(tags, classes)
+    return Condition(tags_BT=tags, attributes_BA=classes)
 
 
 def gather(tagger: Tagger, data: AnimeFaces) -> Pool:

@@ -29,8 +29,7 @@ class Family:
         self.varies = varies
 
     def sample(self, condition, seeds):
-        for part in condition:
-            assert part is None or len(part) == len(seeds)
+        assert all(len(part) == len(seeds) for part in condition.values())
         return (torch.tensor(seeds)[:, None, None, None] / 127.5 - 1).expand(-1, 3, 8, 8)
 
 

@@ -13,15 +13,15 @@ import yaml
 from PIL import Image
 
 from anime_gen.cli.compare import faces
-from anime_gen.cli.family import data_of
-from anime_gen.cli.sample import read_landmarks
 from anime_gen.cli.tradeoff import changed as changed_setting
 from anime_gen.cli.tradeoff import opened
 from anime_gen.cli.train import suite
+from anime_gen.conditions.landmarks import read
+from anime_gen.conditions.text import caption_tokens
 from anime_gen.contract import UserError
-from anime_gen.data.captions import caption_tokens
 from anime_gen.families.diffusion.module import DiffusionSettings
 from anime_gen.images import quantise
+from anime_gen.opened import data_of
 from anime_gen.reports.runs import read_run
 from anime_gen.run import load
 from anime_gen.vocabulary import LANDMARKS
@@ -131,7 +131,7 @@ def test_each_way_to_ask_arrives(run, here, tmp_path, monkeypatch):
     Image.fromarray(np.tril(np.full((40, 40), 255, np.uint8))).save(lines)
     asked = []
 
-    def sample(module, condition, seeds):
+    def sample(module, condition, seeds, settings, preview):
         asked.append(condition)
         return torch.zeros(len(seeds), 3, 16, 16)
 
@@ -148,6 +148,9 @@ def test_each_way_to_ask_arrives(run, here, tmp_path, monkeypatch):
     assert int((nothing.attributes_BA >= 0).sum()) == 0
     assert int((tags.attributes_BA >= 0).sum()) == 1
     assert int(tags.tags_BT.nansum()) == 1
+    both = here("sample", run, "--sketch", lines, "--trace", lines)
+    assert both.returncode == 2
+    assert "--sketch and trace: give one of the two" in both.stderr
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,6 @@ def test_each_way_to_ask_arrives(run, here, tmp_path, monkeypatch):
         (("--landmarks", "/no/such.json"), "No such file"),
         (("--sketch", "/no/such.png"), "is no picture"),
         (("--trace", "README.md"), "is no picture"),
-        (("--trace", "README.md", "--sketch", "README.md"), "one of the two"),
         (("--guidance", "{labels: 3}"), "some of attributes, tags, text, landmarks, sketch"),
         (("--stepps", "3"), "stepps"),
         (("--out", "grid.xyz"), ".xyz is no kind of picture"),
@@ -322,7 +324,7 @@ def test_tradeoff(run, here):
     assert at[3]["kd_judge"] != at[2]["kd_judge"]
     assert at[3]["tag_f1_real"] == at[2]["tag_f1_real"]
     assert {r["protocol"]["num_real"] for r in records if r["name"] == "fd_judge"} == {16}  # counted once
-    assert {"2 steps" in r["protocol"]["system"]["sampling"] for r in records} == {True, False}
+    assert {r["protocol"]["system"]["sampling"]["steps"] for r in records} == {2, 3}
     table = (folder / "scores.csv").read_text().splitlines()
     assert table[0].startswith("steps,fd_judge,kd_judge")
     assert [line.split(",")[0] for line in table[1:]] == ["3", "2"]
@@ -433,8 +435,7 @@ def test_every_family_draws_the_same_faces(run):
 def test_the_readmes_landmarks_are_those_there_are(tmp_path):
     readme = (ROOT / "README.md").read_text()
     example = readme.split("```json\n")[1].split("```")[0]
-    (tmp_path / "face.json").write_text(example)
-    points = read_landmarks(tmp_path / "face.json")
+    points = read(json.loads(example))
     assert int((~points.isnan().any(-1)).sum()) == 4
     left, right = (points[0, LANDMARKS.index(f"{side}_eye_pupil"), 0] for side in ("left", "right"))
     assert left > right, "the character's own left"

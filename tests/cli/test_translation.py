@@ -15,9 +15,9 @@ import yaml
 from PIL import Image
 
 from anime_gen.cli.compare import faces
-from anime_gen.cli.family import data_of
 from anime_gen.data import PaintedPhotos
 from anime_gen.images import quantise
+from anime_gen.opened import data_of
 from anime_gen.reports.runs import read_run
 
 SMALL = {

@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 
 from anime_gen.cli.describe import Single, example
 from anime_gen.cli.train import suite
-from anime_gen.contract import Condition, GenerativeModule, Translator
+from anime_gen.conditions import FIELDS
+from anime_gen.contract import GenerativeModule, Translator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # A step of networks for large pictures takes a minute.
@@ -50,7 +51,7 @@ def batch_for(family, count):
 def test_is_a_family(family):
     module, _ = family
     assert isinstance(module, GenerativeModule)
-    assert module.needs <= set(Condition._fields)
+    assert module.needs <= set(FIELDS)
     assert any(module.averaged is child for child in module.children()), "averaged is a property, not a second name"
 
 
@@ -84,7 +85,7 @@ def test_what_it_is_told_matters(family):
     for name in module.needs - {"visible_BK"}:
         part = getattr(condition, name)
         other = 1 - part if part.is_floating_point() else (part == 0).to(part.dtype)  # another class
-        assert not torch.allclose(module.sample(condition._replace(**{name: other}), [1, 2]), pictures), name
+        assert not torch.allclose(module.sample(condition.replace(**{name: other}), [1, 2]), pictures), name
 
 
 def test_sampling_leaves_training_mode_and_generators_alone(family):
@@ -164,26 +165,35 @@ def test_imports_go_one_way():
     layers = {
         "__init__.py": (),
         "aliases.py": (),
-        "noise.py": (),
         "card.py": (),
+        "errors.py": (),
         "files.py": (),
-        "contract.py": ("noise",),
-        "vocabulary.py": ("contract",),
-        "images.py": ("contract", "vocabulary"),
+        "noise.py": (),
+        "vocabulary.py": ("errors",),
+        "settings.py": ("aliases", "errors"),
+        "conditions": ("errors", "vocabulary", "conditions"),
+        "contract.py": ("conditions", "errors", "noise"),
+        "images.py": ("conditions", "vocabulary"),
         "painter": ("contract", "vocabulary", "painter"),
-        "data": ("contract", "files", "vocabulary", "painter", "data"),
-        "blocks": ("contract", "noise", "blocks"),
-        "metrics": ("contract", "files", "images", "noise", "vocabulary", "metrics"),
+        "data": ("conditions", "contract", "files", "vocabulary", "painter", "data"),
+        "blocks": ("conditions", "contract", "noise", "blocks"),
+        "metrics": ("conditions", "contract", "files", "images", "noise", "vocabulary", "metrics"),
         # What labels pictures is never what scores them.
-        "tagging": ("contract", "files", "noise", "vocabulary", "painter", "data", "tagging"),
-        "run.py": ("aliases", "contract", "files", "vocabulary"),
-        "families": ("blocks", "card", "contract", "files", "images", "noise", "run", "vocabulary", "families"),
+        "tagging": ("conditions", "contract", "files", "noise", "vocabulary", "painter", "data", "tagging"),
+        "run.py": ("aliases", "conditions", "contract", "files", "vocabulary"),
+        "families": (
+            "blocks", "card", "conditions", "contract", "files", "images", "noise", "run", "vocabulary", "families",
+        ),
         "judging": ("contract", "files", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
-        "callbacks": ("contract", "data", "files", "images", "metrics", "run", "vocabulary", "callbacks"),
+        "opened": ("conditions", "contract", "data", "images", "run", "settings", "opened"),
+        "callbacks": (
+            "callbacks", "conditions", "contract", "data", "files", "images", "metrics", "run", "settings",
+            "vocabulary",
+        ),
         "reports": ("aliases", "contract", "images", "metrics", "run", "vocabulary", "reports"),
         "cli": (
-            "aliases", "callbacks", "card", "contract", "data", "files", "images", "metrics", "noise", "reports", "run",
-            "tagging", "vocabulary", "cli",
+            "aliases", "callbacks", "card", "conditions", "contract", "data", "files", "images", "metrics", "noise",
+            "opened", "reports", "run", "settings", "tagging", "vocabulary", "cli",
         ),
         "bench": (
             "callbacks", "cli", "contract", "data", "files", "images", "metrics", "noise", "painter", "run", "bench",

@@ -28,19 +28,18 @@ class Watcher(GenerativeModule):
         self.sums: list[float] = []
         self.scored: list[int] = []
 
-    @property
-    def needs(self) -> frozenset[str]:
+    def needs_for(self, settings: Any) -> frozenset[str]:
         return self._needs
 
     @property
     def averaged(self) -> nn.Module:
         return self
 
-    def generate(self, condition: Any, noise: Any) -> Any:
+    def generate(self, condition: Any, noise: Any, settings: Any, preview: Any) -> Any:
         raise NotImplementedError
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        told = {name for name, part in batch.condition._asdict().items() if part is not None}
+        told = set(batch.condition)
         assert told == self._needs
         self.seen.append(batch.index_B.tolist())
         self.sums.append(float((batch.image_BCHW * torch.arange(self.image_size)).sum()))

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from anime_gen.contract import NUM_TOKENS
+from anime_gen.conditions.text import NUM_TOKENS
 from anime_gen.data import AnimeFaces, PaintedFaces
 from anime_gen.data.flatten import Flattening, keep_chances
 from anime_gen.data.pack import Pack

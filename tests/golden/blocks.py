@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anime_gen.data.captions import caption_tokens
+from anime_gen.conditions.text import caption_tokens
 from anime_gen.data.source import Filled, Source, content_hash
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 

@@ -19,7 +19,7 @@ NAN = float("nan")
 def test_guesses_are_not_learned_from():
     tags, classes = torch.tensor([[1.0, 0, NAN]]), torch.tensor([[2, 1, -1]])
     sure = torch.tensor([[1, 0.9, 0]]), torch.tensor([[0.5, 1, 0]])
-    told = Condition(tags, classes, tag_confidence_BT=sure[0], attribute_confidence_BA=sure[1])
+    told = Condition(tags_BT=tags, attributes_BA=classes, tag_confidence_BT=sure[0], attribute_confidence_BA=sure[1])
     assert written(told).tags_BT.nan_to_num(-1).tolist() == [[1, -1, -1]]
     assert written(told).attributes_BA.tolist() == [[-1, 1, -1]]
     assert torch.equal(written(Condition(attributes_BA=classes)).attributes_BA, classes)

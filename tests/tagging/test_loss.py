@@ -55,9 +55,9 @@ def test_a_label_weighs_as_much_as_it_is_sure():
 def test_labels_without_a_confidence_are_sure():
     seen = Seen(torch.randn(4, 5), torch.randn(4, 2), (torch.randn(4, 3), torch.randn(4, 2)))
     tags, classes = [[1.0, 0], [NAN, 1], [0, 0], [1, 1]], [[0, 1], [2, -1], [1, 0], [1, 1]]
-    labels = Condition(torch.tensor(tags), torch.tensor(classes))
-    sure = labels._replace(tag_confidence_BT=torch.ones(4, 2), attribute_confidence_BA=torch.ones(4, 2))
+    labels = Condition(tags_BT=torch.tensor(tags), attributes_BA=torch.tensor(classes))
+    sure = labels.replace(tag_confidence_BT=torch.ones(4, 2), attribute_confidence_BA=torch.ones(4, 2))
     assert training_loss(seen, labels) == training_loss(seen, sure) > 0
-    other = sure._replace(attribute_confidence_BA=torch.tensor([[1.0, 1], [0, 1], [1, 1], [1, 1]]))
+    other = sure.replace(attribute_confidence_BA=torch.tensor([[1.0, 1], [0, 1], [1, 1], [1, 1]]))
     assert training_loss(seen, other) != training_loss(seen, sure)
     assert training_loss(seen, Condition()) == 0

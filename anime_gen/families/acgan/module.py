@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -13,7 +13,7 @@ from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.labels import Words, code, partly_hidden, redrawn
 from anime_gen.blocks.layers import ROWS, measure_statistics, mixes_batch, normalise_spectrally
 from anime_gen.blocks.steps import descend, frozen
-from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError
 from anime_gen.families.acgan.game import Discriminator, Game
 from anime_gen.families.acgan.loss import mode_seeking_loss
 from anime_gen.families.acgan.network import Generator, Networks
@@ -97,8 +97,7 @@ class ACGAN(GenerativeModule):
         if spectral_norm:
             normalise_spectrally(self.discriminator)
 
-    @property
-    def needs(self) -> frozenset[str]:
+    def needs_for(self, settings: Any) -> frozenset[str]:
         sure = {"tags_BT": "tag_confidence_BT", "attributes_BA": "attribute_confidence_BA"}
         told = self.words.needs
         return told | {sure[name] for name in told} if self.weigh_labels else told
@@ -181,18 +180,13 @@ class ACGAN(GenerativeModule):
         """Pictures as the discriminator sees them."""
         return image_BCHW if self.augment is None else self.augment(image_BCHW)
 
-    def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
-        # Whichever weights are in place, trained or averaged, get the statistics that belong to them.
-        was_training = self.generator.training
+    def settle(self) -> None:
         codes = iter(torch.split(self.generator.remembered_NL, ROWS))
         measure_statistics(
             self.generator, lambda noise: self.generator(noise.normal(self.z_dim), next(codes)), self.device
         )
-        pictures = super().sample(condition, seeds)
-        self.generator.train(was_training)
-        return pictures
 
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+    def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         z_BZ = noise.normal(self.z_dim)
         code_BL = completed(code(condition, self.words), self.generator.remembered_NL, self.words, noise)
         image_BCHW: Tensor = self.generator(z_BZ, code_BL)

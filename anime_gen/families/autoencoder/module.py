@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Batch, Condition, LatentSpace, UserError
+from anime_gen.contract import Batch, Condition, LatentSpace, Preview, UserError
 from anime_gen.families.autoencoder.loss import absolute_error, edge_error, kl_to_normal, psnr
 from anime_gen.families.autoencoder.network import Network, moments
 from anime_gen.noise import Noise
@@ -103,7 +103,7 @@ class Autoencoder(LatentSpace):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+    def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         """Decodes z ~ N(0, I). Real latents are not independent of each other, so these are no faces."""
         side = self.image_size // self.factor
         return self.decode(noise.normal(self.latent_channels, side, side))

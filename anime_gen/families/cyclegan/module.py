@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from anime_gen.blocks.adversarial import AdversarialLoss
 from anime_gen.blocks.layers import BATCHES, measure_statistics, mixes_batch
 from anime_gen.blocks.steps import descend, frozen
-from anime_gen.contract import Batch, Condition, Translator, UserError, at_least_float32
+from anime_gen.contract import Batch, Condition, Preview, Translator, UserError, at_least_float32, unseen
 from anime_gen.families.cyclegan.assistance import Assistant, Data, Judged, Landmarks
 from anime_gen.families.cyclegan.landmarks import NUM_POINTS, with_maps
 from anime_gen.families.cyclegan.loss import cycle_loss, identity_loss, linear_decay
@@ -237,30 +236,19 @@ class CycleGAN(Translator):
         if mixes_batch(self.generators):  # or every rank would measure on its own latest pictures
             self.remembered_2NCHW.copy_(self.trainer.strategy.broadcast(self.remembered_2NCHW.cpu()))
 
-    def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
-        self._measure()
-        return super().sample(condition, seeds)
-
-    def back(self, image_BCHW: Tensor) -> Tensor:
-        self._measure()
-        return super().back(image_BCHW)
-
-    def _measure(self) -> None:
-        """Gives BatchNorms the statistics of the weights that are in place. Generators without any: no effect."""
+    def settle(self) -> None:
         if not mixes_batch(self.generators):
             return
-        was_training = self.generators.training
         batches = iter(torch.split(self.remembered_2NCHW, REMEMBERED, dim=1))
 
         def translate(noise: Noise) -> None:
             photo_BCHW, anime_BCHW = next(batches)
-            self.generate(Condition(source_BCHW=photo_BCHW), noise)
+            self.generate(Condition(source_BCHW=photo_BCHW), noise, self.settings, unseen)
             self.generators.to_photo(anime_BCHW)
 
         measure_statistics(self.generators, translate, self.device)
-        self.generators.train(was_training)
 
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+    def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         photo_BCHW = condition.source_BCHW
         assert photo_BCHW is not None
         points_BK2 = self.assistant.finds_in_photo.points(photo_BCHW) if self.assistant else None

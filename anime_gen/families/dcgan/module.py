@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from anime_gen.blocks.adversarial import AdversarialLoss
 from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.layers import measure_statistics, mixes_batch, normalise_spectrally
 from anime_gen.blocks.steps import descend, frozen
-from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError
 from anime_gen.families.dcgan.network import Networks
 from anime_gen.noise import Noise, normal
 
@@ -140,14 +139,9 @@ class DCGAN(GenerativeModule):
         """Pictures as the discriminator sees them."""
         return image_BCHW if self.augment is None else self.augment(image_BCHW)
 
-    def sample(self, condition: Condition, seeds: Sequence[int]) -> Tensor:
-        # Whichever weights are in place, trained or averaged, get the statistics that belong to them.
-        was_training = self.generator.training
+    def settle(self) -> None:
         measure_statistics(self.generator, lambda noise: self.generator(noise.normal(self.z_dim)), self.device)
-        pictures = super().sample(condition, seeds)
-        self.generator.train(was_training)
-        return pictures
 
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+    def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         image_BCHW: Tensor = self.generator(noise.normal(self.z_dim))
         return image_BCHW

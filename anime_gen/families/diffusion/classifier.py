@@ -56,16 +56,16 @@ class NoisedClassifier(nn.Module):
         known = {"attributes_BA": self.attribute_sizes, "tags_BT": self.num_tags}
         return frozenset(field for field, some in known.items() if some)
 
-    def forward(self, x_t: Tensor, told_B: Tensor, a: Tensor, s: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x_t: Tensor, noise_label_B: Tensor, a: Tensor, s: Tensor) -> tuple[Tensor, ...]:
         """Logits of noisy pictures: (B, classes) for each group, and (B, tags), last.
 
         Args:
             x_t: (B, 3, H, W).
-            told_B: what the schedule tells of the noise.
+            noise_label_B: what the schedule tells of the noise.
             a, s: its scales, (B, 1, 1, 1).
         """
         x = self.stem(x_t * (a * DEVIATION / (a.square() * DEVIATION**2 + s.square())))
-        embedding = self.time(sinusoidal(told_B, self.channels[0]).to(x.dtype))
+        embedding = self.time(sinusoidal(noise_label_B, self.channels[0]).to(x.dtype))
         for downsample, block in zip(self.downsample, self.blocks, strict=True):
             x = block(downsample(x), embedding)
         logits = self.heads(F.silu(self.norm(x)).mean((2, 3)))
@@ -128,7 +128,7 @@ def training_loss(classifier: NoisedClassifier, schedule: Schedule, batch: Batch
     t = schedule.draw_times(len(x_0), x_0.device)
     a, s = (scale.float()[:, None, None, None] for scale in schedule.scales(t))
     x_t = a * x_0 + s * normal_like(x_0)
-    return -log_likelihood(classifier(x_t, schedule.told(t), a, s), batch.condition).mean()
+    return -log_likelihood(classifier(x_t, schedule.noise_label(t), a, s), batch.condition).mean()
 
 
 def gradient(classifier: nn.Module, x_t: Tensor, level: Level, condition: Condition) -> Tensor:
@@ -143,10 +143,10 @@ def gradient(classifier: nn.Module, x_t: Tensor, level: Level, condition: Condit
     # A score is taken in inference mode, whose tensors autograd refuses: it gets copies of them.
     with torch.inference_mode(False), torch.enable_grad():
         x = x_t.detach().clone().requires_grad_()
-        asked = Condition(*(part.clone() if part is not None else None for part in condition))
-        told_B = torch.full((len(x),), level.told, device=x.device)
+        asked = condition.map(Tensor.clone)
+        noise_label_B = torch.full((len(x),), level.noise_label, device=x.device)
         a, s = (x.new_full((len(x), 1, 1, 1), scale) for scale in (level.alpha, level.sigma))
-        total = log_likelihood(classifier.to(x.device)(x, told_B, a, s), asked).sum()
+        total = log_likelihood(classifier.to(x.device)(x, noise_label_B, a, s), asked).sum()
         return torch.autograd.grad(total, x)[0]
 
 

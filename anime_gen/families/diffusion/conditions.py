@@ -10,15 +10,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anime_gen.blocks.layers import bell
-from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
-from anime_gen.families.diffusion.guidance import KINDS, Told
+from anime_gen.conditions import Condition
+from anime_gen.conditions.text import CAPTION_TOKENS, NUM_TOKENS
+from anime_gen.contract import UserError
+from anime_gen.families.diffusion.guidance import Active
 from anime_gen.noise import normal
 
 
@@ -40,6 +42,27 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, condition: Condition, size: int, patch: int) -> tuple[Tensor, Tensor]:
         """(latent (B, width) or (B, width, size / patch, size / patch), given (B,) bool)."""
+
+
+class Sizes(NamedTuple):
+    """What an encoder is made for."""
+
+    attribute_sizes: list[int]  # classes in each group
+    num_tags: int
+    num_landmarks: int
+    text_width: int  # of the features of the data's text tower; 0: there is none
+    vector: int  # width of a latent
+    latent: int  # channels of a latent image
+    patch: int  # pixels along a side that a latent image sees as one
+
+
+class Form(ABC):
+    """How a kind is told. Options only: the encoder is made when the data is known."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def encoder(self, sizes: Sizes) -> Encoder: ...
 
 
 class AttributeEncoder(Encoder):
@@ -107,11 +130,10 @@ def convolutional(inputs: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
 
 
-class LandmarkForm(ABC):
-    """How the 24 points are told. Options only: the encoder is made when the data is known."""
+class LandmarkForm(Form):
+    """How the 24 points are told."""
 
-    @abstractmethod
-    def encoder(self, num_landmarks: int, vector: int, latent: int, patch: int) -> Encoder: ...
+    kind = "landmarks"
 
 
 class LandmarkLatent(LandmarkForm):
@@ -124,8 +146,8 @@ class LandmarkLatent(LandmarkForm):
     def __init__(self, spread: float = 1.0) -> None:
         self.spread = spread
 
-    def encoder(self, num_landmarks: int, vector: int, latent: int, patch: int) -> Encoder:
-        return _LandmarkImage(partial(landmark_map, spread=self.spread), num_landmarks, latent, patch)
+    def encoder(self, sizes: Sizes) -> Encoder:
+        return _LandmarkImage(partial(landmark_map, spread=self.spread), sizes.num_landmarks, sizes.latent, sizes.patch)
 
 
 class LandmarkMask(LandmarkForm):
@@ -138,15 +160,15 @@ class LandmarkMask(LandmarkForm):
     def __init__(self, radius: float = 0.6) -> None:
         self.radius = radius
 
-    def encoder(self, num_landmarks: int, vector: int, latent: int, patch: int) -> Encoder:
-        return _LandmarkImage(partial(landmark_mask, radius=self.radius), 1, latent, patch)
+    def encoder(self, sizes: Sizes) -> Encoder:
+        return _LandmarkImage(partial(landmark_mask, radius=self.radius), 1, sizes.latent, sizes.patch)
 
 
 class LandmarkVector(LandmarkForm):
     """As 48 numbers: the other side of the ablation, with no place in the picture."""
 
-    def encoder(self, num_landmarks: int, vector: int, latent: int, patch: int) -> Encoder:
-        return _LandmarkVector(num_landmarks, vector)
+    def encoder(self, sizes: Sizes) -> Encoder:
+        return _LandmarkVector(sizes.num_landmarks, sizes.vector)
 
 
 class _LandmarkImage(Encoder):
@@ -204,12 +226,10 @@ class SketchEncoder(Encoder):
         return self.layers(F.pixel_unshuffle(sketch_B1HW.nan_to_num(0.0), patch)), given
 
 
-class TextForm(ABC):
-    """How captions are read. Options only, as `LandmarkForm`."""
+class TextForm(Form):
+    """How captions are read."""
 
-    @abstractmethod
-    def encoder(self, features: int, vector: int) -> Encoder:
-        """Args: width of the features of the data's text tower (0: none), and of the latent."""
+    kind = "text"
 
 
 class TrainedText(TextForm):
@@ -224,8 +244,8 @@ class TrainedText(TextForm):
             raise UserError(f"model.text: width={width} must be a multiple of heads={heads}")
         self.width, self.layers, self.heads = width, layers, heads
 
-    def encoder(self, features: int, vector: int) -> Encoder:
-        return _TrainedText(self.width, self.layers, self.heads, vector)
+    def encoder(self, sizes: Sizes) -> Encoder:
+        return _TrainedText(self.width, self.layers, self.heads, sizes.vector)
 
 
 class _TrainedText(Encoder):
@@ -280,10 +300,10 @@ class _TowerText(Encoder):
 class TowerText(TextForm):
     """The features of the text tower that reads the data's captions (`data.text`), fine-tuned by a projection (S1)."""
 
-    def encoder(self, features: int, vector: int) -> Encoder:
-        if not features:
+    def encoder(self, sizes: Sizes) -> Encoder:
+        if not sizes.text_width:
             raise UserError("model.text: no tower reads the captions; name its weights as data.text.weights")
-        return _TowerText(features, vector)
+        return _TowerText(sizes.text_width, sizes.vector)
 
 
 class Conditions(nn.Module):
@@ -314,15 +334,14 @@ class Conditions(nn.Module):
         """The fields of `Condition` that the encoders read."""
         return frozenset(part for encoder in self.encoders.values() for part in encoder.needs)  # type: ignore[union-attr]
 
-    def forward(self, condition: Condition, told: Told, batch: int, side: int) -> Guide:
+    def forward(self, condition: Condition, active: Active, batch: int, side: int) -> Guide:
         """The sums for `batch` pictures of `side` patches along a side."""
-        told_of = dict(zip(KINDS, told, strict=True))
         vector_BE = self.zero.new_zeros(batch, self.vector)
         map_BCHW = self.zero.new_zeros(batch, self.latent, side, side)
         for kind, encoder in self.encoders.items():
             latent, given_B = encoder(condition, side * self.patch, self.patch)
             shape = (-1, *[1] * (latent.dim() - 1))
-            latent = torch.where((told_of[kind] & given_B).view(shape), latent, self.nulls[kind])
+            latent = torch.where((active[kind] & given_B).view(shape), latent, self.nulls[kind])
             if encoder.spatial:
                 map_BCHW = map_BCHW + latent
             else:

@@ -57,7 +57,9 @@ class Denoiser(torch.nn.Module):
             self.network = self._program.module()
         return self
 
-    def forward(self, x: Tensor, told: Tensor, **conditions: Tensor) -> Tensor:
-        """x (B, 3, H, W), told (B,), and every other input of config.json by its name -> (B, 3, H, W)."""
-        prediction: Tensor = self.network(x=x, told=told, **conditions)
+    def forward(self, x: Tensor, noise_label: Tensor, **conditions: Tensor) -> Tensor:
+        """x (B, 3, H, W), noise_label (B,), and every other input of config.json by its name -> (B, 3, H, W)."""
+        given = {kind: conditions[kind] for kind in self.config["kinds"]}
+        active = {kind: conditions[f"active_{kind}"] for kind in self.config["kinds"]}
+        prediction: Tensor = self.network(x=x, noise_label=noise_label, given=given, active=active)
         return prediction

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from functools import singledispatch
@@ -28,8 +29,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from anime_gen.card import UNKNOWN, Card
-from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, Condition, UserError
-from anime_gen.families.diffusion.guidance import KINDS, Told
+from anime_gen.conditions import KINDS, Condition, Facts
+from anime_gen.conditions.kind import Words
+from anime_gen.conditions.text import NUM_TOKENS, Tokens
+from anime_gen.contract import UserError
 from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Preconditioned, Target, Velocity
 from anime_gen.families.diffusion.module import Denoising, Diffusion
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler, UniPC
@@ -43,62 +46,40 @@ DIFFUSERS = "0.42.0"
 
 
 class Flat(nn.Module):
-    """`Denoising` with tensors only: what a kind is told of, and whether it is told, each as an input of its own."""
+    """`Denoising` with tensors only: what a kind is told of, and whether it is active, by the kind's name."""
 
     def __init__(self, network: Denoising) -> None:
         super().__init__()
         self.network = network
-        # An encoder reads one tensor; the landmarks' visibility, which comes with them, is not read.
+        # An encoder reads one tensor, the kind's first that it needs; what comes with it is not read.
         self.fields = {
-            kind: next(iter(encoder.needs - {"visible_BK"}))  # type: ignore[operator]
+            kind: next(field for field in KINDS[kind].fields if field.name in encoder.needs)  # type: ignore[operator]
             for kind, encoder in network.conditions.encoders.items()
         }
 
-    def forward(
-        self,
-        x: Tensor,
-        told: Tensor,
-        attributes: Tensor | None = None,
-        tags: Tensor | None = None,
-        text: Tensor | None = None,
-        landmarks: Tensor | None = None,
-        sketch: Tensor | None = None,
-        told_attributes: Tensor | None = None,
-        told_tags: Tensor | None = None,
-        told_text: Tensor | None = None,
-        told_landmarks: Tensor | None = None,
-        told_sketch: Tensor | None = None,
-    ) -> Tensor:
-        parts = dict(zip(KINDS, (attributes, tags, text, landmarks, sketch), strict=True))
-        condition = Condition(**{field: parts[kind] for kind, field in self.fields.items()})
-        # A kind that the network has no encoder for is never asked for.
-        flags = Told(told_attributes, told_tags, told_text, told_landmarks, told_sketch)  # type: ignore[arg-type]
-        prediction: Tensor = self.network(x, told, condition, flags)
+    def forward(self, x: Tensor, noise_label: Tensor, given: dict[str, Tensor], active: dict[str, Tensor]) -> Tensor:
+        condition = Condition(**{field.name: given[kind] for kind, field in self.fields.items()})
+        prediction: Tensor = self.network(x, noise_label, condition, active)
         return prediction
 
 
-def inputs_of(module: Diffusion, words: Vocabulary) -> dict[str, dict[str, Any]]:
+def inputs_of(module: Diffusion, facts: Facts) -> dict[str, dict[str, Any]]:
     """Name to dtype, shape and the value that says "not given", of all that the exported program takes."""
-    size, features = module.image_size, module.hparams.get("text_width", 0)
-    tokens = {
-        "dtype": "int64", "shape": ["batch", CAPTION_TOKENS], "not_given": 0, "tokens": NUM_TOKENS
-    }  # fmt: skip
-    of_field: dict[str, dict[str, Any]] = {
-        "attributes_BA": {"dtype": "int64", "shape": ["batch", len(words.attributes)], "not_given": -1},
-        "tags_BT": {"dtype": "float32", "shape": ["batch", len(words.tags)], "not_given": "nan"},
-        "caption_BL": tokens,
-        "text_BD": {"dtype": "float32", "shape": ["batch", features], "not_given": "nan"},
-        "landmarks_BK2": {"dtype": "float32", "shape": ["batch", len(LANDMARKS), 2], "not_given": "nan"},
-        "sketch_B1HW": {"dtype": "float32", "shape": ["batch", 1, size, size], "not_given": "nan"},
-    }
-    fields = Flat(module.network).fields
-    kinds = [kind for kind in KINDS if kind in fields]
-    return {
+    size, fields = module.image_size, Flat(module.network).fields
+    inputs: dict[str, dict[str, Any]] = {
         "x": {"dtype": "float32", "shape": ["batch", 3, size, size]},
-        "told": {"dtype": "float32", "shape": ["batch"]},
-        **{kind: of_field[fields[kind]] for kind in kinds},
-        **{f"told_{kind}": {"dtype": "bool", "shape": ["batch"]} for kind in kinds},
+        "noise_label": {"dtype": "float32", "shape": ["batch"]},
     }
+    for kind in module.kinds:
+        field = fields[kind]
+        inputs[kind] = {
+            "dtype": str(field.dtype).removeprefix("torch."),
+            "shape": ["batch", *field.shape(facts)],
+            "not_given": "nan" if math.isnan(field.not_given) else field.not_given,
+        }
+        if field.name == Tokens.name:
+            inputs[kind]["tokens"] = NUM_TOKENS
+    return inputs | {f"active_{kind}": {"dtype": "bool", "shape": ["batch"]} for kind in module.kinds}
 
 
 def program_of(module: Diffusion, inputs: dict[str, dict[str, Any]]) -> torch.export.ExportedProgram:
@@ -106,17 +87,23 @@ def program_of(module: Diffusion, inputs: dict[str, dict[str, Any]]) -> torch.ex
     # Contiguous: a copy in channels_last would be saved with its strides, and torch warns of it.
     network = copy.deepcopy(module.network).cpu().float().eval().to(memory_format=torch.contiguous_format)
     # Any size but 1, which would be taken for a constant.
-    example = {
-        name: torch.zeros(2, *about["shape"][1:], dtype=getattr(torch, about["dtype"]))
-        for name, about in inputs.items()
-    }
     batch = torch.export.Dim("batch", min=1)
-    return torch.export.export(
-        Flat(network),
-        (),
-        example,
-        dynamic_shapes={name: {0: batch} for name in inputs},
+    tensors, shapes = (
+        {
+            "x": of["x"],
+            "noise_label": of["noise_label"],
+            "given": {kind: of[kind] for kind in module.kinds},
+            "active": {kind: of[f"active_{kind}"] for kind in module.kinds},
+        }
+        for of in (
+            {
+                name: torch.zeros(2, *about["shape"][1:], dtype=getattr(torch, about["dtype"]))
+                for name, about in inputs.items()
+            },
+            {name: {0: batch} for name in inputs},
+        )
     )
+    return torch.export.export(Flat(network), (), tensors, dynamic_shapes=shapes)
 
 
 def solver(sampler: Sampler) -> tuple[dict[str, Any], bool]:
@@ -135,7 +122,7 @@ class Twin(NamedTuple):
     """A scheduler of diffusers' on the same noise levels as a schedule of ours."""
 
     config: dict[str, Any]
-    told_scale: float  # what the network is told of a noise level, over the number by which the scheduler calls it
+    noise_label_scale: float  # the network's number of a noise level, over the scheduler's
     exact: bool  # whether it steps as the sampler does
 
 
@@ -251,7 +238,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
     if module.space is not None:
         raise UserError(f"export: {trained.path} works on latents, which the exported pipeline cannot decode")
     settings = module.settings
-    scheduler, told_scale, exact = scheduler_of(module.schedule, module.target, settings.sampler)
+    scheduler, noise_label_scale, exact = scheduler_of(module.schedule, module.target, settings.sampler)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--out {out} holds something already; name a new folder")
     try:
@@ -260,7 +247,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
     except OSError as reason:
         raise UserError(f"--out {out}: {reason.strerror}") from reason
 
-    inputs = inputs_of(module, vocabulary)
+    inputs = inputs_of(module, trained.facts)
     weights = {name: tensor.float().cpu().contiguous() for name, tensor in module.averaged.state_dict().items()}
     (out / "denoiser" / "denoiser.safetensors").write_bytes(save(weights))  # `save_file` lets only its owner read it
     torch.export.save(program_of(module, inputs), out / "denoiser" / "denoiser.pt2")
@@ -268,7 +255,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
     shutil.copyfile(pages / "pipeline.py", out / "pipeline.py")
     shutil.copyfile(pages / "denoiser.py", out / "denoiser" / "denoiser.py")
 
-    kinds = [kind for kind in KINDS if kind in inputs]
+    kinds = module.kinds
     guidance = settings.guidance
     if isinstance(guidance, dict):
         guidance = {kind: guidance[kind] for kind in kinds if kind in guidance}
@@ -289,7 +276,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
         "text": trained.text,
         "kinds": kinds,
         "inputs": inputs,
-        "told_scale": told_scale,
+        "noise_label_scale": noise_label_scale,
         "defaults": {"steps": settings.steps, "guidance": guidance},
         "tensors": {name: list(tensor.shape) for name, tensor in weights.items()},
     }
@@ -335,14 +322,10 @@ and `denoiser/config.json` says what it takes. {draws}"""
 def uses_of(trained: Trained, words: list[str], differs: list[str]) -> str:
     """How to draw with an exported folder, in Markdown."""
     needs = trained.module.needs
-    options = {
-        "tags": bool(needs & {"tags_BT", "attributes_BA"}),
-        "caption": bool(needs & {"caption_BL", "text_BD"}),
-        "landmarks": "landmarks_BK2" in needs,
-        "sketch": "sketch_B1HW" in needs,
-    }
-    taken = ", ".join(f"`{name}`" for name, is_taken in options.items() if is_taken)
-    asked = f'tags="{words[0]}", ' if words and options["tags"] else ""
+    # The first way to ask for each kind; those that words ask for have one in common.
+    options = [kind.options[0].name for kind in KINDS.values() if kind.options and kind.options[0].fields & needs]
+    taken = ", ".join(f"`{name}`" for name in options)
+    asked = f'tags="{words[0]}", ' if words and "tags" in options else ""
     return USES.format(
         asked=asked,
         options=f"It takes {taken}; `denoiser/vocabulary.json` has the words and landmarks that it knows. "
@@ -367,9 +350,8 @@ def shown_words(trained: Trained, most: int = 4) -> list[str]:
 def samples(trained: Trained, words: list[str], columns: int = 4) -> Image.Image:
     """A row of pictures for each of some words; where there are none, a row of what is drawn when nothing is asked."""
     module, seeds = trained.module, list(range(columns))
-    said_by_nobody = torch.full((1, module.hparams.get("text_width", 0)), torch.nan)
-    conditions = [trained.labels(word)._replace(text_BD=said_by_nobody) for word in words or [""]]
-    rows = [module.sample(one.map(lambda part: part.expand(columns, *part.shape[1:])), seeds) for one in conditions]
+    conditions = [trained.asked({"tags": Words(word)}) for word in words] or [trained.asked({})]
+    rows = [module.sample(one.repeated(columns), seeds) for one in conditions]
     return tile(quantise(torch.cat(rows)), columns, captions=words or None)
 
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from anime_gen.contract import Condition, UserError
+from anime_gen.blocks.labels import partly_hidden
+from anime_gen.conditions import KINDS, Condition
+from anime_gen.contract import UserError
 
-# From the loosest to the tightest: guidance tells them in this order, each on top of those behind it.
-KINDS = ("attributes", "tags", "text", "landmarks", "sketch")
-
-
-class Told(NamedTuple):
-    """Which kinds of condition each picture's network is told, (B,) bool; for the others a learned null stands in."""
-
-    attributes_B: Tensor
-    tags_B: Tensor
-    text_B: Tensor
-    landmarks_B: Tensor
-    sketch_B: Tensor
+# Kind to whether the network is told it of each picture, (B,) bool; where it is not, a learned null stands in.
+type Active = Mapping[str, Tensor]
 
 
 class Dropping(NamedTuple):
@@ -46,27 +38,18 @@ class Dropping(NamedTuple):
         if min(self) < 0 or self.nothing + self.subset > 1 or self.words > 1:
             raise UserError(f"model.dropping: probabilities must be >= 0 and sum to at most 1, not {self}")
 
-    def draw(self, batch: int, device: torch.device) -> Told:
+    def draw(self, kinds: Sequence[str], batch: int, device: torch.device) -> Active:
         """One state for each picture."""
         u_B1 = torch.rand(batch, 1, device=device)
-        coins_BK = torch.rand(batch, len(KINDS), device=device) < 0.5
+        coins_BK = torch.rand(batch, len(kinds), device=device) < 0.5
         everything_B1 = u_B1 >= self.nothing + self.subset
-        told_BK = (u_B1 >= self.nothing) & (coins_BK | everything_B1)
-        return Told(*told_BK.unbind(1))
+        active_BK = (u_B1 >= self.nothing) & (coins_BK | everything_B1)
+        return dict(zip(kinds, active_BK.unbind(1), strict=True))
 
     def hide_words(self, condition: Condition) -> Condition:
-        """Hides each word of a share of the pictures: tag NaN, class -1, keeping each with a chance drawn once."""
-        words = condition.tags_BT if condition.tags_BT is not None else condition.attributes_BA
-        if words is None:
-            return condition
-        chance_B1 = torch.rand(len(words), 1, device=words.device)
-        chance_B1 = torch.where(torch.rand_like(chance_B1) < self.words, chance_B1, 1.0)
-        tags, classes = condition.tags_BT, condition.attributes_BA
-        if tags is not None:
-            tags = tags.masked_fill(torch.rand_like(tags) > chance_B1, torch.nan)
-        if classes is not None:
-            classes = classes.masked_fill(torch.rand(classes.shape, device=classes.device) > chance_B1, -1)
-        return condition._replace(tags_BT=tags, attributes_BA=classes)
+        """Hides a random part of the tags and classes of a share of the pictures."""
+        has_words = condition.tags_BT is not None or condition.attributes_BA is not None
+        return partly_hidden(condition, self.words) if has_words else condition
 
 
 type Scales = float | Mapping[str, float]
@@ -98,19 +81,20 @@ def branches(kinds: frozenset[str], guidance: Scales) -> list[tuple[frozenset[st
         guidance: see `scales`.
     """
     of = scales(guidance)
-    told: frozenset[str] = frozenset()
-    nested = [(told, 1.0)]
-    for kind in reversed(KINDS):
+    active: frozenset[str] = frozenset()
+    nested = [(active, 1.0)]
+    for kind in reversed(list(KINDS)):
         if kind in kinds:
-            told = told | {kind}
+            active = active | {kind}
             outer, weight = nested[-1]
             nested[-1] = (outer, weight - of[kind])
-            nested.append((told, of[kind]))
-    return [(told, weight) for told, weight in nested if weight != 0]
+            nested.append((active, of[kind]))
+    return [(active, weight) for active, weight in nested if weight != 0]
 
 
 def guided(
-    predict: Callable[[Told, int], Tensor],
+    predict: Callable[[Active, int], Tensor],
+    kinds: Iterable[str],
     batch: int,
     guided_by: list[tuple[frozenset[str], float]],
     device: torch.device,
@@ -118,21 +102,20 @@ def guided(
     """Classifier-free guidance (Ho & Salimans 2022) in one batched pass over all branches.
 
     Args:
-        predict: (told for copies * B rows, copies) -> predictions (copies * B, C, H, W) of the B pictures repeated
-            `copies` times.
+        predict: (what is active in copies * B rows, copies) -> predictions (copies * B, C, H, W) of the B pictures
+            repeated `copies` times.
+        kinds: all that the network may be told.
         batch: B.
         guided_by: see `branches`.
 
     Returns:
         The guided prediction, and that of the branch that is told most.
     """
-    told = Told(
-        *(
-            torch.tensor([kind in state for state, _ in guided_by], device=device).repeat_interleave(batch)
-            for kind in KINDS
-        )
-    )
-    predictions = predict(told, len(guided_by)).float().chunk(len(guided_by))
+    active = {
+        kind: torch.tensor([kind in state for state, _ in guided_by], device=device).repeat_interleave(batch)
+        for kind in kinds
+    }
+    predictions = predict(active, len(guided_by)).float().chunk(len(guided_by))
     weighted = [weight * part for (_, weight), part in zip(guided_by, predictions, strict=True)]
     return torch.stack(weighted).sum(0), predictions[-1]
 

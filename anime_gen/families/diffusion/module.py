@@ -10,20 +10,23 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from anime_gen.contract import Batch, Condition, GenerativeModule, LatentSpace, UserError
+from anime_gen.conditions import KINDS, Condition
+from anime_gen.contract import Batch, GenerativeModule, LatentSpace, Preview, UserError, unseen
 from anime_gen.families.diffusion.classifier import NoisedClassifier, shift
 from anime_gen.families.diffusion.conditions import (
     AttributeEncoder,
     Conditions,
     Encoder,
+    Form,
     Guide,
     LandmarkForm,
     LandmarkLatent,
+    Sizes,
     SketchEncoder,
     TagEncoder,
     TextForm,
 )
-from anime_gen.families.diffusion.guidance import Dropping, Scales, Told, branches, guided, rescaled, scales
+from anime_gen.families.diffusion.guidance import Active, Dropping, Scales, branches, guided, rescaled, scales
 from anime_gen.families.diffusion.loss import Plain, Target, Velocity, Weighting, weighted_squared_error
 from anime_gen.families.diffusion.network import Backbone, UNet
 from anime_gen.families.diffusion.sampler import Denoiser, DPMSolverPP, Sampler
@@ -101,14 +104,14 @@ class Denoising(nn.Module):
         self.backbone = backbone
         self.conditions = conditions
 
-    def forward(self, x: Tensor, told_B: Tensor, condition: Condition, told: Told) -> Tensor:
+    def forward(self, x: Tensor, noise_label_B: Tensor, condition: Condition, active: Active) -> Tensor:
         """(B, C, H, W) of what the schedule and the target make of the noisy pictures -> (B, C, H, W)."""
-        prediction: Tensor = self.backbone(x, told_B, self.guide(condition, told, x.shape[0], x.shape[-1]))
+        prediction: Tensor = self.backbone(x, noise_label_B, self.guide(condition, active, x.shape[0], x.shape[-1]))
         return prediction
 
-    def guide(self, condition: Condition, told: Told, batch: int, size: int) -> Guide:
+    def guide(self, condition: Condition, active: Active, batch: int, size: int) -> Guide:
         """All that is told of `batch` pictures (or latents) of `size` x `size`: the same at every noise level."""
-        guide: Guide = self.conditions(condition, told, batch, size // self.backbone.patch)
+        guide: Guide = self.conditions(condition, active, batch, size // self.backbone.patch)
         return guide
 
 
@@ -128,6 +131,7 @@ class Diffusion(GenerativeModule):
         landmarks: how landmarks are told, where the data has them; null for not at all.
         text: how captions are read; null for not at all.
         sketch: whether line art is told.
+        conditions: further kinds that are told, each by its form.
         schedule: noise levels.
         target: what the network predicts.
         weighting: how much each noise level counts.
@@ -156,6 +160,7 @@ class Diffusion(GenerativeModule):
         landmarks: LandmarkForm | None = LandmarkLatent(),  # noqa: B008  options only
         text: TextForm | None = None,
         sketch: bool = False,
+        conditions: list[Form] | None = None,
         schedule: Schedule | None = None,
         target: Target | None = None,
         weighting: Weighting | None = None,
@@ -193,20 +198,24 @@ class Diffusion(GenerativeModule):
         backbone.check(image_size, factor)
         # Conditions are drawn at the size of the picture, and so keep what is finer than a place of the latents.
         vector, width, patch = backbone.vector, backbone.latent, factor * backbone.patch
-        told: dict[str, Encoder] = {}
+        sizes = Sizes(attribute_sizes or [], num_tags, num_landmarks, text_width, vector, width, patch)
+        encoders: dict[str, Encoder] = {}
         if attributes and attribute_sizes:
-            told["attributes"] = AttributeEncoder(attribute_sizes, vector)
+            encoders["attributes"] = AttributeEncoder(attribute_sizes, vector)
         if tags and num_tags:
-            told["tags"] = TagEncoder(num_tags, vector)
+            encoders["tags"] = TagEncoder(num_tags, vector)
         if text is not None:
-            told["text"] = text.encoder(text_width, vector)
+            encoders["text"] = text.encoder(sizes)
         if landmarks is not None and num_landmarks:
-            told["landmarks"] = landmarks.encoder(num_landmarks, vector, width, patch)
+            encoders["landmarks"] = landmarks.encoder(sizes)
         if sketch:
-            told["sketch"] = SketchEncoder(width, patch)
-        conditions = Conditions(told, vector, width, patch)
-        self.network = Denoising(backbone, conditions).to(memory_format=torch.channels_last)
-        self.kinds = frozenset(told)
+            encoders["sketch"] = SketchEncoder(width, patch)
+        encoders |= {form.kind: form.encoder(sizes) for form in conditions or []}
+        self.network = Denoising(backbone, Conditions(encoders, vector, width, patch)).to(
+            memory_format=torch.channels_last
+        )
+        # What it may be told, from the loosest to the tightest.
+        self.kinds = [kind for kind in KINDS if kind in encoders]
         self.schedule = schedule or Cosine()
         self.target = target or Velocity()
         self.target.check(self.schedule)
@@ -220,10 +229,9 @@ class Diffusion(GenerativeModule):
         self.warmup_images = warmup_images
         self.cooldown = cooldown
 
-    @property
-    def needs(self) -> frozenset[str]:
+    def needs_for(self, settings: DiffusionSettings) -> frozenset[str]:
         needs = self.network.conditions.needs
-        return needs | self.classifier.needs if self.settings.classifier_scale else needs
+        return needs | self.classifier.needs if settings.classifier_scale else needs
 
     @cached_property
     def classifier(self) -> NoisedClassifier:
@@ -268,7 +276,9 @@ class Diffusion(GenerativeModule):
         a, s = (scale.float()[:, None, None, None] for scale in self.schedule.scales(t))
         seen = self.target.input(a * x_0 + s * eps, a, s)
         condition = self.dropping.hide_words(batch.condition)
-        prediction = self.network(seen, self.schedule.told(t), condition, self.dropping.draw(count, device))
+        prediction = self.network(
+            seen, self.schedule.noise_label(t), condition, self.dropping.draw(self.kinds, count, device)
+        )
         loss = weighted_squared_error(prediction, self.target.of(x_0, eps, a, s), self.weighting(self.target, a, s))
         return {"loss": loss}
 
@@ -302,13 +312,25 @@ class Diffusion(GenerativeModule):
         """The noise levels that sampling visits, the picture last."""
         return self.schedule.levels(settings.sampler.levels_for(settings.steps))
 
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+    def generate(self, condition: Condition, noise: Noise, settings: DiffusionSettings, preview: Preview) -> Tensor:
         channels, factor = (self.space.latent_channels, self.space.factor) if self.space else (3, 1)
         shape = (channels, self.image_size // factor, self.image_size // factor)
-        x_0 = self.settings.sampler(self.denoiser(condition, len(noise)), self.levels(self.settings), noise, shape)
+        done = 0
+
+        def look(level: Level, x_0: Tensor) -> None:
+            nonlocal done
+            done += 1
+            preview(done / settings.steps, self.pictures(x_0))
+
+        denoise = self.denoiser(condition, len(noise), settings)
+        callback = None if preview is unseen else look  # a latent is not decoded for nobody
+        return self.pictures(settings.sampler(denoise, self.levels(settings), noise, shape, callback))
+
+    def pictures(self, x_0: Tensor) -> Tensor:
+        """What is diffused, as pictures."""
         return x_0 if self.space is None else self.space.decode(x_0)
 
-    def denoiser(self, condition: Condition, count: int) -> Denoiser:
+    def denoiser(self, condition: Condition, count: int, settings: DiffusionSettings) -> Denoiser:
         """x_0 of noisy pictures under guidance, clipped to the range of pictures or latents, for a sampler."""
         bound = 1.0 if self.space is None else LATENT_BOUND
         guides: dict[tuple[frozenset[str], ...], Guide] = {}  # read once, not at every noise level
@@ -317,24 +339,24 @@ class Diffusion(GenerativeModule):
             a, s = (torch.full((1, 1, 1, 1), scale, device=x.device) for scale in (level.alpha, level.sigma))
             seen = self.target.input(x, a, s)
 
-            guided_by = branches(self.kinds, self.settings.guidance_at(level))
+            guided_by = branches(frozenset(self.kinds), settings.guidance_at(level))
             states = tuple(state for state, _ in guided_by)
 
-            def predict(told: Told, copies: int) -> Tensor:
+            def predict(active: Active, copies: int) -> Tensor:
                 noisy = seen.repeat(copies, 1, 1, 1).contiguous(memory_format=torch.channels_last)
                 if states not in guides:
                     repeated = condition.map(lambda part: part.repeat(copies, *[1] * (part.dim() - 1)))
-                    guides[states] = self.network.guide(repeated, told, len(noisy), x.shape[-1])
-                time = torch.full((len(noisy),), level.told, device=x.device)
+                    guides[states] = self.network.guide(repeated, active, len(noisy), x.shape[-1])
+                time = torch.full((len(noisy),), level.noise_label, device=x.device)
                 prediction: Tensor = self.network.backbone(noisy, time, guides[states])
                 return prediction
 
-            prediction, plain = guided(predict, count, guided_by, x.device)
+            prediction, plain = guided(predict, self.kinds, count, guided_by, x.device)
             x_0 = self.target.x_0(prediction, x, a, s)
-            if self.settings.rescale and len(guided_by) > 1:
-                x_0 = rescaled(x_0, self.target.x_0(plain, x, a, s), self.settings.rescale)
-            if self.settings.classifier_scale and self.settings.guided_at(level):
-                x_0 = x_0 + self.settings.classifier_scale * shift(self.classifier, x, level, condition)
+            if settings.rescale and len(guided_by) > 1:
+                x_0 = rescaled(x_0, self.target.x_0(plain, x, a, s), settings.rescale)
+            if settings.classifier_scale and settings.guided_at(level):
+                x_0 = x_0 + settings.classifier_scale * shift(self.classifier, x, level, condition)
             return x_0.clamp(-bound, bound)
 
         return denoise

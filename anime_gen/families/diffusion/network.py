@@ -39,8 +39,8 @@ class Backbone(nn.Module, ABC):
     patch: int
 
     @abstractmethod
-    def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
-        """(B, in_channels, H, W), what the schedule tells of their noise (B,), and what is told of the pictures."""
+    def forward(self, x: Tensor, noise_label_B: Tensor, guide: Guide) -> Tensor:
+        """(B, in_channels, H, W), the noise level's number by the schedule (B,), and what is told of the pictures."""
 
     @abstractmethod
     def check(self, image_size: int, factor: int = 1) -> None:
@@ -173,8 +173,8 @@ class UNet(Backbone):
                 f"need a multiple of {coarsest}; change it, or give a smaller model.network.patch or fewer channels"
             )
 
-    def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
-        embedding = F.silu(self.time(sinusoidal(told_B, self.latent)) + guide.vector_BE)
+    def forward(self, x: Tensor, noise_label_B: Tensor, guide: Guide) -> Tensor:
+        embedding = F.silu(self.time(sinusoidal(noise_label_B, self.latent)) + guide.vector_BE)
         guides = [guide.map_BCHW]
         for _ in range(len(self.down) - 1):
             guides.append(F.avg_pool2d(guides[-1], 2))

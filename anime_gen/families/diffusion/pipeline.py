@@ -60,6 +60,7 @@ class AnimeFaces(DiffusionPipeline):
         steps: int | None = None,
         seeds: Sequence[int] = (0,),
         output_type: str = "pil",
+        **more: Tensor,
     ) -> ImagePipelineOutput:
         """One picture for each seed; what is not asked for stays open.
 
@@ -72,6 +73,7 @@ class AnimeFaces(DiffusionPipeline):
             steps: evaluations of the network.
             seeds: of the pictures' noise.
             output_type: "pil", or "pt" for a tensor (B, 3, H, W) in [0, 1].
+            more: one row of any other condition of config.json by its name, in the form that stands there.
 
         Raises:
             ValueError: a word is unknown, or the network was trained without something that was asked for.
@@ -83,12 +85,13 @@ class AnimeFaces(DiffusionPipeline):
         size = config["image_size"]
         x = normal(streams, (3, size, size)).to(device)
 
-        told_by = branches(config["kinds"], guidance)
-        condition = self.read(tags, landmarks, caption, sketch)
-        inputs = {name: row.to(device).expand(len(told_by) * len(x), *row.shape[1:]) for name, row in condition.items()}
+        guided_by = branches(config["kinds"], guidance)
+        condition = self.read(tags, landmarks, caption, sketch, more)
+        rows = len(guided_by) * len(x)
+        inputs = {name: row.to(device).expand(rows, *row.shape[1:]) for name, row in condition.items()}
         for kind in config["kinds"]:
-            told = torch.tensor([kind in kinds for kinds, _ in told_by], device=device)
-            inputs[f"told_{kind}"] = told.repeat_interleave(len(x))
+            active = torch.tensor([kind in kinds for kinds, _ in guided_by], device=device)
+            inputs[f"active_{kind}"] = active.repeat_interleave(len(x))
 
         # What a scheduler's step takes differs; these two make all of them do what the network was scored with.
         takes = inspect.signature(self.scheduler.step).parameters
@@ -97,11 +100,10 @@ class AnimeFaces(DiffusionPipeline):
         x = x * self.set_steps(steps)
         for t in self.progress_bar(self.scheduler.timesteps):
             seen = self.scheduler.scale_model_input(x, t) if hasattr(self.scheduler, "scale_model_input") else x
-            level = torch.full((len(told_by) * len(x),), float(t) * config["told_scale"], device=device)
-            predictions = self.denoiser(seen.repeat(len(told_by), 1, 1, 1), level, **inputs).chunk(len(told_by))
-            prediction = torch.stack(
-                [weight * part for (_, weight), part in zip(told_by, predictions, strict=True)]
-            ).sum(0)
+            noise_label = torch.full((rows,), float(t) * config["noise_label_scale"], device=device)
+            predictions = self.denoiser(seen.repeat(len(guided_by), 1, 1, 1), noise_label, **inputs)
+            parts = zip(guided_by, predictions.chunk(len(guided_by)), strict=True)
+            prediction = torch.stack([weight * part for (_, weight), part in parts]).sum(0)
             if isinstance(self.scheduler, FlowMatchEulerDiscreteScheduler):
                 # The others clip the picture that a prediction stands for; this one has no option for it.
                 sigma = float(t) / self.scheduler.config.num_train_timesteps
@@ -152,6 +154,7 @@ class AnimeFaces(DiffusionPipeline):
         landmarks: Mapping[str, Sequence[float]] | None,
         caption: str | Tensor,
         sketch: Image.Image | None,
+        more: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """What was asked for as one row of each of the network's inputs; "not given" is NaN, -1 or no words."""
         inputs, vocabulary = self.denoiser.config["inputs"], self.denoiser.vocabulary
@@ -168,6 +171,10 @@ class AnimeFaces(DiffusionPipeline):
         ):
             if given and not kinds & rows.keys():
                 raise ValueError(f"{what}: this network was trained without; leave it out")
+        for name, part in more.items():
+            if name not in rows:
+                raise ValueError(f"{name}: this network takes no such condition; it takes {', '.join(rows)}")
+            rows[name][0] = part
         for name, column, value in read_tags(tags, vocabulary):
             if name in rows:
                 rows[name][0, column] = value
@@ -196,14 +203,14 @@ def branches(kinds: Sequence[str], guidance: float | Mapping[str, float]) -> lis
     """
     if isinstance(guidance, Mapping) and (unknown := sorted(set(guidance) - set(kinds))):
         raise ValueError(f"guidance: {unknown[0]!r} is none of {', '.join(kinds)}")
-    told: list[str] = []
-    nested = [(told, 1.0)]
+    active: list[str] = []
+    nested = [(active, 1.0)]
     for kind in reversed(kinds):
         scale = float(guidance.get(kind, 1.0) if isinstance(guidance, Mapping) else guidance)
         outer, weight = nested[-1]
-        told = [*told, kind]
-        nested[-1:] = [(outer, weight - scale), (told, scale)]
-    return [(told, weight) for told, weight in nested if weight != 0]
+        active = [*active, kind]
+        nested[-1:] = [(outer, weight - scale), (active, scale)]
+    return [(active, weight) for active, weight in nested if weight != 0]
 
 
 def spelled(word: str, vocabulary: dict[str, Any]) -> str:

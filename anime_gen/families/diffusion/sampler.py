@@ -1,4 +1,4 @@
-"""Samplers behind one signature: (denoise, levels, noise, shape) -> pictures.
+"""Samplers behind one signature: (denoise, levels, noise, shape, callback) -> pictures.
 
 `denoise(x_t, level)` returns the network's x_0 for noisy pictures x_t (B, C, H, W) at one noise level. A sampler gets
 its `levels` from a schedule, the picture last, and works for every schedule: most formulas are written for
@@ -21,6 +21,7 @@ from anime_gen.families.diffusion.schedule import Level
 from anime_gen.noise import Noise
 
 Denoiser = Callable[[Tensor, Level], Tensor]
+Callback = Callable[[Level, Tensor], None]  # at a noise level, the x_0 that the network makes of it
 
 
 class Sampler(ABC):
@@ -34,9 +35,31 @@ class Sampler(ABC):
         """How many noise levels that many evaluations of the network pay for."""
         return evaluations
 
+    def __call__(
+        self,
+        denoise: Denoiser,
+        levels: Sequence[Level],
+        noise: Noise,
+        shape: tuple[int, ...],
+        callback: Callback | None = None,
+    ) -> Tensor:
+        """Pictures (B, *shape), B the number of streams in `noise`; `callback` sees every x_0 on the way."""
+        return self.solve(denoise if callback is None else watched(denoise, callback), levels, noise, shape)
+
     @abstractmethod
-    def __call__(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
-        """Pictures (B, *shape), B the number of streams in `noise`."""
+    def solve(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
+        """As a call, but for the callback."""
+
+
+def watched(denoise: Denoiser, callback: Callback) -> Denoiser:
+    """The same, and `callback` is shown what comes of it."""
+
+    def look(x: Tensor, level: Level) -> Tensor:
+        x_0 = denoise(x, level)
+        callback(level, x_0)
+        return x_0
+
+    return look
 
 
 def start(levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
@@ -59,7 +82,7 @@ class DDIM(Sampler):
             raise UserError(f"sampler.eta={eta}: give 0 (no fresh noise) or more; 1 is DDPM")
         self.eta = eta
 
-    def __call__(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
+    def solve(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
         x = start(levels, noise, shape)
         for here, there in pairwise(levels):
             x_0 = denoise(x, here)
@@ -102,7 +125,7 @@ class Heun(Sampler):
     def levels_for(self, evaluations: int) -> int:
         return (evaluations + 1) // 2
 
-    def __call__(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
+    def solve(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
         x = start(levels, noise, shape)
         for here, there in pairwise(levels):
             x_0 = denoise(x, here)
@@ -126,7 +149,7 @@ class DPMSolverPP(Sampler):
     The first and the last step are of first order: no earlier prediction, and an infinite step in lambda.
     """
 
-    def __call__(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
+    def solve(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
         x = start(levels, noise, shape)
         x_0_before: Tensor | None = None
         h_before = math.inf
@@ -163,7 +186,7 @@ class UniPC(Sampler):
     The corrector takes the evaluation that the next step needs anyway, so a level costs one evaluation.
     """
 
-    def __call__(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
+    def solve(self, denoise: Denoiser, levels: Sequence[Level], noise: Noise, shape: tuple[int, ...]) -> Tensor:
         x = start(levels, noise, shape)
         x_0 = denoise(x, levels[0])
         x_0_before: Tensor | None = None

@@ -17,9 +17,9 @@ from anime_gen.contract import UserError
 
 
 class Level(NamedTuple):
-    """One noise level of a sampler's way: what the network is told of it, and both scales."""
+    """One noise level of a sampler's way: the number that the network is told of it, and both scales."""
 
-    told: float
+    noise_label: float
     alpha: float
     sigma: float
 
@@ -35,7 +35,7 @@ class Schedule(ABC):
     def scales(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """(alpha_t, sigma_t), float64, of t's shape."""
 
-    def told(self, t: Tensor) -> Tensor:
+    def noise_label(self, t: Tensor) -> Tensor:
         """The number that the network is told of a time, about 0 .. 1000, float32, of t's shape."""
         return 1000 * t.float()
 
@@ -69,8 +69,8 @@ class Schedule(ABC):
 
     def at(self, times: Tensor) -> list[Level]:
         """The levels of some times, (N,)."""
-        told, (alphas, sigmas) = self.told(times), self.scales(times)
-        return [Level(*level) for level in zip(told.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
+        labels, (alphas, sigmas) = self.noise_label(times), self.scales(times)
+        return [Level(*level) for level in zip(labels.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
 
 
 class Discrete(Schedule):
@@ -104,7 +104,7 @@ class Discrete(Schedule):
         index = self._index(t)
         return alpha[index], sigma[index]
 
-    def told(self, t: Tensor) -> Tensor:
+    def noise_label(self, t: Tensor) -> Tensor:
         return self._index(t).float() * (1000 / self.timesteps)
 
     def sampling_times(self, steps: int) -> list[float]:
@@ -183,7 +183,7 @@ class EDM(Schedule):
         sigma = (low + t.double() * (high - low)) ** self.rho
         return torch.ones_like(sigma), sigma
 
-    def told(self, t: Tensor) -> Tensor:
+    def noise_label(self, t: Tensor) -> Tensor:
         """1000 c_noise = 1000 ln(sigma) / 4 (table 1), at the scale of the other schedules."""
         return (250 * self.scales(t)[1].log()).float()
 

@@ -147,8 +147,8 @@ class ThesisUNet(Backbone):
                 f"data.image_size={image_size}: ThesisUNet halves it three times; give a multiple of {least}"
             )
 
-    def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
-        time = sinusoidal(told_B, TIME)
+    def forward(self, x: Tensor, noise_label_B: Tensor, guide: Guide) -> Tensor:
+        time = sinusoidal(noise_label_B, TIME)
         x = self.enter(self.stem(x), time, guide)
         skips: list[Tensor] = []
         for down, enter, attend in zip(self.down, self.enter_down, self.attend_down, strict=True):

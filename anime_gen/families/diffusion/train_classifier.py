@@ -175,7 +175,7 @@ def examine(
             eps = normal(*batch.image_BCHW.shape, generator=stream)
             x_t = (level.alpha * batch.image_BCHW + level.sigma * eps).to(device)
             a, s = (x_t.new_full((count, 1, 1, 1), scale) for scale in (level.alpha, level.sigma))
-            *groups, tags_BT = (part.cpu() for part in classifier(x_t, x_t.new_full((count,), level.told), a, s))
+            *groups, tags_BT = (part.cpu() for part in classifier(x_t, x_t.new_full((count,), level.noise_label), a, s))
             if batch.condition.attributes_BA is not None:
                 for column, (logits_BC, class_B) in enumerate(
                     zip(groups, batch.condition.attributes_BA.unbind(1), strict=True)

@@ -84,11 +84,11 @@ class DiT(Backbone):
                 f"data.image_size={image_size}: give a multiple of model.network.patch={self.patch}{latents}"
             )
 
-    def forward(self, x: Tensor, told_B: Tensor, guide: Guide) -> Tensor:
+    def forward(self, x: Tensor, noise_label_B: Tensor, guide: Guide) -> Tensor:
         side = x.shape[-1] // self.patch
         tokens = self.stem(F.pixel_unshuffle(x, self.patch).flatten(2).transpose(1, 2))
         tokens = tokens + places(side, tokens.shape[-1], x.device) + guide.map_BCHW.flatten(2).transpose(1, 2)
-        embedding = F.silu(self.time(sinusoidal(told_B, 256)) + guide.vector_BE)
+        embedding = F.silu(self.time(sinusoidal(noise_label_B, 256)) + guide.vector_BE)
         for block in self.blocks:
             tokens = block(tokens, embedding)
         shift, scale = self.modulation(embedding)[:, None].chunk(2, dim=-1)

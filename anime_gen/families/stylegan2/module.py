@@ -17,7 +17,7 @@ from anime_gen.blocks.augment.ada import ADA
 from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.labels import Words, partly_hidden, presence, redrawn
 from anime_gen.blocks.steps import descend, frozen
-from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
+from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError
 from anime_gen.families.stylegan2 import weights
 from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
 from anime_gen.families.stylegan2.generator import Generator, Synthesis, channels
@@ -158,8 +158,7 @@ class StyleGAN2(GenerativeModule):
         # In the checkpoint: a resumed run keeps its place between two regularisers.
         self.batches_seen = 0
 
-    @property
-    def needs(self) -> frozenset[str]:
+    def needs_for(self, settings: Any) -> frozenset[str]:
         return self.words.needs
 
     @property
@@ -309,20 +308,22 @@ class StyleGAN2(GenerativeModule):
     # ----------------------------------------------------------------------------------------------------------------
     # Sampling
 
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
-        w_BW = self.styles(self.labels_of(condition, len(noise)), noise)
+    def generate(self, condition: Condition, noise: Noise, settings: StyleGAN2Settings, preview: Preview) -> Tensor:
+        w_BW = self.styles(self.labels_of(condition, len(noise)), noise, settings)
         noises = [noise.normal(1, side, side) for side in self.generator.synthesis.sides()]
         image_BCHW: Tensor = self.generator.synthesis(self.generator.broadcast(w_BW), noises)
         return image_BCHW
 
-    def styles(self, label_BL: Tensor, noise: Noise) -> Tensor:
-        """w of labels and latents, truncated as `settings` say, (B, W)."""
+    def styles(self, label_BL: Tensor, noise: Noise, settings: StyleGAN2Settings) -> Tensor:
+        """w of labels and latents, truncated as the settings say, (B, W)."""
         w_BW: Tensor = self.generator.mapping(noise.normal(self.width), label_BL)
-        return w_BW if self.settings.truncation == 1 else self.centre(label_BL).lerp(w_BW, self.settings.truncation)
+        if settings.truncation == 1:
+            return w_BW
+        return self.centre(label_BL, settings.conditional).lerp(w_BW, settings.truncation)
 
-    def centre(self, label_BL: Tensor) -> Tensor:
+    def centre(self, label_BL: Tensor, conditional: bool) -> Tensor:
         """The w that truncation pulls to, (B, W): the average over latents for the same labels, or over everything."""
-        if not self.settings.conditional or not self.words.logits:
+        if not conditional or not self.words.logits:
             return self.generator.w_average.expand(len(label_BL), -1)
         z_NZ = normal(CENTRE_LATENTS, self.width, generator=torch.Generator().manual_seed(0)).to(self.device)
         return torch.stack(

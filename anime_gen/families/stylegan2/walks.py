@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
+from anime_gen.conditions.kind import Words
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
@@ -29,7 +30,7 @@ def _family(trained: Trained) -> StyleGAN2:
 def _label(trained: Trained, tags: str) -> Tensor:
     """What the words say, (1, L); what they do not say is absent."""
     module = _family(trained)
-    label_1L = module.labels_of(trained.labels(tags), 1)
+    label_1L = module.labels_of(trained.asked({"tags": Words(tags)} if tags else {}), 1)
     if tags and not label_1L.any():
         raise UserError(
             f"--tags {tags!r} tells this run nothing: it is told {', '.join(sorted(module.needs)) or 'no labels'}"
@@ -41,7 +42,7 @@ def _styles(trained: Trained, seeds: list[int], label_1L: Tensor) -> Tensor:
     """The styles of seeds, (B, layers, W): those that `sample` draws."""
     module = _family(trained)
     with torch.no_grad():
-        return module.generator.broadcast(module.styles(label_1L.expand(len(seeds), -1), Noise(seeds)))
+        return module.generator.broadcast(module.styles(label_1L.expand(len(seeds), -1), Noise(seeds), module.settings))
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_gen.blocks.labels import Words, code, partly_hidden
-from anime_gen.contract import Batch, Condition, GenerativeModule, UserError, at_least_float32
+from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError, at_least_float32
 from anime_gen.families.vae.loss import divergence, surprise
 from anime_gen.families.vae.network import Decoder, Encoder
 from anime_gen.noise import Noise, normal_like
@@ -64,8 +64,7 @@ class VAE(GenerativeModule):
         self.encoder = Encoder(*sizes).to(memory_format=torch.channels_last)
         self.decoder = Decoder(*sizes).to(memory_format=torch.channels_last)
 
-    @property
-    def needs(self) -> frozenset[str]:
+    def needs_for(self, settings: Any) -> frozenset[str]:
         return self.words.needs
 
     @property
@@ -102,7 +101,7 @@ class VAE(GenerativeModule):
             raise UserError("the VAE clips its gradients itself: give --model.max_gradient_norm")
         return torch.optim.Adam(self.parameters(), self.lr, self.betas)
 
-    def generate(self, condition: Condition, noise: Noise) -> Tensor:
+    def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         code_BL = code(condition, self.words)
         mean_BZ, log_variance_BZ = self.decoder.moments(code_BL)
         z_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * noise.normal(self.z_dim)

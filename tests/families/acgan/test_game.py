@@ -60,8 +60,8 @@ def test_which_games_judge_beside_the_labels(game: Game, conditional: bool) -> N
     head = game.head(WORDS, WIDTH)
     before = head(features(), told())
     for other in (
-        told()._replace(tags_BT=1 - told().tags_BT),
-        told()._replace(attributes_BA=1 - told().attributes_BA.clamp(max=1)),
+        told().replace(tags_BT=1 - told().tags_BT),
+        told().replace(attributes_BA=1 - told().attributes_BA.clamp(max=1)),
     ):
         assert torch.equal(head(features(), other), before) != conditional
     labels = head.of_real(features(), told()), head.of_generator(features(), told())
@@ -96,14 +96,14 @@ def test_doubtful_labels_pull_less() -> None:
     for game in (AuxiliaryClassifier(), DataToData(width=6)):
         head = game.head(WORDS, WIDTH)
         whole = head.of_real(features(), told())
-        half = told()._replace(
+        half = told().replace(
             tag_confidence_BT=torch.full((4, 3), 0.5), attribute_confidence_BA=torch.full((4, 2), 0.5)
         )
         torch.testing.assert_close(head.of_real(features(), half), whole / 2)
         # Each label has its own: of the second group of the third picture only.
         one = torch.zeros(4, 2)
         one[2, 1] = 1
-        alone = told()._replace(tag_confidence_BT=torch.zeros(4, 3), attribute_confidence_BA=one)
+        alone = told().replace(tag_confidence_BT=torch.zeros(4, 3), attribute_confidence_BA=one)
         seen = features().requires_grad_()
         (slope,) = torch.autograd.grad(head.of_real(seen, alone), seen)
         if isinstance(head, ClassifierHead):

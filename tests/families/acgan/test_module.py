@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from anime_gen.blocks.adversarial import DRAGAN, R1, Hinge, NonSaturating
 from anime_gen.blocks.labels import code
 from anime_gen.blocks.layers import Norm
+from anime_gen.conditions import joined
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.acgan.game import AuxiliaryClassifier, Concatenation, DataToData, Game, Projection
 from anime_gen.families.acgan.module import ACGAN
@@ -175,7 +176,7 @@ def test_confidences_weigh_real_labels_only() -> None:
     torch.manual_seed(1)
     before = plain.training_step(batch_of(), 0)
     torch.manual_seed(1)
-    after = weighed.training_step(batch_of(labels=labels_of(6)._replace(**sure)), 0)
+    after = weighed.training_step(batch_of(labels=labels_of(6).replace(**sure)), 0)
     assert after["labels_real"].item() == pytest.approx(before["labels_real"].item() / 4)
     assert after["labels_fake"] == before["labels_fake"]
     only_tags = unattached(weigh_labels=True, attribute_sizes=None)
@@ -208,10 +209,8 @@ def test_a_picture_depends_on_its_condition_and_seed_alone(networks: Networks, s
     torch.testing.assert_close(two, together[[4, 1]], rtol=0, atol=1e-5)  # products of matrices round by row
     assert not torch.allclose(module.sample(condition, [seed + 50 for seed in seeds]), together)
     assert condition.tags_BT is not None
-    other = condition._replace(tags_BT=1 - condition.tags_BT)
-    mixed = Condition(
-        *(None if a is None else torch.cat([a[:2], b[2:]]) for a, b in zip(other, condition, strict=True))
-    )
+    other = condition.replace(tags_BT=1 - condition.tags_BT)
+    mixed = joined([other.rows(slice(2)), condition.rows(slice(2, None))])
     changed = (module.sample(mixed, seeds) != together).flatten(1).any(1)
     assert changed.tolist() == [True, True, False, False, False]
 

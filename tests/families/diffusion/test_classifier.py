@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 from torch import nn
 
-from anime_gen.contract import Batch, Condition, UserError
+from anime_gen.contract import Batch, Condition, UserError, unseen
 from anime_gen.families.diffusion import DDIM, EDM, Cosine, Diffusion, DiffusionSettings, Flow, Linear, Picture
 from anime_gen.families.diffusion.classifier import NoisedClassifier, gradient, log_likelihood, shift, training_loss
 from anime_gen.families.diffusion.network import Backbone
@@ -111,7 +111,7 @@ def posterior_mean(x, a, s, mean):
 class ExactClassifier(nn.Module):
     needs = frozenset({"attributes_BA"})
 
-    def forward(self, x, told_B, a, s):
+    def forward(self, x, noise_label_B, a, s):
         odds = log_odds(x, a, s)
         return torch.stack([torch.zeros_like(odds), odds], 1), x.new_zeros(len(x), 0)
 
@@ -128,8 +128,8 @@ class ExactMixture(Backbone):
     def check(self, image_size, factor=1):
         pass
 
-    def forward(self, x, told_B, guide):
-        a, s = (scale.float()[:, None, None, None] for scale in self.schedule.scales(told_B.double() / 1000))
+    def forward(self, x, noise_label_B, guide):
+        a, s = (scale.float()[:, None, None, None] for scale in self.schedule.scales(noise_label_B.double() / 1000))
         mean = MEAN[:, None, None]
         p = torch.sigmoid(log_odds(x, a, s))[:, None, None, None]
         return p * posterior_mean(x, a, s, mean) + (1 - p) * posterior_mean(x, a, s, -mean)
@@ -142,6 +142,10 @@ def gaussian(schedule, **settings):
     return module.eval()
 
 
+def drawn(module, condition, x, level):
+    return module.denoiser(condition, len(x), module.settings)(x, level)
+
+
 @pytest.mark.parametrize("schedule", [Linear(), Cosine(), Flow()], ids=["linear", "cosine", "flow"])
 def test_scale_1_is_bayes_rule(schedule):
     """E[x_0 | x_t] + sigma^2 / alpha grad log p(y | x_t) = E[x_0 | x_t, y], at every level."""
@@ -151,8 +155,8 @@ def test_scale_1_is_bayes_rule(schedule):
     for level in schedule.levels(8)[1:-1]:
         x = level.alpha * 0.3 + math.hypot(level.sigma, 0.1) * torch.randn(3, 3, 1, 1, generator=generator)
         with torch.no_grad():
-            x_0 = module.denoiser(Condition(attributes_BA=classes), 3)(x, level)
-            plain = gaussian(schedule).denoiser(Condition(attributes_BA=classes), 3)(x, level)
+            x_0 = drawn(module, Condition(attributes_BA=classes), x, level)
+            plain = drawn(gaussian(schedule), Condition(attributes_BA=classes), x, level)
         a, s = torch.tensor(level.alpha), torch.tensor(level.sigma)
         for row, sign in ((0, 1), (1, -1)):
             exact = posterior_mean(x, a, s, sign * MEAN[:, None, None])[row].clamp(-1, 1)
@@ -169,7 +173,9 @@ def test_samples_have_the_mean_of_the_class_that_is_asked():
     def moments(scale):
         module = gaussian(Flow(), steps=100, guidance=1.0, classifier_scale=scale)
         with torch.no_grad():
-            x = module.generate(Condition(attributes_BA=classes), Noise(range(count)))[..., 0, 0]
+            x = module.generate(Condition(attributes_BA=classes), Noise(range(count)), module.settings, unseen)[
+                ..., 0, 0
+            ]
         return [(part.mean(0), part.var(0)) for part in x.chunk(2)]
 
     noise = 4 * math.sqrt(VARIANCE / (count / 2))  # four standard errors of a mean
@@ -242,16 +248,16 @@ def test_the_noise_in_training_is_the_schedules():
     seen = []
 
     class Spy(nn.Module):
-        def forward(self, x_t, told_B, a, s):
-            seen.append((x_t, told_B, a, s))
+        def forward(self, x_t, noise_label_B, a, s):
+            seen.append((x_t, noise_label_B, a, s))
             return torch.zeros(len(x_t), 2, requires_grad=True), torch.zeros(len(x_t), 1)
 
     torch.manual_seed(0)
     batch = stripes(2000, torch.Generator().manual_seed(0))
     loss = training_loss(Spy(), Flow(), batch)
     assert loss.item() == pytest.approx(2 * math.log(2))  # one choice of two, one coin
-    [(x_t, told_B, a, s)] = seen
-    torch.testing.assert_close(told_B / 1000, s.flatten())
+    [(x_t, noise_label_B, a, s)] = seen
+    torch.testing.assert_close(noise_label_B / 1000, s.flatten())
     torch.testing.assert_close(a + s, torch.ones_like(a))
     eps = (x_t - a * batch.image_BCHW) / s
     assert float(eps.mean()) == pytest.approx(0, abs=0.01)
@@ -271,7 +277,7 @@ def test_the_interval_holds_for_the_classifier_too():
     level = Level(500.0, 0.5, 0.5)
     x, condition = torch.full((1, 3, 1, 1), 0.1), Condition(attributes_BA=torch.ones(1, 1, dtype=torch.int64))
     made = [
-        gaussian(Flow(), classifier_scale=scale, interval=interval).denoiser(condition, 1)(x, level).detach()
+        drawn(gaussian(Flow(), classifier_scale=scale, interval=interval), condition, x, level).detach()
         for scale, interval in ((0.0, None), (1.0, (0.1, 0.9)), (1.0, (0.9, 1.1)))
     ]
     torch.testing.assert_close(made[1], made[0])
@@ -373,7 +379,7 @@ def test_a_guided_run_can_be_scored(guided, here, tmp_path):
                 path / "checkpoints" / "last.ckpt", "--model.init_args.settings.classifier_scale", "2")  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     records = json.loads((tmp_path / "scored" / "metrics.json").read_text())
-    assert "classifier scale 2" in json.dumps(records)
+    assert '"classifier_scale": 2' in json.dumps(records)
     assert "accuracy_hair" in {record["name"] for record in records}, "it was told the labels"
 
 

@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 from anime_gen.blocks.adversarial import NonSaturating
 from anime_gen.card import Card
-from anime_gen.contract import CAPTION_TOKENS, Condition, UserError
-from anime_gen.data.captions import caption_tokens
+from anime_gen.conditions.kind import Words
+from anime_gen.conditions.text import CAPTION_TOKENS, caption_tokens
+from anime_gen.contract import Condition, UserError
 from anime_gen.families.dcgan.module import DCGAN
 from anime_gen.families.dcgan.network import Convolutional
 from anime_gen.families.diffusion import (
@@ -44,7 +45,6 @@ from anime_gen.families.diffusion import (
     ZeroTerminalSNR,
     export,
 )
-from anime_gen.families.diffusion.guidance import KINDS, Told
 from anime_gen.images import quantise
 from anime_gen.run import Trained
 from anime_gen.vocabulary import LANDMARKS, Vocabulary
@@ -82,6 +82,9 @@ def exported(request, tmp_path_factory):
     return run, folder
 
 
+KINDS = ("attributes", "tags", "text", "landmarks", "sketch")
+
+
 def condition(count: int) -> Condition:
     generator = torch.Generator().manual_seed(count)
     tags = torch.randint(0, 2, (count, 5), generator=generator).float()
@@ -91,7 +94,14 @@ def condition(count: int) -> Condition:
     landmarks = torch.rand(count, 24, 2, generator=generator)
     landmarks[-1] = torch.nan
     sketch = torch.rand(count, 1, 16, 16, generator=generator)
-    return Condition(tags, attributes, landmarks, torch.ones(count, 24, dtype=torch.bool), sketch, caption)
+    return Condition(
+        tags_BT=tags,
+        attributes_BA=attributes,
+        landmarks_BK2=landmarks,
+        visible_BK=torch.ones(count, 24, dtype=torch.bool),
+        sketch_B1HW=sketch,
+        caption_BL=caption,
+    )
 
 
 # Runs where `import anime_gen` fails: with plain torch, the program and the weights are all there is.
@@ -137,15 +147,15 @@ def test_the_program_computes_the_network_where_there_is_no_anime_gen(exported, 
     run, folder = exported
     network, cases, expected = run.module.network, [], []
     for count in (1, 3):
-        x, told = torch.randn(count, 3, 16, 16), torch.rand(count) * 999
+        x, noise_label = torch.randn(count, 3, 16, 16), torch.rand(count) * 999
         given = condition(count)
         for kinds in (KINDS, (), ("tags", "sketch")):
-            flags = Told(*(torch.full((count,), kind in kinds) for kind in KINDS))
+            active = {kind: torch.full((count,), kind in kinds) for kind in KINDS}
             parts = (given.attributes_BA, given.tags_BT, given.caption_BL, given.landmarks_BK2, given.sketch_B1HW)
-            inputs = dict(zip(KINDS, parts, strict=True)) | {f"told_{k}": f for k, f in zip(KINDS, flags, strict=True)}
-            cases.append({"x": x, "told": told, **inputs})
+            inputs = {"given": dict(zip(KINDS, parts, strict=True)), "active": active}
+            cases.append({"x": x, "noise_label": noise_label, **inputs})
             with torch.no_grad():
-                expected.append(network(x, told, given, flags))
+                expected.append(network(x, noise_label, given, active))
     torch.save(cases, tmp_path / "cases.pt")
     done = subprocess.run(
         [sys.executable, "-c", ALONE, folder / "denoiser", tmp_path / "cases.pt", tmp_path / "out.pt"],
@@ -173,7 +183,7 @@ def test_what_diffusers_cannot_step_is_refused_before_anything_is_written(change
 
 def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch, here):
     run = trained()
-    monkeypatch.setattr("anime_gen.cli.family.load", lambda *_: run)
+    monkeypatch.setattr("anime_gen.opened.run.load", lambda *_: run)
     monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
@@ -251,9 +261,7 @@ def test_the_model_card_is_one_and_its_lines_run(pipe, tmp_path, monkeypatch, ca
     with Image.open(folder / "face.png") as face:
         assert face.size == (16, 16)
         drawn = np.asarray(face, np.int16)
-    ours = quantise(
-        run.module.sample(run.labels("blue hair").map(lambda part: part.expand(8, *part.shape[1:])), range(8))
-    )
+    ours = quantise(run.module.sample(run.asked({"tags": Words("blue hair")}).repeated(8), range(8)))
     assert abs(ours[0].permute(1, 2, 0).numpy().astype(np.int16) - drawn).max() <= 1
 
 
@@ -281,14 +289,14 @@ def as_asked() -> Condition:
     """What ASKED, POINTS and LINES say, made by hand."""
     nan = torch.nan
     one = Condition(
-        torch.tensor([[1.0, nan, 0.0, 1.0, nan]]),
-        torch.tensor([[0, 0]]),
-        torch.tensor([list(POINTS.values())]),
-        torch.ones(1, 24, dtype=torch.bool),
-        1 - torch.from_numpy(np.array(LINES)).float()[None, None] / 255,
-        torch.from_numpy(caption_tokens(ASKED["caption"]).astype(np.int64))[None],
+        tags_BT=torch.tensor([[1.0, nan, 0.0, 1.0, nan]]),
+        attributes_BA=torch.tensor([[0, 0]]),
+        landmarks_BK2=torch.tensor([list(POINTS.values())]),
+        visible_BK=torch.ones(1, 24, dtype=torch.bool),
+        sketch_B1HW=1 - torch.from_numpy(np.array(LINES)).float()[None, None] / 255,
+        caption_BL=torch.from_numpy(caption_tokens(ASKED["caption"]).astype(np.int64))[None],
     )
-    return one.map(lambda part: part.expand(len(SEEDS), *part.shape[1:]))
+    return one.repeated(len(SEEDS))
 
 
 def largest_difference(pipe, run, **options) -> float:
@@ -321,7 +329,7 @@ def stepping(pipe, monkeypatch):
         twin = export.scheduler_of(schedule, target, sampler)
         config = json.loads(json.dumps(twin.config))
         monkeypatch.setattr(pipe, "scheduler", getattr(diffusers, config["_class_name"]).from_config(config))
-        monkeypatch.setitem(pipe.denoiser.config, "told_scale", twin.told_scale)
+        monkeypatch.setitem(pipe.denoiser.config, "noise_label_scale", twin.noise_label_scale)
         return twin.exact
 
     return change

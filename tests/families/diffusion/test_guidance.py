@@ -5,9 +5,10 @@ import torch
 
 from anime_gen.contract import Condition, UserError
 from anime_gen.families.diffusion import DiffusionSettings, Dropping
-from anime_gen.families.diffusion.guidance import KINDS, Told, branches, guided, rescaled
+from anime_gen.families.diffusion.guidance import branches, guided, rescaled
 from anime_gen.families.diffusion.schedule import Level
 
+KINDS = ("attributes", "tags", "text", "landmarks", "sketch")
 KNOWN = frozenset({"tags", "landmarks"})
 NONE, LANDMARKS, BOTH = 1.0, 10.0, 100.0
 
@@ -15,10 +16,10 @@ NONE, LANDMARKS, BOTH = 1.0, 10.0, 100.0
 def answer(asked: list[int]):
     """A network whose answer names what it was told."""
 
-    def predict(told: Told, copies: int) -> torch.Tensor:
+    def predict(active: dict[str, torch.Tensor], copies: int) -> torch.Tensor:
         asked.append(copies)
-        assert not told.text_B.any(), "nobody asked for text"
-        values = torch.where(told.tags_B, BOTH, torch.where(told.landmarks_B, LANDMARKS, NONE))
+        assert not active["text"].any(), "nobody asked for text"
+        values = torch.where(active["tags"], BOTH, torch.where(active["landmarks"], LANDMARKS, NONE))
         return values[:, None]
 
     return predict
@@ -39,13 +40,13 @@ def answer(asked: list[int]):
 def test_scales(guidance, expected, copies):
     """Scale 1 is the plain conditional branch, 0 the unconditional one; no branch is computed in vain."""
     asked: list[int] = []
-    result, _ = guided(answer(asked), 4, branches(KNOWN, guidance), torch.device("cpu"))
+    result, _ = guided(answer(asked), KINDS, 4, branches(KNOWN, guidance), torch.device("cpu"))
     assert asked == [copies]
     torch.testing.assert_close(result, torch.full((4, 1), expected))
 
 
 def test_the_branch_that_is_told_most_comes_beside():
-    _, plain = guided(answer([]), 4, branches(KNOWN, 3.0), torch.device("cpu"))
+    _, plain = guided(answer([]), KINDS, 4, branches(KNOWN, 3.0), torch.device("cpu"))
     torch.testing.assert_close(plain, torch.full((4, 1), BOTH))
 
 
@@ -97,8 +98,8 @@ def test_rescaling_takes_back_contrast():
 def test_states_are_drawn_jointly():
     """The state that guidance subtracts is as frequent as was asked, not the product of five rare events."""
     torch.manual_seed(0)
-    told = torch.stack(Dropping(nothing=0.1, subset=0.32).draw(40000, torch.device("cpu")), 1)
-    count = told.sum(1)
+    active = Dropping(nothing=0.1, subset=0.32).draw(KINDS, 40000, torch.device("cpu"))
+    count = torch.stack([active[kind] for kind in KINDS], 1).sum(1)
     subset_of_any_one_size = 0.32 / 2 ** len(KINDS)
     assert float((count == 0).float().mean()) == pytest.approx(0.1 + subset_of_any_one_size, abs=0.006)
     assert float((count == 5).float().mean()) == pytest.approx(0.58 + subset_of_any_one_size, abs=0.01)

@@ -15,8 +15,7 @@ from anime_gen.families.diffusion import (
     TrainedText,
     UNet,
 )
-from anime_gen.families.diffusion.conditions import landmark_map, landmark_mask
-from anime_gen.families.diffusion.guidance import KINDS, Told
+from anime_gen.families.diffusion.conditions import Sizes, landmark_map, landmark_mask
 from anime_gen.families.diffusion.thesis import SigmoidGELU
 
 SMALL = {
@@ -40,8 +39,11 @@ def everything(network="unet", **changes):
     return module
 
 
+KINDS = ("attributes", "tags", "text", "landmarks", "sketch")
+
+
 def told(*kinds, count=2):
-    return Told(*(torch.full((count,), kind in kinds) for kind in KINDS))
+    return {kind: torch.full((count,), kind in kinds) for kind in KINDS}
 
 
 def condition(count=2):
@@ -59,7 +61,7 @@ def condition(count=2):
 def other(base: Condition, kind: str) -> Condition:
     part = getattr(base, PART[kind])
     changed = 1 - part if kind != "text" else torch.where(part > 0, part + 100, 0)
-    return base._replace(**{PART[kind]: changed})
+    return base.replace(**{PART[kind]: changed})
 
 
 NOTHING = {
@@ -74,7 +76,7 @@ NOTHING = {
 @pytest.mark.parametrize("network", SMALL)
 def test_each_condition_reaches_the_picture_and_its_null_hides_it(network):
     module = everything(network).eval()
-    assert module.kinds == set(KINDS)
+    assert module.kinds == list(KINDS)
     x, t = torch.randn(2, 3, 16, 16), torch.tensor([3.0, 700.0])
     base = condition()
     plain = module.network(x, t, base, told(*KINDS))
@@ -85,9 +87,9 @@ def test_each_condition_reaches_the_picture_and_its_null_hides_it(network):
         hidden = [module.network(x, t, c, told(*rest)) for c in (base, other(base, kind))]
         torch.testing.assert_close(*hidden, rtol=0, atol=0)
         # Not given is the same as not told, and neither is zero, which is a legal value.
-        nothing = base._replace(**{PART[kind]: NOTHING[kind](getattr(base, PART[kind]))})
+        nothing = base.replace(**{PART[kind]: NOTHING[kind](getattr(base, PART[kind]))})
         torch.testing.assert_close(module.network(x, t, nothing, told(*KINDS)), hidden[0])
-        zero = base._replace(**{PART[kind]: torch.zeros_like(getattr(base, PART[kind]))})
+        zero = base.replace(**{PART[kind]: torch.zeros_like(getattr(base, PART[kind]))})
         if kind != "text":
             assert not torch.allclose(module.network(x, t, zero, told(*KINDS)), hidden[0], atol=1e-5), kind
 
@@ -110,7 +112,7 @@ def test_some_words_open_is_neither_all_open_nor_absent():
     some[:, :3] = torch.nan
     absent = torch.nan_to_num(some, 0.0)
     pictures = [
-        module.network(x, t, base._replace(tags_BT=tags), told(*KINDS))
+        module.network(x, t, base.replace(tags_BT=tags), told(*KINDS))
         for tags in (some, absent, torch.full_like(some, torch.nan))
     ]
     assert all(bool(one.isfinite().all()) for one in pictures)
@@ -139,10 +141,14 @@ def test_the_thesis_mask_is_standardised():
     assert bool(empty.isfinite().all())
 
 
+def sizes(patch):
+    return Sizes([], 0, 24, text_width=0, vector=32, latent=8, patch=patch)
+
+
 @pytest.mark.parametrize("form", [LandmarkLatent(), LandmarkMask()])
 @pytest.mark.parametrize("patch", [1, 2])
 def test_a_landmark_acts_where_it_is_at_every_patch(patch, form):
-    encoder = form.encoder(24, vector=32, latent=8, patch=patch)
+    encoder = form.encoder(sizes(patch))
     corner = torch.full((1, 24, 2), torch.nan)
     corner[0, 3] = torch.tensor([0.1, 0.9])  # to the left, at the bottom
     nowhere = corner.clone()
@@ -154,7 +160,7 @@ def test_a_landmark_acts_where_it_is_at_every_patch(patch, form):
 
 
 def test_a_landmark_vector_has_no_place():
-    encoder = LandmarkVector().encoder(24, vector=32, latent=8, patch=2)
+    encoder = LandmarkVector().encoder(sizes(2))
     latent, given = encoder(condition(), 16, 2)
     assert latent.shape == (2, 32)
     assert given.tolist() == [True, True]

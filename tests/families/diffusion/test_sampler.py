@@ -162,10 +162,10 @@ def test_trailing_spacing_starts_at_the_noisiest_level(schedule):
     """Lin et al. 2024: "leading" spacing never starts at T, and with zero terminal SNR that shows."""
     for steps in (1, 7, 20, 50, 999, 1000):
         levels = schedule.levels(steps)
-        assert levels[0].told == 999
+        assert levels[0].noise_label == 999
         assert levels[0].sigma == pytest.approx(float((1 - schedule.alpha_bar[-1]).sqrt()))
         assert len(levels) == steps + 1
-        told = [level.told for level in levels[:-1]]
+        told = [level.noise_label for level in levels[:-1]]
         assert all(later < earlier for earlier, later in itertools.pairwise(told))
         assert levels[-1][1:] == (1.0, 0.0)
     with pytest.raises(UserError, match=r"steps=1001.*at most as many"):
@@ -177,7 +177,7 @@ def test_every_level_can_be_asked_for():
     for timesteps in (1000, 999, 250, 7):
         schedule = Cosine(timesteps)
         t = torch.arange(timesteps, dtype=torch.float64) / timesteps
-        assert schedule.told(t).tolist() == pytest.approx([i * 1000 / timesteps for i in range(timesteps)])
+        assert schedule.noise_label(t).tolist() == pytest.approx([i * 1000 / timesteps for i in range(timesteps)])
         torch.testing.assert_close(schedule.scales(t)[0].square(), schedule.alpha_bar)
 
 

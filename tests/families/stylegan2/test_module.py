@@ -131,7 +131,7 @@ def test_truncation_pulls_to_the_average_of_the_same_labels() -> None:
     tags = torch.eye(3)[:2]
     condition = Condition(tags_BT=tags)
     module.settings = StyleGAN2Settings(truncation=0.0)
-    centre = module.centre(tags)
+    centre = module.centre(tags, conditional=True)
     assert not torch.allclose(centre[0], centre[1])
     for part in module.generator.modules():
         if hasattr(part, "noise_strength"):
@@ -161,7 +161,7 @@ def test_what_is_told(told: Told, needs: set[str], labels: int) -> None:
     assert module.needs == needs
     assert module.words.logits == labels
     batch = batch_of()
-    batch = batch._replace(condition=batch.condition._replace(attributes_BA=torch.tensor([[0], [1], [-1], [1]])))
+    batch = batch._replace(condition=batch.condition.replace(attributes_BA=torch.tensor([[0], [1], [-1], [1]])))
     module.training_step(batch, 0)
     assert module.sample(batch.condition, [0, 1, 2, 3]).shape == (4, 3, SIZE, SIZE)
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from anime_gen.contract import CAPTION_TOKENS, NUM_TOKENS, UserError
+from anime_gen.conditions.sketch import line_art
+from anime_gen.conditions.text import CAPTION_TOKENS, NUM_TOKENS, TOKEN_MIRROR, caption_tokens
+from anime_gen.contract import UserError
 from anime_gen.data import AnimeFaces, Folder, PaintedFaces
-from anime_gen.data.captions import TOKEN_MIRROR, caption_tokens
-from anime_gen.data.line_art import line_art
 from anime_gen.data.text import OpenClip
 
 

@@ -1,0 +1,63 @@
+"""Settings as they are written: read from YAML of any version of the suite, and written down as YAML would say them."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from typing import Any
+
+import yaml
+from jsonargparse import get_loader, set_loader
+from lightning.pytorch.cli import LightningArgumentParser
+
+from anime_gen.aliases import today
+from anime_gen.errors import UserError
+
+
+def renewed(text: str) -> Any:
+    """YAML, by today's names."""
+    return today(get_loader("yaml")(text))
+
+
+set_loader("anime_gen", renewed, exceptions=(yaml.YAMLError,))
+
+
+class OneLineParser(LightningArgumentParser):
+    """Reads settings of any version of the suite, and says what is wrong with them in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"parser_mode": "anime_gen", **kwargs})
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        raise UserError(one_line(message)) from ex
+
+
+def one_line(message: str) -> str:
+    """The heart of jsonargparse's message: which key, and what is the matter with it.
+
+    Its text nests one complaint for each type that a key might have had; the reader wants the outermost key and the
+    innermost complaints.
+    """
+    noise = re.compile(
+        r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
+        r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>"
+        r"|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
+    )
+    lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
+    text = ": ".join(dict.fromkeys(filter(None, lines)))
+    text = re.sub(r"\s+", " ", re.sub(r"Parser key \"([^\"]+)\"", r"\1", text))
+    return text if len(text) < 500 else text[:500] + " ..."
+
+
+def as_data(value: Any) -> Any:
+    """A setting as a YAML file would say it: an object by its class and arguments, a dataclass by its fields."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_data(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, list | tuple):
+        return [as_data(part) for part in value]
+    if type(value).__module__ == "builtins":
+        return value
+    taken = inspect.signature(type(value)).parameters
+    arguments = {name: as_data(part) for name, part in vars(value).items() if name in taken}
+    return {"class_path": f"{type(value).__module__}.{type(value).__qualname__}", "init_args": arguments}
