@@ -61,7 +61,7 @@ def test_differences_win_wherever_the_file_stands(write, capsys):
         before="data:\n  epoch_images: 5\n  score_images: 7\n",
         own="base: dcgan\nmodel:\n  init_args:\n    z_dim: 9\n    networks:\n      init_args:\n        width: 11\n"
         "data:\n  seed: 3\n",
-        twice="base: own\nmodel:\n  init_args:\n    loss:\n      class_path: anime_gen.blocks.adversarial.Hinge\n",
+        twice="base: own\nmodel:\n  init_args:\n    loss:\n      class_path: anime_gen.blocks.Hinge\n",
     )
     found = settings(capsys, folder / "before.yaml", folder / "twice.yaml")
     assert "base" not in found
@@ -76,7 +76,7 @@ def test_differences_win_wherever_the_file_stands(write, capsys):
 
 
 def test_another_class_leaves_what_only_the_old_one_takes(write, capsys):
-    network = "anime_gen.families.dcgan.network.FullyConnected"
+    network = "anime_gen.families.dcgan.FullyConnected"
     text = f"base: dcgan\nmodel:\n  init_args:\n    networks:\n      class_path: {network}\n"
     found = settings(capsys, write(dcgan=DCGAN, own=text) / "own.yaml")
     assert set(found["model"]["init_args"]["networks"]["init_args"]) == {"hidden", "layers", "batch_norm"}

@@ -76,11 +76,11 @@ def fit(yaml: str, root: Path, *more: str) -> CLI:
         (
             "dcgan.yaml",
             [
-                "--model.loss=anime_gen.blocks.adversarial.WassersteinGP",
+                "--model.loss=anime_gen.blocks.WassersteinGP",
                 "--model.loss.init_args.weight=3",
                 "--model.networks.init_args.norm=layer",
                 "--model.spectral_norm=true",
-                "--model.augment=anime_gen.blocks.augment.diffaugment.DiffAugment",
+                "--model.augment=anime_gen.blocks.augment.DiffAugment",
                 "--model.augment.init_args.cutout=0.25",
             ],
         ),
