@@ -78,7 +78,7 @@ def test_words_arrive_as_they_were_written(write):
     }
     study = read_study(write(overlay=keys, runs={"a": {"family": "dcgan"}}))
     cli = page.suite(plan(study, Path("out"))[0].words, run=False)
-    assert cli.datamodule.source.faces == 123
+    assert cli.datamodule.source.number == 123
     assert cli.config.model.init_args.betas == (0.1, 0.2)
     assert cli.config.model.init_args.augment.class_path.endswith("DiffAugment")
     assert study.overlay == keys
