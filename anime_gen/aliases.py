@@ -10,8 +10,27 @@ from typing import Any
 
 # Modules and classes that have moved. The longest name that fits wins.
 PATHS: Mapping[str, str] = {
-    "anime_gen.adversarial": "anime_gen.blocks.adversarial",
+    "anime_gen.adversarial": "anime_gen.blocks",
     "anime_gen.augment": "anime_gen.blocks.augment",
+    "anime_gen.augment.ada": "anime_gen.blocks.augment",
+    "anime_gen.augment.diffaugment": "anime_gen.blocks.augment",
+    # What a YAML names stands in its package; it was named by its module.
+    "anime_gen.blocks.adversarial": "anime_gen.blocks",
+    "anime_gen.blocks.augment.ada": "anime_gen.blocks.augment",
+    "anime_gen.blocks.augment.diffaugment": "anime_gen.blocks.augment",
+    "anime_gen.families.acgan.game": "anime_gen.families.acgan",
+    "anime_gen.families.acgan.module": "anime_gen.families.acgan",
+    "anime_gen.families.acgan.network": "anime_gen.families.acgan",
+    "anime_gen.families.autoencoder.module": "anime_gen.families.autoencoder",
+    "anime_gen.families.cyclegan.assistance": "anime_gen.families.cyclegan",
+    "anime_gen.families.cyclegan.module": "anime_gen.families.cyclegan",
+    "anime_gen.families.cyclegan.network": "anime_gen.families.cyclegan",
+    "anime_gen.families.dcgan.module": "anime_gen.families.dcgan",
+    "anime_gen.families.dcgan.network": "anime_gen.families.dcgan",
+    "anime_gen.families.stylegan2.discriminator": "anime_gen.families.stylegan2",
+    "anime_gen.families.stylegan2.mapping": "anime_gen.families.stylegan2",
+    "anime_gen.families.stylegan2.module": "anime_gen.families.stylegan2",
+    "anime_gen.families.vae.module": "anime_gen.families.vae",
 }
 
 # Parameters that were renamed, by the name of their class.

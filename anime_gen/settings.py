@@ -15,9 +15,12 @@ from anime_gen.aliases import today
 from anime_gen.errors import UserError
 
 
-def renewed(text: str) -> Any:
-    """YAML, by today's names."""
-    return today(get_loader("yaml")(text))
+def renewed(text: str, path: str = "") -> Any:
+    """YAML, by today's names; of a file without its base, which whoever reads files has read before it."""
+    settings = today(get_loader("yaml")(text))
+    if path and isinstance(settings, dict):
+        settings.pop("base", None)
+    return settings
 
 
 set_loader("anime_gen", renewed, exceptions=(yaml.YAMLError,))

@@ -1,6 +1,9 @@
 """Settings of earlier versions still load."""
 
+import importlib
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 
@@ -8,22 +11,45 @@ from anime_gen import aliases
 from anime_gen.aliases import path_today, today, word_today
 from anime_gen.cli.train import suite
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 @pytest.mark.parametrize("new", aliases.PATHS.values())
 def test_every_new_name_is_there(new):
     assert pkgutil.resolve_name(new)
 
 
+def packages():
+    return sorted(set(aliases.PATHS.values()))
+
+
+@pytest.mark.parametrize("package", packages())
+def test_a_class_is_found_by_its_module_and_by_its_package(package):
+    """Runs have the long name in their config.yaml, from when there was no short one."""
+    for name in importlib.import_module(package).__all__:
+        kind = pkgutil.resolve_name(f"{package}.{name}")
+        assert path_today(f"{kind.__module__}.{name}") == path_today(f"{package}.{name}") == f"{package}.{name}"
+        assert pkgutil.resolve_name(f"{kind.__module__}.{name}") is kind
+
+
+def test_what_ships_uses_names_of_today():
+    pages = [*(ROOT / "experiments").rglob("*.yaml"), *(ROOT / "anime_gen/cli/help").glob("*.txt"), *ROOT.glob("*.md")]
+    for page in pages:
+        for name in re.findall(r"anime_gen(?:\.\w+)+", page.read_text()):
+            assert path_today(name) == name, page
+
+
 def test_names_are_whole_words():
-    assert path_today("anime_gen.adversarial.Hinge") == "anime_gen.blocks.adversarial.Hinge"
+    assert path_today("anime_gen.adversarial.Hinge") == "anime_gen.blocks.Hinge"
+    assert path_today("anime_gen.augment.ada.ADA") == "anime_gen.blocks.augment.ADA"
     assert path_today("anime_gen.augmented") == "anime_gen.augmented"
-    assert word_today("--model.loss=anime_gen.adversarial.Hinge") == "--model.loss=anime_gen.blocks.adversarial.Hinge"
+    assert word_today("--model.loss=anime_gen.adversarial.Hinge") == "--model.loss=anime_gen.blocks.Hinge"
     assert word_today("--data.source.path=a=b") == "--data.source.path=a=b"
 
 
 def test_settings_are_renewed_at_any_depth():
     old = {"model": {"class_path": "x.Y", "init_args": {"loss": "anime_gen.adversarial.Hinge", "n": [1, None]}}}
-    assert today(old)["model"]["init_args"] == {"loss": "anime_gen.blocks.adversarial.Hinge", "n": [1, None]}
+    assert today(old)["model"]["init_args"] == {"loss": "anime_gen.blocks.Hinge", "n": [1, None]}
 
 
 def test_a_config_of_an_earlier_version_builds(tmp_path):
@@ -34,6 +60,10 @@ def test_a_config_of_an_earlier_version_builds(tmp_path):
         "    augment: {class_path: anime_gen.augment.diffaugment.DiffAugment}\n"
     )
     shared = ["-c", "experiments/shared.yaml", "-c", "experiments/family/dcgan.yaml"]
-    module = suite([*shared, "-c", str(old)], run=False).model
-    assert type(module.loss).__name__ == "Hinge"
-    assert type(module.augment).__name__ == "DiffAugment"
+    cli = suite([*shared, "-c", str(old)], run=False)
+    assert type(cli.model.loss).__name__ == "Hinge"
+    assert type(cli.model.augment).__name__ == "DiffAugment"
+    # The run that begins from it has the names of today, as one that has never known others.
+    assert cli.config.model.class_path == "anime_gen.families.dcgan.DCGAN"
+    assert cli.config.model.init_args.networks.class_path == "anime_gen.families.dcgan.Convolutional"
+    assert cli.config.model.init_args.augment.class_path == "anime_gen.blocks.augment.DiffAugment"

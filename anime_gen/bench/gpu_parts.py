@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from anime_gen.bench.journal import Late, Part, first_line, freed
 from anime_gen.bench.training import Watch, build, cost, peak, silence, synchronised
 from anime_gen.callbacks.scoring import device_name
+from anime_gen.cli.bases import with_bases
 from anime_gen.cli.describe import Single, example
 from anime_gen.cli.train import suite
 from anime_gen.contract import Batch, Condition, GenerativeModule
@@ -141,7 +142,8 @@ def settings(family: Path, scale: Scale, size: int, faces: int, *keys: str) -> l
         faces: how many are painted.
         keys: further ones; the later of two wins.
     """
-    data = yaml.safe_load(family.read_text(encoding="utf-8")).get("data", {})
+    pages = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in with_bases(family)]
+    data = {key for page in pages for key in page.get("data", {})}
     # A YAML may have a source around the painted faces.
     source = "--data.source.source" if "source" in data else "--data.source"
     people = [f"--data.other_domain.people={scale.people}"] if "other_domain" in data else []

@@ -20,7 +20,8 @@ class Words(NamedTuple):
     @property
     def needs(self) -> frozenset[str]:
         """The fields of `Condition` that hold them."""
-        return frozenset(("tags_BT",) * bool(self.num_tags) + ("attributes_BA",) * bool(self.attribute_sizes))
+        held = {"tags_BT": self.num_tags, "attributes_BA": len(self.attribute_sizes)}
+        return frozenset(field for field, labels in held.items() if labels)
 
     @classmethod
     def of(cls, num_tags: int, attribute_sizes: list[int] | None) -> Words:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, member
-from functools import partial
+from enum import Enum
 from itertools import pairwise
 
 import torch
@@ -46,20 +45,24 @@ class InstanceNorm(nn.GroupNorm):
 
 
 class Norm(Enum):
-    """What normalises hidden layers. `Norm.layer(channels)` makes the module."""
+    """What normalises hidden layers."""
 
-    batch = member(nn.BatchNorm2d)
-    instance = member(InstanceNorm)
-    layer = member(partial(nn.GroupNorm, 1))  # one group over (C, H, W): Gulrajani's replacement for batch
-    none = member(nn.Identity)
+    batch = "batch"
+    instance = "instance"
+    layer = "layer"
+    none = "none"
 
-    def __call__(self, channels: int) -> nn.Module:
+    def module(self, channels: int) -> nn.Module:
         """Maps (B, channels, H, W) to the same shape."""
-        module: nn.Module = self.value(channels)
-        return module
-
-    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
-        return getattr, (Norm, self.name)  # Enum pickles by value, and a `partial` equals no other
+        match self:
+            case Norm.batch:
+                return nn.BatchNorm2d(channels)
+            case Norm.instance:
+                return InstanceNorm(channels)
+            case Norm.layer:
+                return nn.GroupNorm(1, channels)  # one group over (C, H, W): Gulrajani's replacement for batch
+            case Norm.none:
+                return nn.Identity()
 
 
 def channels_by_side(image_size: int, width: int, max_width: int) -> list[int]:
@@ -87,9 +90,9 @@ class ConvGenerator(nn.Module):
         bias = norm is Norm.none  # a norm would subtract it again, and has its own
         layers: list[nn.Module] = [nn.ConvTranspose2d(z_dim, channels[0], kernel_size=4, bias=bias)]
         for before, after in pairwise(channels):
-            layers += [norm(before), nn.ReLU(inplace=True)]
+            layers += [norm.module(before), nn.ReLU(inplace=True)]
             layers += [nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1, bias=bias)]
-        layers += [norm(channels[-1]), nn.ReLU(inplace=True)]
+        layers += [norm.module(channels[-1]), nn.ReLU(inplace=True)]
         layers += [nn.ConvTranspose2d(channels[-1], 3, kernel_size=4, stride=2, padding=1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -113,7 +116,7 @@ def halvings(channels: list[int], norm: Norm, inputs: int = 3) -> list[nn.Module
     layers += [nn.LeakyReLU(0.2, inplace=True)]
     for before, after in pairwise(channels):
         convolution = nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1, bias=norm is Norm.none)
-        layers += [convolution, norm(after), nn.LeakyReLU(0.2, inplace=True)]
+        layers += [convolution, norm.module(after), nn.LeakyReLU(0.2, inplace=True)]
     return layers
 
 

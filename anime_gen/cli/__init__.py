@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import runpy
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 
@@ -49,13 +50,22 @@ FAMILIES = Path(__file__).resolve().parent.parent / "families"
 PAGES = Path(__file__).resolve().parent / "help"
 
 
-def family_verbs() -> dict[str, Verb]:
-    """What only one family can do: its folder may have a page `verbs.py` whose VERBS are name -> (where, purpose).
+def verbs_of(page: Path) -> dict[str, Verb]:
+    """The VERBS of a page `verbs.py`: name -> (where, purpose).
 
-    The page is run by its path: an import would load its whole family, and torch with it.
+    It is loaded by its path: an import by name would load its whole family first, and torch with it.
     """
-    pages = [runpy.run_path(str(page))["VERBS"] for page in sorted(FAMILIES.glob("*/verbs.py"))]
-    return {name: Verb(*verb) for verbs in pages for name, verb in verbs.items()}
+    verbs = ModuleType("verbs")
+    SourceFileLoader(verbs.__name__, str(page)).exec_module(verbs)
+    return {name: Verb(*verb) for name, verb in verbs.VERBS.items()}
+
+
+def family_verbs() -> dict[str, Verb]:
+    """What only one family can do, by the page `verbs.py` that its folder may have."""
+    found: dict[str, Verb] = {}
+    for page in sorted(FAMILIES.glob("*/verbs.py")):
+        found |= verbs_of(page)
+    return found
 
 
 def every_verb() -> dict[str, Verb]:

@@ -26,7 +26,7 @@ Settings come from YAML files (-c, later ones win) and keys. The keys that are u
   --ckpt_path=FILE.ckpt         of validate, test and predict: which weights
 
   --print_config                all settings, as YAML
-  --model.help=CLASS            the keys of one family, such as anime_gen.families.dcgan.module.DCGAN
+  --model.help=CLASS            the keys of one family, such as anime_gen.families.dcgan.DCGAN
 
 All keys:
 """

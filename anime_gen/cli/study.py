@@ -31,6 +31,7 @@ from typing import Any
 
 import yaml
 
+from anime_gen.aliases import word_today
 from anime_gen.cli import main as anime_gen
 from anime_gen.cli import mistake
 from anime_gen.cli.train import quiet, suite
@@ -151,8 +152,10 @@ def read_entry(job: Job) -> Entry:
     path = job.folder / LEDGER
     if path.exists():
         entry = Entry(**json.loads(path.read_text(encoding="utf-8")))
-        if entry.words != job.words:
-            changed = sorted(set(entry.words) ^ set(job.words)) or ["the order of the keys"]
+        # A study goes on with a file that names things as they are named today.
+        words = [word_today(word) for word in entry.words]
+        if words != [word_today(word) for word in job.words]:
+            changed = sorted(set(words) ^ set(job.words)) or ["the order of the keys"]
             raise UserError(
                 f"{job.folder} was trained with other settings ({', '.join(changed)}): "
                 "give the study another folder with --out, or move that one away"

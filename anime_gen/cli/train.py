@@ -15,7 +15,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from jsonargparse import Namespace
+from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
 from jsonargparse.typing import PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -24,6 +24,7 @@ from lightning.pytorch.loggers import Logger
 from anime_gen.aliases import word_today
 from anime_gen.callbacks import Grids, Scoring
 from anime_gen.cli import rank
+from anime_gen.cli.bases import with_bases
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
 from anime_gen.contract import GenerativeModule, UserError
@@ -39,6 +40,16 @@ LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_wid
 
 # Pictures and noise are float32, and so the weights must be.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
+
+
+class ConfigFile(ActionConfigFile):
+    """Reads a file of settings, and before it what it is based on."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        # A text of settings may stand for a file; Path.is_file complains of a long one.
+        files = with_bases(Path(values)) if os.path.isfile(values) else [values]  # noqa: PTH113
+        for file in files:
+            self.apply_config(parser, namespace, self.dest, str(file))
 
 
 class SuiteParser(OneLineParser):
@@ -100,7 +111,7 @@ class SuiteCLI(LightningCLI):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         # A misspelt key is a mistake, not the abbreviation of another one.
         parser = SuiteParser(**{**kwargs, "allow_abbrev": False})
-        parser.add_argument("-c", "--config", action="config", help="YAML file of settings; later ones win")
+        parser.add_argument("-c", "--config", action=ConfigFile, help="YAML file of settings; later ones win")
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,26 +34,35 @@ class Painted[Subject](Source):
     """Pictures that are drawn from numbers, so that every label is exact.
 
     Args:
-        called: what users call the number of pictures.
         number: of pictures over all splits.
         seed: in [0, 2**64).
-        statistics: habits of real pictures to copy.
+        long_tailed, correlated, left_leaning: habits of real pictures to copy.
+
+    Attributes:
+        place: the key of the configuration where such a source stands.
+        counted: what users call the number of pictures.
+        one: what messages call one of them.
 
     Raises:
         UserError: too few pictures, or a seed that cannot be or is the judge's.
     """
 
-    def __init__(self, called: str, number: int, seed: int, statistics: painter.Statistics) -> None:
+    place: ClassVar[str]
+    counted: ClassVar[str]
+    one: ClassVar[str]
+
+    def __init__(self, number: int, seed: int, long_tailed: bool, correlated: bool, left_leaning: bool) -> None:
         super().__init__()
         if number < 20:
-            raise UserError(f"{called} is {number}: 20 is the least that fills all three splits")
-        name = f"{called.rpartition('.')[0]}.seed"
+            raise UserError(f"{self.place}.{self.counted} is {number}: 20 is the least that fills all three splits")
+        name = f"{self.place}.seed"
         if not 0 <= seed < 2**64:
             raise UserError(f"{name} is {seed}: it must be at least 0 and below 2**64")
         if seed in (painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED):
             raise UserError(f"{name} is {seed}: the judge was made with these very faces; take another")
+        self.number = number
         self.seed = seed
-        self.statistics = statistics
+        self.statistics = painter.Statistics(long_tailed, correlated, left_leaning)
         self._indices = {
             split: np.flatnonzero(np.isin(np.arange(number) % 20, list(remainders)))
             for split, remainders in _SPLIT_OF.items()
@@ -80,6 +90,18 @@ class Painted[Subject](Source):
     def person(self, split: Split, row: int) -> Subject:
         """Who is on the picture of a row."""
         return self.subject(split, int(self._indices[split][row]))
+
+    def name(self, split: Split, row: int) -> str:
+        return f"{self.one} {self._indices[split][row]}"
+
+    def describe(self) -> dict[str, object]:
+        return {
+            "class": type(self).__name__,
+            self.counted: self.number,
+            "seed": self.seed,
+            "painter": painter.VERSION,
+            **{name: bool(value) for name, value in self.statistics._asdict().items()},
+        }
 
     def count(self, split: Split) -> int:
         return len(self._indices[split])
@@ -123,6 +145,8 @@ class PaintedFaces(Painted[painter.Face]):
         UserError: too few faces, or a seed that cannot be or is the judge's.
     """
 
+    place, counted, one = "data.source", "faces", "face"
+
     def __init__(
         self,
         faces: int = 20000,
@@ -131,8 +155,7 @@ class PaintedFaces(Painted[painter.Face]):
         correlated: bool = True,
         left_leaning: bool = True,
     ) -> None:
-        super().__init__("data.source.faces", faces, seed, painter.Statistics(long_tailed, correlated, left_leaning))
-        self.faces = faces
+        super().__init__(faces, seed, long_tailed, correlated, left_leaning)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -141,18 +164,6 @@ class PaintedFaces(Painted[painter.Face]):
     @property
     def parts(self) -> frozenset[str]:
         return FIELDS
-
-    def name(self, split: Split, row: int) -> str:
-        return f"face {self._indices[split][row]}"
-
-    def describe(self) -> dict[str, object]:
-        return {
-            "class": "PaintedFaces",
-            "faces": self.faces,
-            "seed": self.seed,
-            "painter": painter.VERSION,
-            **{name: bool(value) for name, value in self.statistics._asdict().items()},
-        }
 
     def subject(self, split: Split, index: int) -> painter.Face:
         return painter.sample_face(self.seed, index, self.statistics)

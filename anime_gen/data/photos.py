@@ -32,6 +32,8 @@ class PaintedPhotos(Painted[natural.Person]):
         UserError: too few people, or a seed that cannot be or is the judge's.
     """
 
+    place, counted, one = "data.other_domain", "people", "person"
+
     def __init__(
         self,
         people: int = 20000,
@@ -40,10 +42,7 @@ class PaintedPhotos(Painted[natural.Person]):
         correlated: bool = True,
         left_leaning: bool = True,
     ) -> None:
-        super().__init__(
-            "data.other_domain.people", people, seed, painter.Statistics(long_tailed, correlated, left_leaning)
-        )
-        self.people = people
+        super().__init__(people, seed, long_tailed, correlated, left_leaning)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -54,18 +53,8 @@ class PaintedPhotos(Painted[natural.Person]):
         # A photo has no line art.
         return FIELDS - {"sketch_B1HW"}
 
-    def name(self, split: Split, row: int) -> str:
-        return f"person {self._indices[split][row]}"
-
     def describe(self) -> dict[str, object]:
-        return {
-            "class": "PaintedPhotos",
-            "people": self.people,
-            "seed": self.seed,
-            "painter": painter.VERSION,
-            "natural": natural.VERSION,
-            **{name: bool(value) for name, value in self.statistics._asdict().items()},
-        }
+        return {**super().describe(), "natural": natural.VERSION}
 
     def is_twin_of(self, other: Source) -> bool:
         same = (self.seed, self.statistics)

@@ -84,7 +84,7 @@ def verbs_of(contour: tuple[int, ...], closed: bool) -> bytes:
     """Skia's verbs of curves that straight lines join; each is given by how many numbers it has."""
     move, line, cubic, close = (bytes([verb]) for verb in (0, 1, 4, 5))
     found = b"".join((line if place else move) + cubic * ((numbers - 2) // 6) for place, numbers in enumerate(contour))
-    return found + close * closed
+    return found + close if closed else found
 
 
 def serialised(verbs: bytes, points: bytes) -> bytes:

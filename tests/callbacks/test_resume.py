@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 FAMILIES = ["diffusion", "dcgan"]
 SMALL = {
     "diffusion": {"network": {"init_args": {"channels": [8, 16]}}, "settings": {"steps": 2}},
-    "dcgan": {"networks": {"class_path": "anime_gen.families.dcgan.network.Convolutional", "init_args": {"width": 8}}},
+    "dcgan": {"networks": {"class_path": "anime_gen.families.dcgan.Convolutional", "init_args": {"width": 8}}},
 }
 
 

@@ -84,7 +84,7 @@ def test_a_bug_in_training_shows_its_traceback(here, error, tmp_path, monkeypatc
     def step(*_):
         raise error("a bug")
 
-    monkeypatch.setattr("anime_gen.families.dcgan.module.DCGAN.training_step", step)
+    monkeypatch.setattr("anime_gen.families.dcgan.DCGAN.training_step", step)
     with pytest.raises(error, match="a bug"):
         here("fit", *DCGAN, *TINY, "--run", tmp_path / "run")
 

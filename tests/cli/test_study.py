@@ -74,11 +74,11 @@ def test_words_arrive_as_they_were_written(write):
     keys = {
         "data.source": source,
         "model.betas": [0.1, 0.2],
-        "model.augment": "anime_gen.blocks.augment.diffaugment.DiffAugment",
+        "model.augment": "anime_gen.blocks.augment.DiffAugment",
     }
     study = read_study(write(overlay=keys, runs={"a": {"family": "dcgan"}}))
     cli = page.suite(plan(study, Path("out"))[0].words, run=False)
-    assert cli.datamodule.source.faces == 123
+    assert cli.datamodule.source.number == 123
     assert cli.config.model.init_args.betas == (0.1, 0.2)
     assert cli.config.model.init_args.augment.class_path.endswith("DiffAugment")
     assert study.overlay == keys
@@ -130,6 +130,13 @@ def test_a_folder_with_other_settings_is_left_alone(tmp_path):
     (job.folder / "config.yaml").touch()
     with pytest.raises(UserError, match="no study has started"):
         read_entry(job)
+
+
+def test_a_run_of_the_same_settings_by_older_names_is_gone_on_with(tmp_path):
+    job = Job("a", 0, tmp_path / "a" / "0", ["--model.loss=anime_gen.blocks.Hinge"])
+    entry = Entry(["--model.loss=anime_gen.adversarial.Hinge"], True, 5.0)
+    write_entry(job, entry)
+    assert read_entry(job) == entry
 
 
 def test_seconds_left():

@@ -20,12 +20,14 @@ import yaml
 from PIL import Image
 
 from anime_gen.cli import family_verbs
+from anime_gen.cli.bases import with_bases
 from anime_gen.contract import GenerativeModule, Translator
 from anime_gen.run import load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-YAMLS = {path.stem: path.read_text() for path in sorted((ROOT / "experiments" / "family").glob("*.yaml"))}
-CLASSES = {name: yaml.safe_load(text)["model"]["class_path"] for name, text in YAMLS.items()}
+FILES = {path.stem: with_bases(path) for path in sorted((ROOT / "experiments" / "family").glob("*.yaml"))}
+YAMLS = {name: "".join(path.read_text() for path in files) for name, files in FILES.items()}
+CLASSES = {name: yaml.safe_load(files[0].read_text())["model"]["class_path"] for name, files in FILES.items()}
 # Of the files that share a class, the one that has the name of the family's folder.
 ONE_OF_EACH = sorted({min((n for n in CLASSES if CLASSES[n] == c), key=lambda n: n not in c) for c in CLASSES.values()})
 

@@ -9,15 +9,22 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from anime_gen.cli.bases import with_bases
 from anime_gen.cli.describe import Single, example
 from anime_gen.cli.train import suite
 from anime_gen.conditions import FIELDS
 from anime_gen.contract import GenerativeModule, Translator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# A step of networks for large pictures takes a minute.
+
+
+def large(path: Path) -> bool:
+    """Whether its pictures are so large that a step takes a minute."""
+    return any("image_size: 256" in file.read_text() for file in with_bases(path))
+
+
 YAMLS = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if "image_size: 256" in path.read_text() else [])
+    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if large(path) else [])
     for path in sorted((ROOT / "experiments" / "family").glob("*.yaml"))
 ]
 

@@ -297,4 +297,4 @@ def test_the_command_line_makes_painted_faces_by_default(tmp_path):
     made = cli(
         {"data": {"source": {"class_path": "anime_gen.data.PaintedFaces", "init_args": {"faces": 40}}}}, tmp_path
     )
-    assert made.datamodule.source.faces == 40
+    assert made.datamodule.source.number == 40

@@ -10,6 +10,7 @@ import lightning as L
 import pytest
 import torch
 
+from anime_gen.cli.bases import with_bases
 from anime_gen.cli.train import suite
 from anime_gen.noise import normal_
 
@@ -22,7 +23,8 @@ def curve(family: str) -> dict[str, list[float]]:
     yamls = ["-c", f"{ROOT}/experiments/shared.yaml", "-c", f"{ROOT}/experiments/family/{family}.yaml"]
     small = ["--data.source=golden.blocks.Blocks", "--data.batch_size=8", "--data.epoch_images=64",
              "--data.image_size=16"]  # fmt: skip
-    yaml = (ROOT / f"experiments/family/{family}.yaml").read_text()
+    files = with_bases(ROOT / f"experiments/family/{family}.yaml")
+    yaml = "".join(path.read_text() for path in files)
     if "other_domain" in yaml:
         small += ["--data.other_domain=golden.blocks.Blocks", "--data.other_domain.seed=1", "--data.image_size=32"]
     if "finder_images" in yaml:

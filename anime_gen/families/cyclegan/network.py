@@ -8,7 +8,7 @@ by channel, as InstanceNorm wants its pictures, whatever convolutions like bette
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum, member
+from enum import Enum
 from itertools import pairwise
 
 import torch
@@ -29,37 +29,34 @@ def leaky() -> nn.Module:
 
 
 class Activation(Enum):
-    """What bends hidden layers. `Activation.relu()` makes the module."""
+    """What bends hidden layers."""
 
-    relu = member(relu)
-    leaky = member(leaky)
+    relu = "relu"
+    leaky = "leaky"
 
-    def __call__(self) -> nn.Module:
+    def module(self) -> nn.Module:
         """A new layer."""
-        module: nn.Module = self.value()
-        return module
-
-
-def doubled_by_resizing(before: int, after: int) -> nn.Module:
-    """Nearest neighbours, then a 3x3 convolution: no checkerboard (Odena et al. 2016)."""
-    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, padding=1, padding_mode="reflect"))
-
-
-def doubled_by_transposing(before: int, after: int) -> nn.Module:
-    """A transposed 3x3 convolution of stride 2, as in Zhu et al. 2017 and S3."""
-    return nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1)
+        match self:
+            case Activation.relu:
+                return relu()
+            case Activation.leaky:
+                return leaky()
 
 
 class Doubling(Enum):
-    """How a decoder doubles the side. `Doubling.resize(before, after)` makes the module."""
+    """How a decoder doubles the side."""
 
-    resize = member(doubled_by_resizing)
-    transpose = member(doubled_by_transposing)
+    resize = "resize"  # no checkerboard (Odena et al. 2016)
+    transpose = "transpose"  # as in Zhu et al. 2017 and S3
 
-    def __call__(self, before: int, after: int) -> nn.Module:
+    def module(self, before: int, after: int) -> nn.Module:
         """Maps (B, before, H, W) to (B, after, 2H, 2W)."""
-        module: nn.Module = self.value(before, after)
-        return module
+        match self:
+            case Doubling.resize:
+                convolution = nn.Conv2d(before, after, 3, padding=1, padding_mode="reflect")
+                return nn.Sequential(nn.Upsample(scale_factor=2), convolution)
+            case Doubling.transpose:
+                return nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1)
 
 
 class Residual(nn.Module):
@@ -69,10 +66,10 @@ class Residual(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"),
-            norm(channels),
-            activation(),
+            norm.module(channels),
+            activation.module(),
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"),
-            norm(channels),
+            norm.module(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,7 +91,9 @@ class UNetwork(nn.Module):
         first = nn.Sequential(nn.Conv2d(inputs, channels[0], 4, stride=2, padding=1), leaky())
         self.down = nn.ModuleList([first])
         for before, after in pairwise(channels):
-            self.down.append(nn.Sequential(nn.Conv2d(before, after, 4, stride=2, padding=1), norm(after), leaky()))
+            self.down.append(
+                nn.Sequential(nn.Conv2d(before, after, 4, stride=2, padding=1), norm.module(after), leaky())
+            )
         self.up = nn.ModuleList()
         for deep, (before, after) in enumerate(pairwise([*channels[::-1], channels[0]])):
             both = 2 * before if deep else before  # at the bottom nothing stands beside it
@@ -102,7 +101,7 @@ class UNetwork(nn.Module):
             self.up.append(
                 nn.Sequential(
                     nn.ConvTranspose2d(both, after, 4, stride=2, padding=1),
-                    nn.Identity() if last else norm(after),
+                    nn.Identity() if last else norm.module(after),
                     relu(),
                 )
             )
@@ -173,12 +172,12 @@ class ResNet(Generators):
             raise UserError(f"image_size is {image_size}; this generator takes multiples of 4 from 16 on")
         width, norm, activation = self.width, self.norm, self.activation
         layers: list[nn.Module] = [nn.Conv2d(inputs, width, 7, padding=3, padding_mode="reflect")]
-        layers += [norm(width), activation()]
+        layers += [norm.module(width), activation.module()]
         for before, after in pairwise((width, 2 * width, 4 * width)):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), norm(after), activation()]
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), norm.module(after), activation.module()]
         layers += [Residual(4 * width, norm, activation) for _ in range(self.blocks)]
         for before, after in pairwise((4 * width, 2 * width, width)):
-            layers += [self.doubling(before, after), norm(after), activation()]
+            layers += [self.doubling.module(before, after), norm.module(after), activation.module()]
         layers += [nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"), nn.Tanh()]
         network = nn.Sequential(*layers)
         initialise(network)
@@ -242,7 +241,7 @@ class EncoderDecoder(Generators):
         layers = halvings(channels, self.norm, inputs)
         for before, after in pairwise([*channels[::-1], 3]):
             layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)]
-            layers += [nn.Tanh()] if after == 3 else [self.norm(after), nn.LeakyReLU(0.2, inplace=True)]
+            layers += [nn.Tanh()] if after == 3 else [self.norm.module(after), nn.LeakyReLU(0.2, inplace=True)]
         network = nn.Sequential(*layers)
         initialise(network)
         return network
@@ -305,7 +304,7 @@ class Patch(Discriminators):
         layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for k, (before, after) in enumerate(pairwise(channels), 1):
             layers += [nn.Conv2d(before, after, 4, stride=2 if k < halvings_ else 1, padding=1)]
-            layers += [self.norm(after), nn.LeakyReLU(0.2, inplace=True)]
+            layers += [self.norm.module(after), nn.LeakyReLU(0.2, inplace=True)]
         network = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, padding=1))
         initialise(network)
         return network
@@ -341,7 +340,7 @@ def part_judge(width: int = 32) -> nn.Module:
         nn.Conv2d(3, width, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(width, 2 * width, 3, padding=1),
-        Norm.instance(2 * width),
+        Norm.instance.module(2 * width),
         nn.LeakyReLU(0.2, inplace=True),
         nn.Conv2d(2 * width, 1, 3, padding=1),
     )

@@ -114,7 +114,8 @@ def solver(sampler: Sampler) -> tuple[dict[str, Any], bool]:
     """
     options = {"algorithm_type": "dpmsolver++", "solver_order": 2, "solver_type": "midpoint"}
     if isinstance(sampler, DDIM) and sampler.eta in (0, 1):
-        return {**options, "algorithm_type": "sde-" * bool(sampler.eta) + "dpmsolver++", "solver_order": 1}, True
+        algorithm = "sde-dpmsolver++" if sampler.eta else "dpmsolver++"
+        return {**options, "algorithm_type": algorithm, "solver_order": 1}, True
     return options, isinstance(sampler, DPMSolverPP)
 
 
@@ -295,7 +296,10 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
         (out / path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     differs = [] if exact else [f"steps of {scheduler['_class_name']} instead of {settings.sampler}"]
-    differs += ["no rescale"] * bool(settings.rescale) + ["guidance at every noise level"] * bool(settings.interval)
+    if settings.rescale:
+        differs.append("no rescale")
+    if settings.interval:
+        differs.append("guidance at every noise level")
     return differs
 
 
@@ -329,7 +333,8 @@ def uses_of(trained: Trained, words: list[str], differs: list[str]) -> str:
     return USES.format(
         asked=asked,
         options=f"It takes {taken}; `denoiser/vocabulary.json` has the words and landmarks that it knows. "
-        * bool(taken),
+        if taken
+        else "",
         draws=(
             f"Its pictures differ from those of `anime-gen sample`: it draws with {', '.join(differs)}."
             if differs

@@ -15,14 +15,14 @@ from anime_gen.run import Trained
 
 YAML = """# What these weights fit: anime-gen fit -c experiments/shared.yaml -c this file
 model:
-  class_path: anime_gen.families.stylegan2.module.StyleGAN2
+  class_path: anime_gen.families.stylegan2.StyleGAN2
   init_args:
     mapping:
-      class_path: anime_gen.families.stylegan2.mapping.ApartMapping
+      class_path: anime_gen.families.stylegan2.ApartMapping
       init_args:
         layers: {layers}
     head:
-      class_path: anime_gen.families.stylegan2.discriminator.ProjectionHead
+      class_path: anime_gen.families.stylegan2.ProjectionHead
       init_args:
         layers: {head_layers}
     width: {width}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum, member
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,19 @@ CENTRE_LATENTS = 256
 
 
 class Told(Enum):
-    """Which labels the family is told. `Told.tags(words)` gives those of the data's."""
+    """Which labels the family is told."""
 
-    everything = member(lambda words: words)
-    tags = member(lambda words: Words(words.num_tags, ()))
-    classes = member(lambda words: Words(0, words.attribute_sizes))
-    nothing = member(lambda words: Words(0, ()))
+    everything = "everything"
+    tags = "tags"
+    classes = "classes"
+    nothing = "nothing"
 
-    def __call__(self, words: Words) -> Words:
-        chosen: Words = self.value(words)
-        return chosen
+    def of(self, words: Words) -> Words:
+        """Those of the data's."""
+        return Words(
+            words.num_tags if self in (Told.everything, Told.tags) else 0,
+            words.attribute_sizes if self in (Told.everything, Told.classes) else (),
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class StyleGAN2(GenerativeModule):
                 f"model: r1 is {r1}, r1_every {r1_every}, path_weight {path_weight} and path_every {path_every}; none "
                 "may be negative"
             )
-        words = told(Words(num_tags, tuple(attribute_sizes or ())))
+        words = told.of(Words(num_tags, tuple(attribute_sizes or ())))
         if told is not Told.nothing and not words.logits:
             raise UserError(
                 f"the data has no labels that --model.told={told.name} could tell: give it some, or set "

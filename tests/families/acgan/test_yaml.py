@@ -12,10 +12,10 @@ import pytest
 @pytest.mark.parametrize(
     ("family", "key", "words"),
     [
-        ("acgan", "--model.game=anime_gen.families.acgan.game.Solitaire", ["game", "Solitaire"]),
+        ("acgan", "--model.game=anime_gen.families.acgan.Solitaire", ["game", "Solitaire"]),
         ("acgan", "--model.game.tags=many", ["tags", "many"]),
         ("acgan", "--model.game.tags=-1", ["tags -1", "0 or more"]),
-        ("acgan", "--model.loss=anime_gen.blocks.adversarial.DRAGAN", ["BatchNorm", "--model.networks.norm=none"]),
+        ("acgan", "--model.loss=anime_gen.blocks.DRAGAN", ["BatchNorm", "--model.networks.norm=none"]),
         ("acgan_resnet", "--data.image_size=48", ["image_size is 48", "16, 32, 64, 128 or 256"]),
         ("vae", "--model.hide=2", ["model.hide=2.0", "share from 0 to 1"]),
     ],

@@ -17,6 +17,7 @@ from yaml import safe_dump, safe_load
 from anime_gen.blocks.adversarial import Hinge, NonSaturating, WassersteinGP
 from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.layers import Norm
+from anime_gen.cli.bases import with_bases
 from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.families.dcgan.module import DCGAN
 from anime_gen.families.dcgan.network import Convolutional
@@ -48,9 +49,12 @@ class CLI(LightningCLI):
 
 
 def fit(yaml: str, root: Path, *more: str) -> CLI:
-    model = root / "model.yaml"  # what the family says of the suite's data is not for this one
-    model.write_text(safe_dump({"model": safe_load((FAMILY / yaml).read_text())["model"]}))
-    arguments = ["fit", f"--config={model}", f"--data={__name__}.Random", f"--trainer.default_root_dir={root}"]
+    arguments = ["fit"]
+    for file in with_bases(FAMILY / yaml):
+        model = root / file.name  # what the family says of the suite's data is not for this one
+        model.write_text(safe_dump({"model": safe_load(file.read_text())["model"]}))
+        arguments.append(f"--config={model}")
+    arguments += [f"--data={__name__}.Random", f"--trainer.default_root_dir={root}"]
     arguments += ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.accelerator=cpu"]
     arguments += ["--trainer.logger=false", "--trainer.enable_progress_bar=false", *more]
     return CLI(
@@ -72,11 +76,11 @@ def fit(yaml: str, root: Path, *more: str) -> CLI:
         (
             "dcgan.yaml",
             [
-                "--model.loss=anime_gen.blocks.adversarial.WassersteinGP",
+                "--model.loss=anime_gen.blocks.WassersteinGP",
                 "--model.loss.init_args.weight=3",
                 "--model.networks.init_args.norm=layer",
                 "--model.spectral_norm=true",
-                "--model.augment=anime_gen.blocks.augment.diffaugment.DiffAugment",
+                "--model.augment=anime_gen.blocks.augment.DiffAugment",
                 "--model.augment.init_args.cutout=0.25",
             ],
         ),

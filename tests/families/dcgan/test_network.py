@@ -94,7 +94,7 @@ def test_only_batchnorm_mixes_the_batch(networks: Networks, mixes: bool) -> None
 
 
 def test_layer_norm_is_over_the_whole_picture() -> None:
-    made = Norm.layer(6)(torch.randn(2, 6, 3, 3) * 5 + 2)
+    made = Norm.layer.module(6)(torch.randn(2, 6, 3, 3) * 5 + 2)
     assert torch.allclose(made.mean(dim=(1, 2, 3)), torch.zeros(2), atol=1e-5)
     assert torch.allclose(made.var(dim=(1, 2, 3), correction=0), torch.ones(2), atol=1e-4)
 
