@@ -206,6 +206,11 @@ class AnimeFaces(L.LightningDataModule):
         """
         return self._one_process(self._pictures("train", parts), images, batch_size, start)
 
+    def stream_record(self) -> dict[str, Any]:
+        """Everything that the pictures of `stream` and their labels follow from: of equal ones they are equal."""
+        labels = self.source.label_key("train")
+        return {"data": self.record("train"), "labels": labels, "told": self.told(), "data.seed": self.seed}
+
     def other_stream(self, parts: frozenset[str], images: int, batch_size: int) -> Loader:
         """As `stream`, of the other domain's training pictures.
 

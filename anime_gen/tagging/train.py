@@ -102,9 +102,9 @@ def state_of(
         minutes, images, seed: of the training.
         settings: what else makes it the training it is.
     """
-    given = {"data": data.record("train"), "told": data.told(), "order": [data.seed, data.batch_size]}
     length = {"minutes": minutes} if images is None else {"images": images}
-    return fitting.State(out, {**given, **length, "seed": seed, **settings})
+    given = {**data.stream_record(), "data.batch_size": data.batch_size, **length, "seed": seed}
+    return fitting.State(out, {**given, **settings})
 
 
 def check_labels(data: AnimeFaces) -> None:

@@ -39,6 +39,8 @@ class Data(Protocol):
 
     def stream(self, parts: frozenset[str], images: int, batch_size: int, start: int = 0) -> Iterable[Batch]: ...
 
+    def stream_record(self) -> dict[str, Any]: ...
+
     def loader(self, split: Literal["validation"], parts: frozenset[str], limit: int | None) -> Iterable[Batch]: ...
 
     def record(self, *splits: Literal["train", "validation"]) -> dict[str, Any]: ...
@@ -96,12 +98,8 @@ def train_classifier(
     if lr <= 0:
         raise UserError(f"classifier: --lr={lr}: give a number above 0")
     images = images // batch_size * batch_size
-    told = {"images": images, "batch_size": batch_size, "lr": lr, "seed": seed}
-    pictures = {
-        "schedule": {"name": type(module.schedule).__name__, **numbers(module.schedule)},
-        "vocabulary": words.as_dict(),
-        "data": data.record("train", "validation"),
-    }
+    settings = {"images": images, "batch_size": batch_size, "lr": lr, "seed": seed}
+    schedule = {"name": type(module.schedule).__name__, **numbers(module.schedule)}
     device = usable(device)
     classifier = fitting.initialised(lambda: NoisedClassifier(len(words.tags), words.attribute_sizes), seed).to(device)
 
@@ -109,7 +107,7 @@ def train_classifier(
         there = Batch(batch.image_BCHW.to(device), batch.condition.map(lambda part: part.to(device)), batch.index_B)
         return training_loss(classifier, module.schedule, there)
 
-    state = fitting.State(run / "classifier.safetensors", {**told, **pictures})
+    state = fitting.State(run / "classifier.safetensors", {**data.stream_record(), **settings, "schedule": schedule})
     done = fitting.fit(
         classifier,
         loss_of,
@@ -126,8 +124,10 @@ def train_classifier(
             classifier, module.schedule, words, data.loader("validation", classifier.needs, EXAMINED), progress
         )
     report = {
-        **pictures,
-        "training": told,
+        "schedule": schedule,
+        "vocabulary": words.as_dict(),
+        "data": data.record("train", "validation"),
+        "training": settings,
         "seconds": {"training": round(done.seconds, 1), "examining": round(time.monotonic() - examining, 1)},
         "levels": [{"alpha": level.alpha, "sigma": level.sigma} for level in examined.levels],
         "accuracy": {group: [rounded(value) for value in values] for group, values in examined.accuracy.items()},
