@@ -190,15 +190,26 @@ class AnimeFaces(L.LightningDataModule):
         # Without workers: sampling takes far longer than reading, and every evaluation would start them anew.
         return Loader(dataset, Shard(count, self._evaluation_batch(), rank, world), workers=0)
 
-    def stream(self, parts: frozenset[str], images: int, batch_size: int) -> Loader:
+    def stream(self, parts: frozenset[str], images: int, batch_size: int, start: int = 0) -> Loader:
         """The first `images` pictures of the stream of training pictures, for what is trained beside the family.
 
         One process reads it all; pictures are mirrored as in training.
 
+        Args:
+            parts: what is wanted of them.
+            images: how many.
+            batch_size: pictures in a batch.
+            start: how many of them, whole batches, were read before; fewer than all.
+
         Raises:
             UserError: not whole batches.
         """
-        return self._one_process(self._pictures("train", parts), images, batch_size)
+        return self._one_process(self._pictures("train", parts), images, batch_size, start)
+
+    def stream_record(self) -> dict[str, Any]:
+        """Everything that the pictures of `stream` and their labels follow from: of equal ones they are equal."""
+        labels = self.source.label_key("train")
+        return {"data": self.record("train"), "labels": labels, "told": self.told(), "data.seed": self.seed}
 
     def other_stream(self, parts: frozenset[str], images: int, batch_size: int) -> Loader:
         """As `stream`, of the other domain's training pictures.
@@ -206,11 +217,11 @@ class AnimeFaces(L.LightningDataModule):
         Raises:
             UserError: not whole batches, or that domain has not these parts.
         """
-        return self._one_process(self._other("train", parts), images, batch_size)
+        return self._one_process(self._other("train", parts), images, batch_size, 0)
 
-    def _one_process(self, pictures: Pictures, images: int, batch_size: int) -> Loader:
+    def _one_process(self, pictures: Pictures, images: int, batch_size: int, start: int) -> Loader:
         dataset = TrainingSet(pictures, self.seed, self.mirror, None)
-        return Loader(dataset, GlobalBatches(images, batch_size, 0, 1, lambda: 0), self.num_workers)
+        return Loader(dataset, GlobalBatches(images, batch_size, 0, 1, lambda: start), self.num_workers)
 
     def other_condition(self, split: Split, positions: np.ndarray) -> Condition:
         """What is known of the other domain's pictures at some positions of a split: labels and landmarks, if any."""

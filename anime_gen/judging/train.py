@@ -23,11 +23,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anime_gen import fitting
 from anime_gen.images import quantise
 from anime_gen.judging.faces import SIZES, Faces, View, paint, ruin, view
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.judge import SHIPPED_WEIGHTS, Judge, JudgeOutput, hash_weights
-from anime_gen.noise import SameFirstWeights
 from anime_gen.vocabulary import OUTER_EYE_CORNERS, Vocabulary
 
 BATCH = 128
@@ -54,39 +54,30 @@ def loss(seen: JudgeOutput, wanted: View) -> dict[str, Tensor]:
     }
 
 
-def train(judge: Judge, faces: Faces, minutes: float) -> int:
-    """Trains for so many minutes of wall clock: the learning rate follows the time, not the steps. Returns steps."""
-    decayed = [p for p in judge.parameters() if p.ndim > 1]
-    plain = [p for p in judge.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], lr=PEAK_RATE
-    )
-    judge.train().to(memory_format=torch.channels_last)
+def train(judge: Judge, faces: Faces, minutes: float, seed: int, state: fitting.State | None = None) -> fitting.Done:
+    """Trains in place for so many minutes.
+
+    Args:
+        judge: what learns.
+        faces: from which.
+        minutes: of wall clock.
+        seed: of the order of the faces and of their views.
+        state: whence one that was killed goes on.
+    """
     tag_mirror = judge.vocabulary.tag_mirror
-    start = said = time.monotonic()
-    step = 0
-    order = torch.randperm(len(faces.images))
-    while (part := (time.monotonic() - start) / (60 * minutes)) < 1:
-        rate = PEAK_RATE * min(1.0, part / 0.05) * (0.5 + 0.5 * math.cos(math.pi * part))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        at = step * BATCH % len(order)
-        if at + BATCH > len(order):
-            order, at = torch.randperm(len(order)), 0
-        wanted = view(faces.rows(order[at : at + BATCH]), tag_mirror)
+
+    def loss_of(batch: fitting.Rows) -> Tensor:
+        wanted = view(faces.rows(batch.index_B), tag_mirror)
         with torch.autocast("cpu", torch.bfloat16):
             seen = judge(wanted.images.contiguous(memory_format=torch.channels_last))
-        parts = loss(seen, wanted)
-        optimizer.zero_grad()
-        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        step += 1
-        if time.monotonic() - said > 20:
-            said = time.monotonic()
-            text = "  ".join(f"{name} {value.item():.3f}" for name, value in parts.items())
-            print(f"{said - start:4.0f} s  {step * BATCH / (said - start):4.0f} faces/s  {text}", flush=True)
+        return torch.stack(list(loss(seen, wanted).values())).sum()
+
+    judge.to(memory_format=torch.channels_last)
+    optimizer = fitting.adamw(judge, PEAK_RATE, weight_decay=0.02)
+    batches = fitting.shuffled(len(faces.images), BATCH, seed)
+    done = fitting.fit(judge, loss_of, batches, optimizer, fitting.for_minutes(minutes), seed=seed, state=state)
     judge.to(memory_format=torch.contiguous_format)
-    return step
+    return done
 
 
 def average_precision(scores: Tensor, present: Tensor) -> float:
@@ -150,17 +141,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED_WEIGHTS, help="where the weights go")
     options = parser.parse_args(arguments)
 
-    torch.manual_seed(JUDGE_TRAINING_SEED)
     torch.set_num_threads(options.threads)
     begin = time.monotonic()
     faces = paint(JUDGE_TRAINING_SEED, options.faces, SIZES, natural=0.5, workers=options.threads)
     painted = time.monotonic()
     print(f"{options.faces} faces painted in {painted - begin:.0f} s", flush=True)
     vocabulary: Vocabulary = VOCABULARY
-    with SameFirstWeights():
-        judge = Judge(vocabulary, painter_version=str(VERSION))
-    steps = train(judge, faces, options.minutes)
-    trained = time.monotonic()
+    judge = fitting.initialised(lambda: Judge(vocabulary, painter_version=str(VERSION)), JUDGE_TRAINING_SEED)
+    settings = {"painter_version": str(VERSION), "faces": options.faces, "minutes": options.minutes}
+    state = fitting.State(options.out, settings)
+    done = train(judge, faces, options.minutes, JUDGE_TRAINING_SEED, state)
 
     temporary = options.out.with_suffix(".tmp")
     judge.save(temporary)
@@ -180,9 +170,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "painter_version": str(VERSION),
         "seeds": {"training": JUDGE_TRAINING_SEED, "held_out": JUDGE_HELD_OUT_SEED},
         "faces": options.faces,
-        "steps": steps,
+        "steps": done.steps,
         "batch": BATCH,
-        "seconds": {"painting": painted - begin, "training": trained - painted},
+        "seconds": {"painting": painted - begin, "training": done.seconds},
         "machine": f"{platform.machine()}, {options.threads} threads",
         "packages": {name: version(name) for name in ("torch", "numpy", "skia-python", "safetensors")},
         "parameters": sum(p.numel() for p in judge.parameters()),
@@ -199,6 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     written.write_text(json.dumps(_rounded(report), indent=1) + "\n", encoding="utf-8")
     temporary.replace(options.out)
     written.replace(options.out.with_suffix(".json"))
+    state.remove()
 
 
 if __name__ == "__main__":

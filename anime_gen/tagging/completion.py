@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anime_gen import fitting
 from anime_gen.tagging.calibration import calibrate
 from anime_gen.tagging.examine import Labels
 from anime_gen.tagging.network import Beliefs, Labeller, Seen
@@ -68,30 +69,34 @@ def by_linear(pool: Pool, seed: int) -> Scores:
     centre_D, spread_D = features_ND[learned].mean(0), features_ND[learned].std(0) + 1e-3
     features_ND = (features_ND - centre_D) / spread_D
     sizes = [logits.shape[1] for logits in pool.seen.class_logits]
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(seed)
-        layer = torch.nn.Linear(features_ND.shape[1], pool.labels.tags_NT.shape[1] + sum(sizes))
-        torch.nn.init.zeros_(layer.weight)
-        optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-3, weight_decay=1.0)
-        rows_N = torch.nonzero(learned).flatten()
-        epochs = max(10, 5_000 // max(1, len(rows_N)))
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-        for _ in range(epochs):
-            for rows in torch.split(rows_N[torch.randperm(len(rows_N))], 128):
-                tags_BT, *groups = layer(features_ND[rows]).split([pool.labels.tags_NT.shape[1], *sizes], 1)
-                truth_BT = pool.labels.tags_NT[rows]
-                given_BT = ~truth_BT.isnan()
-                wrong_BT = F.binary_cross_entropy_with_logits(tags_BT, truth_BT.nan_to_num(0.0), reduction="none")
-                loss = (wrong_BT * given_BT).sum() / len(rows)
-                for group, logits in enumerate(groups):
-                    class_B = pool.labels.classes_NA[rows, group]
-                    loss = loss + F.cross_entropy(logits, class_B, ignore_index=-1, reduction="sum") / len(rows)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-            schedule.step()
+    widths = [pool.labels.tags_NT.shape[1], *sizes]
+    layer = fitting.initialised(lambda: torch.nn.Linear(features_ND.shape[1], sum(widths)), seed)
+    torch.nn.init.zeros_(layer.weight)
+    rows_N = torch.nonzero(learned).flatten()
+
+    def loss_of(batch: fitting.Rows) -> Tensor:
+        rows = rows_N[batch.index_B]
+        tags_BT, *groups = layer(features_ND[rows]).split(widths, 1)
+        truth_BT = pool.labels.tags_NT[rows]
+        given_BT = ~truth_BT.isnan()
+        wrong_BT = F.binary_cross_entropy_with_logits(tags_BT, truth_BT.nan_to_num(0.0), reduction="none")
+        loss: Tensor = (wrong_BT * given_BT).sum() / len(rows)
+        for group, logits in enumerate(groups):
+            class_B = pool.labels.classes_NA[rows, group]
+            loss = loss + F.cross_entropy(logits, class_B, ignore_index=-1, reduction="sum") / len(rows)
+        return loss
+
+    passes, batch_size = max(10, 5_000 // len(rows_N)), min(128, len(rows_N))
+    fitting.fit(
+        layer,
+        loss_of,
+        fitting.shuffled(len(rows_N), batch_size, seed),
+        torch.optim.AdamW(layer.parameters(), lr=1e-3, weight_decay=1.0),
+        fitting.for_steps(passes * -(-len(rows_N) // batch_size)),
+        title="a linear classifier",
+    )
     with torch.no_grad():
-        tags_NT, *groups = layer(features_ND).split([pool.labels.tags_NT.shape[1], *sizes], 1)
+        tags_NT, *groups = layer(features_ND).split(widths, 1)
     return Scores(tags_NT, tuple(groups))
 
 

@@ -16,15 +16,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from anime_gen.contract import Batch, UserError, usable
+from anime_gen import fitting
+from anime_gen.contract import Batch, UserError, mix, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
 from anime_gen.data.source import SPLITS, Split
-from anime_gen.noise import SameFirstWeights
 from anime_gen.tagging.calibration import calibrate
 from anime_gen.tagging.examine import Labels, Looked, look_at
 from anime_gen.tagging.network import Beliefs, Tagger
-from anime_gen.tagging.train import ENDLESS, budget, check_labels, fit
+from anime_gen.tagging.train import budget, check_labels, endless, fit
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -122,11 +122,15 @@ def confident_learning(probability_NC: Tensor, given_N: Tensor) -> Confident:
     return Confident(likely_N, joint_CC / joint_CC.sum().clamp(min=1))
 
 
-def half(batches: Iterable[Batch], fold_N: Tensor, number: int) -> Iterator[Batch]:
-    """Of each batch the pictures of one fold."""
-    for batch in batches:
-        kept = fold_N[batch.index_B] == number
-        yield Batch(batch.image_BCHW[kept], batch.condition.rows(kept), batch.index_B[kept])
+def half(batches: Callable[[int], Iterable[Batch]], fold_N: Tensor, number: int) -> Callable[[int], Iterator[Batch]]:
+    """Of each batch the pictures of one fold, from the beginning only: no position counts the pictures left out."""
+
+    def kept(start: int) -> Iterator[Batch]:
+        for batch in batches(start):
+            own = fold_N[batch.index_B] == number
+            yield Batch(batch.image_BCHW[own], batch.condition.rows(own), batch.index_B[own])
+
+    return kept
 
 
 def out_of_sample(
@@ -134,15 +138,14 @@ def out_of_sample(
 ) -> tuple[list[str], Beliefs, Labels]:
     """Names, probabilities and labels of all pictures of all splits."""
     parts = frozenset({"tags_BT", "attributes_BA"}) & data.source.parts
-    torch.manual_seed(seed)
-    fold_N = torch.randint(2, (data.count("train"),))
+    length = budget(minutes, images)
+    fold_N = torch.randint(2, (data.count("train"),), generator=torch.Generator().manual_seed(seed))
     beliefs: dict[Split, list[Beliefs]] = {split: [] for split in SPLITS}
     looked: dict[Split, Looked] = {}
     for number in range(2):
-        with SameFirstWeights():
-            tagger = Tagger(data.vocabulary, data.image_size).to(usable(device))
-        stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
-        fit(tagger, half(stream, fold_N, number), budget(minutes, images))
+        own = mix(seed, number)
+        tagger = fitting.initialised(lambda: Tagger(data.vocabulary, data.image_size), own).to(usable(device))
+        fit(tagger, half(endless(data, tagger.needs), fold_N, number), length, own)
         looked = {split: look_at(tagger, data.loader(split, parts, None)) for split in SPLITS}
         seen, labels = looked["validation"]
         tagger.calibration = calibrate(seen.tag_logits_BT, labels.tags_NT, seen.class_logits, labels.classes_NA)

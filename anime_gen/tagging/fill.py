@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from anime_gen import fitting
 from anime_gen.contract import Condition, UserError, usable
 from anime_gen.data import AnimeFaces, NoisyLabels
 from anime_gen.data.cache import write_whole
 from anime_gen.data.manifest import write_manifest
-from anime_gen.noise import SameFirstWeights
 from anime_gen.tagging.calibration import calibrate, calibration_error
 from anime_gen.tagging.completion import ORIGINS, Completed, Pool, by_one, complete
 from anime_gen.tagging.examine import Labels, joined, rounded
 from anime_gen.tagging.network import Tagger
-from anime_gen.tagging.train import ENDLESS, budget, check_labels, fit
+from anime_gen.tagging.train import budget, check_labels, endless, fit, state_of
 from anime_gen.tagging.writing import as_manifest
 
 
@@ -77,12 +77,12 @@ def complete_and_report(
         if not 0 <= share <= 1:
             raise UserError(f"tagger complete: --{name}={share}: a confidence from 0 to 1")
     check_labels(data)
+    state = None
     if tagger is None:
-        torch.manual_seed(seed)
-        with SameFirstWeights():
-            network = Tagger(data.vocabulary, data.image_size).to(usable(device))
-        stream = data.stream(network.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
-        fit(network, stream, budget(minutes, images))
+        length = budget(minutes, images)
+        network = fitting.initialised(lambda: Tagger(data.vocabulary, data.image_size), seed).to(usable(device))
+        state = state_of(out, data, minutes, images, seed)
+        fit(network, endless(data, network.needs), length, seed, state)
         network.requires_grad_(False)
     else:
         network = Tagger.load(tagger).to(usable(device))
@@ -125,6 +125,8 @@ def complete_and_report(
     manifest = as_manifest(data.names("train"), data.vocabulary, _rows(filled, own))
     write_manifest(out, manifest)
     write_whole(out.with_suffix(".json"), json.dumps(rounded(report), indent=1) + "\n")
+    if state is not None:
+        state.remove()
     print(f"{out}: train on it with --data.source=anime_gen.data.Relabelled --data.source.manifest={out}")
 
 

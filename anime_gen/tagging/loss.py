@@ -36,24 +36,33 @@ def asymmetric(
     return -torch.where(present > 0.5, for_present, for_absent)
 
 
-def tag_loss(logits_BT: Tensor, tags_BT: Tensor, confidence_BT: Tensor, **focus: float) -> Tensor:
-    """Mean over the tags that are given, each weighing as much as it is sure. Scalar; 0 where none is given.
+def weighted_mean(each: Tensor, given: Tensor, confidence: Tensor) -> Tensor:
+    """Mean over the given labels, each weighing as much as it is sure. Scalar; 0 where none is given.
+
+    An AC-GAN divides by how many are given instead, so that doubtful labels pull less against its game. Here nothing
+    stands beside the labels: what counts is their weight among each other, and a batch of doubtful ones is no shorter a
+    step.
+    """
+    weight = confidence.where(given, 0.0)
+    return (each * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def weighted_tag_loss(logits_BT: Tensor, tags_BT: Tensor, confidence_BT: Tensor, **focus: float) -> Tensor:
+    """The asymmetric loss, `weighted_mean` over tags and pictures.
 
     Args:
         tags_BT: 1, 0, NaN not given.
         confidence_BT: in [0, 1].
         focus: of `asymmetric`.
     """
-    weight_BT = confidence_BT.where(~tags_BT.isnan(), 0.0)
     loss_BT = asymmetric(logits_BT, tags_BT.nan_to_num(0.0), **focus)
-    return (loss_BT * weight_BT).sum() / weight_BT.sum().clamp(min=1e-6)
+    return weighted_mean(loss_BT, ~tags_BT.isnan(), confidence_BT)
 
 
-def class_loss(logits_BC: Tensor, class_B: Tensor, confidence_B: Tensor) -> Tensor:
-    """Cross entropy over the pictures whose class is given (>= 0), weighed likewise. Scalar."""
-    weight_B = confidence_B.where(class_B >= 0, 0.0)
+def weighted_class_loss(logits_BC: Tensor, class_B: Tensor, confidence_B: Tensor) -> Tensor:
+    """Cross entropy with smoothed labels, `weighted_mean` over pictures; a class below 0 is not given."""
     loss_B = F.cross_entropy(logits_BC, class_B.clamp(min=0), reduction="none", label_smoothing=0.05)
-    return (loss_B * weight_B).sum() / weight_B.sum().clamp(min=1e-6)
+    return weighted_mean(loss_B, class_B >= 0, confidence_B)
 
 
 def training_loss(seen: Seen, condition: Condition, **focus: float) -> Tensor:
@@ -66,10 +75,10 @@ def training_loss(seen: Seen, condition: Condition, **focus: float) -> Tensor:
     if condition.tags_BT is not None:
         sure = condition.tag_confidence_BT
         sure_BT = torch.ones_like(condition.tags_BT) if sure is None else sure
-        total = total + TAG_WEIGHT * tag_loss(seen.tag_logits_BT, condition.tags_BT, sure_BT, **focus)
+        total = total + TAG_WEIGHT * weighted_tag_loss(seen.tag_logits_BT, condition.tags_BT, sure_BT, **focus)
     if condition.attributes_BA is not None:
         sure = condition.attribute_confidence_BA
         sure_BA = torch.ones_like(condition.attributes_BA, dtype=torch.float32) if sure is None else sure
         for group, logits_BC in enumerate(seen.class_logits):
-            total = total + class_loss(logits_BC, condition.attributes_BA[:, group], sure_BA[:, group])
+            total = total + weighted_class_loss(logits_BC, condition.attributes_BA[:, group], sure_BA[:, group])
     return total

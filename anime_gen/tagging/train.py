@@ -1,31 +1,28 @@
-"""Trains a tagger on any labelled pictures: as long as it is given, the learning rate following what is left."""
+"""Trains a tagger on any labelled pictures, as long as it is given."""
 
 from __future__ import annotations
 
 import json
-import math
-import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import Tensor
 
+from anime_gen import fitting
 from anime_gen.contract import Batch, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
-from anime_gen.noise import SameFirstWeights, uniform_
+from anime_gen.noise import uniform_
 from anime_gen.tagging.calibration import calibrate, numbers
 from anime_gen.tagging.examine import examine, look_at, rounded, table
 from anime_gen.tagging.loss import training_loss
 from anime_gen.tagging.network import Tagger
 
 PEAK_RATE = 3e-3
-# More than any budget shows; the stream makes a batch when it is asked for.
+# More than any budget shows.
 ENDLESS = 10**9
 
 
@@ -43,62 +40,71 @@ def jittered(image_BCHW: Tensor) -> Tensor:
     return F.grid_sample(image_BCHW, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def fit(tagger: Tagger, batches: Iterable[Batch], spent: Callable[[int], float], **focus: float) -> int:
-    """Trains in place until the budget is spent; returns the pictures shown.
+def fit(
+    tagger: Tagger,
+    batches: Callable[[int], Iterable[Batch]],
+    length: fitting.Length,
+    seed: int,
+    state: fitting.State | None = None,
+    **focus: float,
+) -> fitting.Done:
+    """Trains in place.
 
     Args:
-        batches: of training pictures, enough of them. A batch may be empty.
-        spent: pictures shown so far -> share of the budget that is spent; training ends at 1.
+        tagger: what learns.
+        batches: pictures shown so far -> the training pictures from there on, enough of them. A batch may be empty.
+        length: when it ends.
+        seed: of the jitter.
+        state: whence one that was killed goes on.
         focus: of the tags' loss, see `anime_gen.tagging.loss.asymmetric`.
     """
-    decayed = [parameter for parameter in tagger.parameters() if parameter.ndim > 1]
-    plain = [parameter for parameter in tagger.parameters() if parameter.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}])
-    tagger.train().to(memory_format=torch.channels_last)
     device = next(tagger.parameters()).device
-    shown = 0
-    watched = sys.stderr.isatty()
-    with tqdm(unit=" images", desc="training", mininterval=0.2 if watched else 60.0, leave=False) as progress:
-        for batch in batches:
-            if (part := spent(shown)) >= 1:
-                break
-            if len(batch.index_B) < 2:  # nothing to take a batch's mean and deviation of
-                continue
-            for group in optimizer.param_groups:
-                group["lr"] = PEAK_RATE * min(1.0, part / 0.05 + 0.01) * (0.5 + 0.5 * math.cos(math.pi * part))
-            image = jittered(batch.image_BCHW.to(device)).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
-                seen = tagger(image)
-            loss = training_loss(seen, batch.condition.map(lambda part: part.to(device)), **focus)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(tagger.parameters(), 5.0)
-            optimizer.step()
-            shown += len(batch.index_B)
-            progress.update(len(batch.index_B))
-    tagger.eval().to(memory_format=torch.contiguous_format)
-    return shown
+
+    def loss_of(batch: Batch) -> Tensor | None:
+        if len(batch.index_B) < 2:  # nothing to take a batch's mean and deviation of
+            return None
+        image = jittered(batch.image_BCHW.to(device)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            seen = tagger(image)
+        return training_loss(seen, batch.condition.map(lambda part: part.to(device)), **focus)
+
+    tagger.to(memory_format=torch.channels_last)
+    optimizer = fitting.adamw(tagger, PEAK_RATE, weight_decay=0.05)
+    done = fitting.fit(tagger, loss_of, batches, optimizer, length, seed=seed, clip=5.0, state=state)
+    tagger.to(memory_format=torch.contiguous_format)
+    return done
 
 
-def budget(minutes: float, images: int | None) -> Callable[[int], float]:
-    """What `fit` asks: so many pictures where they are given, else so many minutes from its first question on.
+def endless(data: AnimeFaces, needs: frozenset[str]) -> Callable[[int], Iterable[Batch]]:
+    """The data's training pictures, as `fit` takes them; the stream makes a batch when it is asked for."""
+    return lambda start: data.stream(needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size, start)
+
+
+def budget(minutes: float, images: int | None) -> fitting.Length:
+    """So many pictures where they are given, else so many minutes.
 
     Raises:
         UserError: nothing to spend.
     """
     if minutes <= 0 or (images is not None and images <= 0):
         raise UserError("tagger: give it some --minutes, or --images, above 0")
-    if images is not None:
-        return lambda shown: shown / images
-    start = math.nan
+    return fitting.for_minutes(minutes) if images is None else fitting.for_images(images)
 
-    def spent(shown: int) -> float:
-        nonlocal start
-        if math.isnan(start):
-            start = time.monotonic()
-        return (time.monotonic() - start) / (60 * minutes)
 
-    return spent
+def state_of(
+    out: Path, data: AnimeFaces, minutes: float, images: int | None, seed: int, **settings: Any
+) -> fitting.State:
+    """Where the training of a tagger is kept until `out` is there.
+
+    Args:
+        out: what is written at the end.
+        data: what it learns from.
+        minutes, images, seed: of the training.
+        settings: what else makes it the training it is.
+    """
+    length = {"minutes": minutes} if images is None else {"images": images}
+    given = {**data.stream_record(), "data.batch_size": data.batch_size, **length, "seed": seed}
+    return fitting.State(out, {**given, **settings})
 
 
 def check_labels(data: AnimeFaces) -> None:
@@ -125,6 +131,8 @@ def fit_and_report(
 ) -> None:
     """Trains, calibrates on validation pictures, examines on test pictures; leaves `out` and a report beside it.
 
+    What is trained by then is kept beside it, too, until all is done: after a Ctrl-C or a kill the same call goes on.
+
     Args:
         data: pictures and labels.
         out: the weights; the report has the same name with .json.
@@ -141,15 +149,12 @@ def fit_and_report(
         UserError: no labels, no budget or no such backbone.
     """
     check_labels(data)
-    torch.manual_seed(seed)
-    with SameFirstWeights():
-        tagger = Tagger(data.vocabulary, data.image_size, backbone, options).to(usable(device))
-    spent = budget(minutes, images)
-    stream = data.stream(tagger.needs, ENDLESS // data.batch_size * data.batch_size, data.batch_size)
-    start = time.monotonic()
+    length = budget(minutes, images)
+    tagger = fitting.initialised(lambda: Tagger(data.vocabulary, data.image_size, backbone, options), seed)
+    tagger.to(usable(device))
     focus = {"gamma_absent": gamma_absent, "margin": margin}
-    shown = fit(tagger, stream, spent, **focus)
-    seconds = time.monotonic() - start
+    state = state_of(out, data, minutes, images, seed, backbone=backbone, options=tagger.options, **focus)
+    done = fit(tagger, endless(data, tagger.needs), length, seed, state, **focus)
     parts = tagger.needs & {"tags_BT", "attributes_BA"}
     seen, labels = look_at(tagger, data.loader("validation", parts, None))
     tagger.calibration = calibrate(seen.tag_logits_BT, labels.tags_NT, seen.class_logits, labels.classes_NA)
@@ -164,8 +169,8 @@ def fit_and_report(
             "parameters": sum(p.numel() for p in tagger.parameters()),
         },
         "training": {
-            "images": shown,
-            "seconds": round(seconds, 1),
+            "images": done.images,
+            "seconds": round(done.seconds, 1),
             "batch_size": data.batch_size,
             "seed": seed,
             **focus,
@@ -174,5 +179,6 @@ def fit_and_report(
     }
     tagger.save(out)
     write_whole(out.with_suffix(".json"), json.dumps(rounded({**made, "test": report}), indent=1) + "\n")
+    state.remove()
     print(table(report))
-    print(f"trained on {shown:,} pictures in {seconds:.0f} s, examined on {report['pictures']}: {out}")
+    print(f"trained on {done.images:,} pictures in {done.seconds:.0f} s, examined on {report['pictures']}: {out}")

@@ -177,6 +177,7 @@ def test_imports_go_one_way():
         "files.py": (),
         "noise.py": (),
         "vocabulary.py": ("errors",),
+        "fitting.py": ("contract", "files", "noise"),
         "settings.py": ("aliases", "errors"),
         "conditions": ("errors", "vocabulary", "conditions"),
         "contract.py": ("conditions", "errors", "noise"),
@@ -186,12 +187,12 @@ def test_imports_go_one_way():
         "blocks": ("conditions", "contract", "noise", "blocks"),
         "metrics": ("conditions", "contract", "files", "images", "noise", "vocabulary", "metrics"),
         # What labels pictures is never what scores them.
-        "tagging": ("conditions", "contract", "files", "noise", "vocabulary", "painter", "data", "tagging"),
+        "tagging": ("conditions", "contract", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging"),
         "run.py": ("aliases", "conditions", "contract", "files", "vocabulary"),
         "families": (
-            "blocks", "card", "conditions", "contract", "files", "images", "noise", "run", "vocabulary", "families",
+            "blocks", "card", "conditions", "contract", "families", "files", "fitting", "images", "noise", "run", "vocabulary",
         ),
-        "judging": ("contract", "files", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
+        "judging": ("contract", "files", "fitting", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
         "opened": ("conditions", "contract", "data", "images", "run", "settings", "opened"),
         "callbacks": (
             "callbacks", "conditions", "contract", "data", "files", "images", "metrics", "run", "settings",

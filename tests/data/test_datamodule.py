@@ -298,3 +298,18 @@ def test_the_command_line_makes_painted_faces_by_default(tmp_path):
         {"data": {"source": {"class_path": "anime_gen.data.PaintedFaces", "init_args": {"faces": 40}}}}, tmp_path
     )
     assert made.datamodule.source.number == 40
+
+
+def test_what_is_trained_beside_goes_on_where_it_was(faces):
+    wanted = frozenset[str]()
+    whole = list(data(faces).stream(wanted, 64, 16))
+    rest = list(data(faces).stream(wanted, 64, 16, start=32))
+    assert [batch.index_B.tolist() for batch in rest] == [batch.index_B.tolist() for batch in whole[2:]]
+    assert all(torch.equal(a.image_BCHW, b.image_BCHW) for a, b in zip(rest, whole[2:], strict=True))
+
+
+def test_what_a_stream_follows_from(faces):
+    told = data(faces).stream_record()
+    assert data(faces).stream_record() == told
+    for other in ({"seed": 1}, {"mirror": False}, {"image_size": 16}):
+        assert data(faces, **other).stream_record() != told

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from anime_gen.contract import Condition
-from anime_gen.tagging.loss import asymmetric, class_loss, tag_loss, training_loss
+from anime_gen.tagging.loss import asymmetric, training_loss, weighted_class_loss, weighted_tag_loss
 from anime_gen.tagging.network import Seen
 
 NAN = float("nan")
@@ -30,26 +30,28 @@ def test_the_papers_equations():
 def test_what_is_not_given_teaches_nothing():
     logits = torch.randn(2, 3, requires_grad=True)
     tags, sure = torch.tensor([[1, NAN, 0], [NAN, NAN, 1]]), torch.tensor([[1.0, 1, 0], [1, 0, 0.5]])
-    tag_loss(logits, tags, sure).backward()
+    weighted_tag_loss(logits, tags, sure).backward()
     assert ((logits.grad != 0) == torch.tensor([[True, False, False], [False, False, True]])).all()
-    nothing = tag_loss(logits, torch.full((2, 3), NAN), torch.zeros(2, 3))
+    nothing = weighted_tag_loss(logits, torch.full((2, 3), NAN), torch.zeros(2, 3))
     assert nothing == 0
     classes = torch.randn(3, 4, requires_grad=True)
-    class_loss(classes, torch.tensor([2, -1, 0]), torch.tensor([1.0, 1, 0])).backward()
+    weighted_class_loss(classes, torch.tensor([2, -1, 0]), torch.tensor([1.0, 1, 0])).backward()
     assert classes.grad.abs().sum(1).gt(0).tolist() == [True, False, False]
-    assert class_loss(classes, torch.tensor([-1, -1, -1]), torch.ones(3)) == 0
+    assert weighted_class_loss(classes, torch.tensor([-1, -1, -1]), torch.ones(3)) == 0
 
 
 def test_a_label_weighs_as_much_as_it_is_sure():
     logits, tags = torch.tensor([[0.3], [-1.2]]), torch.tensor([[1.0], [0.0]])
     focus = {"gamma_absent": 2.0, "margin": 0.05}
     one, two = (float(asymmetric(logits[i], tags[i], **focus)) for i in (0, 1))
-    found = float(tag_loss(logits, tags, torch.tensor([[1.0], [0.25]]), **focus))
+    found = float(weighted_tag_loss(logits, tags, torch.tensor([[1.0], [0.25]]), **focus))
     assert found == pytest.approx((one + 0.25 * two) / 1.25)
-    assert found < float(tag_loss(logits, tags, torch.tensor([[1.0], [0.25]])))
+    assert found < float(weighted_tag_loss(logits, tags, torch.tensor([[1.0], [0.25]])))
     logits, classes = torch.randn(2, 3), torch.tensor([0, 2])
-    one, two = (float(class_loss(logits[i : i + 1], classes[i : i + 1], torch.ones(1))) for i in (0, 1))
-    assert float(class_loss(logits, classes, torch.tensor([0.5, 1.0]))) == pytest.approx((0.5 * one + two) / 1.5)
+    one, two = (float(weighted_class_loss(logits[i : i + 1], classes[i : i + 1], torch.ones(1))) for i in (0, 1))
+    assert float(weighted_class_loss(logits, classes, torch.tensor([0.5, 1.0]))) == pytest.approx(
+        (0.5 * one + two) / 1.5
+    )
 
 
 def test_labels_without_a_confidence_are_sure():

@@ -4,8 +4,11 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from anime_gen import fitting
 from anime_gen.contract import UserError
+from anime_gen.fitting import Done
 from anime_gen.tagging import train
 from anime_gen.tagging.network import Tagger
 from anime_gen.tagging.train import budget, jittered
@@ -82,17 +85,58 @@ def test_help_names_the_actions(here):
     assert all(action in said for action in ("fit", "doubts", "complete"))
 
 
-def test_budgets(monkeypatch):
-    assert [budget(5, 100)(shown) for shown in (0, 50, 100)] == [0, 0.5, 1]
-    now = [100.0]
-    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
-    spent = budget(2, None)
-    now[0] += 500  # painting, say
-    assert spent(0) == 0
-    now[0] += 60
-    assert spent(12345) == 0.5
+def test_budgets():
+    half = Done(images=50, seconds=60.0)
+    assert budget(5, 100)(half) == 0.5
+    assert budget(2, None)(half) == 0.5
     with pytest.raises(UserError):
         budget(-1, None)
+
+
+def interrupted(monkeypatch, after):
+    """Ctrl-C in a step, after so many; every step before is saved."""
+    learn, steps = train.training_loss, []
+
+    def loss(*arguments, **focus):
+        if len(steps) == after:
+            raise KeyboardInterrupt
+        steps.append(1)
+        return learn(*arguments, **focus)
+
+    monkeypatch.setattr(fitting, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(train, "training_loss", loss)
+
+
+def same_weights(one, other):
+    pairs = [load_file(path) for path in (one, other)]
+    return pairs[0].keys() == pairs[1].keys() and all(torch.equal(pairs[0][name], pairs[1][name]) for name in pairs[0])
+
+
+def test_after_a_ctrl_c_the_same_command_goes_on(here, coloured, tmp_path, monkeypatch):
+    folder = coloured(120, 120)
+
+    def fit(name, *words):
+        out = tmp_path / name / "tagger.safetensors"
+        return out, here("tagger", "fit", *keys(folder), "--images=160", "--options", SMALL, "--out", out, *words)
+
+    whole, _ = fit("whole")
+    with monkeypatch.context() as patch:
+        interrupted(patch, after=4)
+        out, done = fit("cut")
+    assert done.returncode == 130
+    assert "tagger.safetensors.unfinished: stopped; the same command goes on after 64 images" in done.stderr
+    assert [path.name for path in out.parent.iterdir()] == ["tagger.safetensors.unfinished"]
+    _, done = fit("cut")
+    assert "tagger.safetensors.unfinished: going on after 64 images" in done.stderr
+    assert same_weights(out, whole)
+    assert json.loads(out.with_suffix(".json").read_text())["training"]["images"] == 160
+    assert sorted(path.name for path in out.parent.iterdir()) == ["tagger.json", "tagger.safetensors"]
+    with monkeypatch.context() as patch:
+        interrupted(patch, after=4)
+        fit("other")
+    out, done = fit("other", "--seed=1")
+    assert "begun with other settings (seed); starting anew" in done.stderr
+    assert not same_weights(out, whole)
 
 
 def test_jitter_moves_each_picture_a_little_in_its_own_way():

@@ -12,8 +12,8 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from anime_gen import fitting
 from anime_gen.blocks.layers import bell
 from anime_gen.contract import Batch, UserError, at_least_float32
 from anime_gen.vocabulary import LANDMARKS
@@ -164,11 +164,10 @@ def train(
     Raises:
         UserError: no batch had any.
     """
-    finder.to(device).train()
-    optimizer = torch.optim.AdamW(finder.parameters(), lr)
+    finder.to(device)
     errors: list[float] = []
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1)
-    for batch in tqdm(batches, title, steps, leave=False, unit="batch"):
+
+    def loss_of(batch: Batch) -> Tensor | None:
         landmarks_BK2 = batch.condition.landmarks_BK2
         assert landmarks_BK2 is not None
         points_BK2 = five_points(landmarks_BK2.to(device, finder.end.weight.dtype))
@@ -179,15 +178,23 @@ def train(
         logits_BKHW = finder(image_BCHW)
         loss_BK = -(wanted_BKN * logits_BKHW.flatten(2).log_softmax(2)).sum(2)
         if not inside_BK.any():
-            continue
-        loss = loss_BK[inside_BK].mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        scheduler.step()
+            return None
         error_BK = torch.linalg.vector_norm(centres(logits_BKHW.detach()) - points_BK2, dim=2)
         errors.append(error_BK[inside_BK].mean().item())
-    finder.requires_grad_(False).eval()
+        loss: Tensor = loss_BK[inside_BK].mean()
+        return loss
+
+    fitting.fit(
+        finder,
+        loss_of,
+        lambda _: batches,
+        torch.optim.AdamW(finder.parameters(), lr),
+        fitting.for_steps(steps),
+        # One cycle also takes the momentum down and up again.
+        schedule=lambda optimizer, _: torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1),
+        title=title,
+    )
+    finder.requires_grad_(False)
     if not errors:
         raise UserError(f"{title}: none of the training pictures has any; name them in its manifest")
     last = errors[-max(1, len(errors) // 10) :]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +14,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
+from anime_gen import fitting
 from anime_gen.contract import Batch, UserError, usable
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
-from anime_gen.noise import SameFirstWeights, normal
+from anime_gen.noise import normal
 from anime_gen.run import Trained
 from anime_gen.vocabulary import Vocabulary
 
@@ -37,7 +37,9 @@ class Data(Protocol):
 
     def count(self, split: Literal["train", "validation"]) -> int: ...
 
-    def stream(self, parts: frozenset[str], images: int, batch_size: int) -> Iterable[Batch]: ...
+    def stream(self, parts: frozenset[str], images: int, batch_size: int, start: int = 0) -> Iterable[Batch]: ...
+
+    def stream_record(self) -> dict[str, Any]: ...
 
     def loader(self, split: Literal["validation"], parts: frozenset[str], limit: int | None) -> Iterable[Batch]: ...
 
@@ -56,11 +58,6 @@ class Examined(NamedTuple):
         return {**self.accuracy, **({} if all(map(math.isnan, self.tag_f1)) else {"tag F1": self.tag_f1})}
 
 
-def bar(**options: Any) -> tqdm[Any]:
-    """A progress bar in images; where nobody watches (a log file), a line a minute is enough."""
-    return tqdm(unit=" images", dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 60.0, **options)
-
-
 def train_classifier(
     trained: Trained,
     data: Data,
@@ -72,6 +69,8 @@ def train_classifier(
     device: str = "auto",
 ) -> None:
     """Trains, examines at each noise level, and leaves `classifier.safetensors`, `.json` and `.png` in the run folder.
+
+    What is trained by then is kept there, too, until all is done: after a Ctrl-C or a kill the same call goes on.
 
     Args:
         trained: the run's `Diffusion`, of which only the schedule counts.
@@ -98,29 +97,45 @@ def train_classifier(
         raise UserError(f"classifier: --images={images} are fewer than one batch of {batch_size}; give more")
     if lr <= 0:
         raise UserError(f"classifier: --lr={lr}: give a number above 0")
-    torch.manual_seed(seed)
-    began = time.monotonic()
-    with SameFirstWeights():
-        classifier = NoisedClassifier(len(words.tags), words.attribute_sizes).to(usable(device))
-    fit(classifier, module.schedule, data.stream(classifier.needs, images // batch_size * batch_size, batch_size), lr)
-    classifier.eval()
+    images = images // batch_size * batch_size
+    settings = {"images": images, "batch_size": batch_size, "lr": lr, "seed": seed}
+    schedule = {"name": type(module.schedule).__name__, **numbers(module.schedule)}
+    device = usable(device)
+    classifier = fitting.initialised(lambda: NoisedClassifier(len(words.tags), words.attribute_sizes), seed).to(device)
+
+    def loss_of(batch: Batch) -> Tensor:
+        there = Batch(batch.image_BCHW.to(device), batch.condition.map(lambda part: part.to(device)), batch.index_B)
+        return training_loss(classifier, module.schedule, there)
+
+    state = fitting.State(run / "classifier.safetensors", {**data.stream_record(), **settings, "schedule": schedule})
+    done = fitting.fit(
+        classifier,
+        loss_of,
+        lambda start: data.stream(classifier.needs, images, batch_size, start),
+        fitting.adamw(classifier, lr, weight_decay=0.05),
+        fitting.for_images(images),
+        seed=seed,
+        state=state,
+    )
     examining = time.monotonic()
-    with bar(total=min(EXAMINED, data.count("validation")), desc="examining", leave=False) as progress:
+    total = min(EXAMINED, data.count("validation"))
+    with fitting.progress_bar(total=total, desc="examining", unit=" images") as progress:
         examined = examine(
             classifier, module.schedule, words, data.loader("validation", classifier.needs, EXAMINED), progress
         )
     report = {
-        "schedule": {"name": type(module.schedule).__name__, **numbers(module.schedule)},
+        "schedule": schedule,
         "vocabulary": words.as_dict(),
         "data": data.record("train", "validation"),
-        "training": {"images": images // batch_size * batch_size, "batch_size": batch_size, "lr": lr, "seed": seed},
-        "seconds": {"training": round(examining - began, 1), "examining": round(time.monotonic() - examining, 1)},
+        "training": settings,
+        "seconds": {"training": round(done.seconds, 1), "examining": round(time.monotonic() - examining, 1)},
         "levels": [{"alpha": level.alpha, "sigma": level.sigma} for level in examined.levels],
         "accuracy": {group: [rounded(value) for value in values] for group, values in examined.accuracy.items()},
         "tag_f1": [rounded(value) for value in examined.tag_f1],
     }
     classifier.save(run, report)
     plot(examined).save(run / "classifier.png")
+    state.remove()
     print(table(examined))
     drawn_by = f"sample {shlex.quote(str(run))} --classifier_scale 1 --tags={shlex.quote(words.words()[0])}"
     print(f"{run / 'classifier.safetensors'}: draw with anime-gen {drawn_by}")
@@ -134,29 +149,6 @@ def numbers(schedule: Schedule) -> dict[str, float]:
 def rounded(value: float) -> float | None:
     """Four digits; None for NaN, which JSON lacks."""
     return None if math.isnan(value) else round(value, 4)
-
-
-def fit(classifier: NoisedClassifier, schedule: Schedule, batches: Iterable[Batch], lr: float) -> None:
-    """One step of AdamW a batch."""
-    device = next(classifier.parameters()).device
-    steps = len(batches)  # type: ignore[arg-type]
-    optimizer = torch.optim.AdamW(classifier.parameters(), lr=lr, weight_decay=0.05)
-    rate = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, 20 * (step + 1) / steps) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-    )
-    classifier.train()
-    with bar(desc="training") as progress:
-        for step, batch in enumerate(batches):
-            batch = Batch(batch.image_BCHW.to(device), batch.condition.map(lambda part: part.to(device)), batch.index_B)
-            progress.total = steps * len(batch.index_B)
-            loss = training_loss(classifier, schedule, batch)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            rate.step()
-            if step % 20 == 0:
-                progress.set_postfix_str(f"loss {loss.item():.3f}", refresh=False)
-            progress.update(len(batch.index_B))
 
 
 @torch.no_grad()

@@ -13,12 +13,22 @@ import yaml
 from PIL import Image
 from torch import nn
 
+from anime_gen import fitting
 from anime_gen.contract import Batch, Condition, UserError, unseen
-from anime_gen.families.diffusion import DDIM, EDM, Cosine, Diffusion, DiffusionSettings, Flow, Linear, Picture
+from anime_gen.families.diffusion import (
+    DDIM,
+    EDM,
+    Cosine,
+    Diffusion,
+    DiffusionSettings,
+    Flow,
+    Linear,
+    Picture,
+    train_classifier,
+)
 from anime_gen.families.diffusion.classifier import NoisedClassifier, gradient, log_likelihood, shift, training_loss
 from anime_gen.families.diffusion.network import Backbone
 from anime_gen.families.diffusion.schedule import Level
-from anime_gen.families.diffusion.train_classifier import train_classifier
 from anime_gen.noise import Noise
 from anime_gen.run import Trained
 
@@ -355,6 +365,32 @@ def test_the_verb_leaves_a_report(guided):
     assert pixels.std() > 10
 
 
+def test_after_a_ctrl_c_the_same_command_goes_on(guided, run, here, tmp_path, monkeypatch):
+    whole, _ = guided
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    words = "classifier", copy, "--images", 330, "--batch_size", 32
+    with monkeypatch.context() as patch:
+        steps = []
+
+        def interrupted(*arguments):
+            if len(steps) == 6:
+                raise KeyboardInterrupt
+            steps.append(1)
+            return training_loss(*arguments)
+
+        patch.setattr(fitting, "SAVE_SECONDS", 0.0)
+        patch.setattr(train_classifier, "training_loss", interrupted)
+        done = here(*words)
+    assert done.returncode == 130
+    assert "classifier.safetensors.unfinished: stopped; the same command goes on after 192 images" in done.stderr
+    assert not (copy / "classifier.safetensors").exists()
+    done = here(*words)
+    assert "classifier.safetensors.unfinished: going on after 192 images" in done.stderr
+    assert (copy / "classifier.safetensors").read_bytes() == (whole / "classifier.safetensors").read_bytes()
+    assert not list(copy.glob("*.unfinished"))
+
+
 def test_the_classifier_changes_the_pictures(guided, here, tmp_path):
     path, _ = guided
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
@@ -401,7 +437,7 @@ def test_what_cannot_be_is_refused_in_one_line(run, here, tmp_path):
 
 def test_another_family_is_refused():
     with pytest.raises(UserError, match="runs/other/NAME is a run of Identity; only diffusion"):
-        train_classifier(Trained(nn.Identity(), None, None, 0, Path()), None, Path("runs/other/NAME"))
+        train_classifier.train_classifier(Trained(nn.Identity(), None, None, 0, Path()), None, Path("runs/other/NAME"))
 
 
 def test_a_run_without_labels_is_refused(run, here, tmp_path):
