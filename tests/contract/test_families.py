@@ -190,7 +190,8 @@ def test_imports_go_one_way():
         "tagging": ("conditions", "contract", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging"),
         "run.py": ("aliases", "conditions", "contract", "files", "vocabulary"),
         "families": (
-            "blocks", "card", "conditions", "contract", "families", "files", "fitting", "images", "noise", "run", "vocabulary",
+            "blocks", "card", "conditions", "contract", "families", "files", "fitting", "images", "noise", "run",
+            "vocabulary",
         ),
         "judging": ("contract", "files", "fitting", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
         "opened": ("conditions", "contract", "data", "images", "run", "settings", "opened"),
