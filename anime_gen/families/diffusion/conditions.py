@@ -226,6 +226,33 @@ class SketchEncoder(Encoder):
         return self.layers(F.pixel_unshuffle(sketch_B1HW.nan_to_num(0.0), patch)), given
 
 
+class Hint(Form):
+    """Colour hints, as a latent image."""
+
+    kind = "hint"
+
+    def encoder(self, sizes: Sizes) -> Encoder:
+        return HintEncoder(sizes.latent, sizes.patch)
+
+
+class HintEncoder(Encoder):
+    """Sparse coloured strokes to a latent image: their colours, and where they are."""
+
+    spatial = True
+
+    needs = frozenset({"hint_B4HW"})
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__()
+        self.layers = convolutional(4 * patch**2, width)
+
+    def forward(self, condition: Condition, size: int, patch: int) -> tuple[Tensor, Tensor]:
+        hint_B4HW = condition.hint_B4HW
+        assert hint_B4HW is not None
+        given = ~hint_B4HW.isnan().flatten(1).any(1)
+        return self.layers(F.pixel_unshuffle(hint_B4HW.nan_to_num(0.0), patch)), given
+
+
 class TextForm(Form):
     """How captions are read."""
 
