@@ -34,7 +34,14 @@ PATHS: Mapping[str, str] = {
 }
 
 # Parameters that were renamed, by the name of their class.
-PARAMETERS: Mapping[str, Mapping[str, str]] = {}
+PARAMETERS: Mapping[str, Mapping[str, str]] = {
+    "ACGAN": {"hide": "label_dropout"},
+    "VAE": {"hide": "label_dropout"},
+    "StyleGAN2": {"hide": "label_dropout", "told": "labels"},
+}
+
+# Submodules that were renamed: parts of a weight's name between its dots.
+SUBMODULES: Mapping[str, str] = {"told": "label_embedding"}
 
 
 def path_today(path: str) -> str:
@@ -74,3 +81,8 @@ def today(written: Any) -> Any:
         own = {"init_args": parameters_today(written["class_path"], written["init_args"])}
         return {**{name: today(value) for name, value in written.items() if name != "init_args"}, **own}
     return {name: today(value) for name, value in written.items()}
+
+
+def weights_today[T](weights: Mapping[str, T]) -> dict[str, T]:
+    """A state dict by today's names."""
+    return {".".join(SUBMODULES.get(part, part) for part in name.split(".")): value for name, value in weights.items()}

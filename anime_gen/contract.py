@@ -15,6 +15,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from anime_gen.aliases import weights_today
 from anime_gen.conditions import Condition as Condition
 from anime_gen.errors import UserError as UserError
 from anime_gen.noise import Noise
@@ -164,6 +165,7 @@ class GenerativeModule(L.LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_shown = checkpoint["images_shown"]
+        checkpoint["state_dict"] = weights_today(checkpoint["state_dict"])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Samples one picture for each of the batch's conditions; the scoring callback compares them."""

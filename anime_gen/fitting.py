@@ -201,7 +201,7 @@ def progress_bar(**options: Any) -> tqdm[Any]:
     return tqdm(leave=False, dynamic_ncols=True, mininterval=0.2 if sys.stderr.isatty() else 60.0, **options)
 
 
-def _descend(network: nn.Module, optimizer: Optimizer, loss: Tensor, clip: float | None) -> None:
+def _optimizer_step(network: nn.Module, optimizer: Optimizer, loss: Tensor, clip: float | None) -> None:
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     if clip is not None:
@@ -265,7 +265,7 @@ def fit[B: Shown](
                 if loss is not None:
                     if done.steps:  # the first step has the rate that the schedule began with
                         scheduler.step()
-                    _descend(network, optimizer, loss, clip)
+                    _optimizer_step(network, optimizer, loss, clip)
                     if done.steps % 20 == 0:  # reading a loss waits for the device
                         bar.set_postfix_str(f"{done.images:,} images, loss {loss.item():.3f}", refresh=False)
                 images, steps = done.images + len(batch.index_B), done.steps + (loss is not None)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from anime_gen.aliases import parameters_today, path_today
+from anime_gen.aliases import parameters_today, path_today, weights_today
 from anime_gen.conditions import FIELDS, KINDS, Condition, Facts
 from anime_gen.conditions.kind import Asking, Form
 from anime_gen.contract import GenerativeModule, LatentSpace, UserError
@@ -128,7 +128,7 @@ def load(run: Path, checkpoint: str = "best", device: str = "cpu") -> Trained:
         carried: dict[str, Any] = {name: str(path) for name in saved.get("carried", {})}
         module = _made(saved, path, **carried)
         if "EMA" in saved.get("callbacks", {}):
-            module.averaged.load_state_dict(saved["callbacks"]["EMA"]["averaged"])
+            module.averaged.load_state_dict(weights_today(saved["callbacks"]["EMA"]["averaged"]))
         data = saved["AnimeFaces"]
         vocabulary = Vocabulary.from_dict(data["vocabulary"])
     except Exception as reason:

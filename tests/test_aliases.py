@@ -5,11 +5,16 @@ import pkgutil
 import re
 from pathlib import Path
 
+import lightning as L
 import pytest
+import torch
 
 from anime_gen import aliases
 from anime_gen.aliases import path_today, today, word_today
 from anime_gen.cli.train import suite
+from anime_gen.families.vae.module import VAE
+from anime_gen.run import load
+from anime_gen.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,3 +72,34 @@ def test_a_config_of_an_earlier_version_builds(tmp_path):
     assert cli.config.model.class_path == "anime_gen.families.dcgan.DCGAN"
     assert cli.config.model.init_args.networks.class_path == "anime_gen.families.dcgan.Convolutional"
     assert cli.config.model.init_args.augment.class_path == "anime_gen.blocks.augment.DiffAugment"
+
+
+def test_a_checkpoint_of_an_earlier_version_loads(tmp_path):
+    """Old names of the class, of a parameter and of a submodule, in the weights and in their average."""
+    options = {"image_size": 16, "num_tags": 3, "attribute_sizes": [2], "width": 4, "z_dim": 8, "label_width": 4}
+    module = VAE(**options)
+    old = {name.replace("label_embedding", "told"): value for name, value in module.state_dict().items()}
+    assert any(".told." in name for name in old)
+    averaged = {
+        name.replace("label_embedding", "told"): value + 1.0 if value.is_floating_point() else value
+        for name, value in module.averaged.state_dict().items()
+    }
+    path = tmp_path / "vae" / "one" / "checkpoints" / "last.ckpt"
+    path.parent.mkdir(parents=True)
+    words = Vocabulary(["smile", "hat", "bow"], {"hair": ["red", "blue"]})
+    torch.save(
+        {
+            "family": "anime_gen.families.vae.module.VAE",
+            "hyper_parameters": {**options, "hide": 0.3},
+            "images_shown": 7,
+            "pytorch-lightning_version": L.__version__,
+            "state_dict": old,
+            "callbacks": {"EMA": {"averaged": averaged}},
+            "AnimeFaces": {"vocabulary": words.as_dict(), "text": None},
+        },
+        path,
+    )
+    loaded = load(path.parent.parent)
+    assert loaded.module.label_dropout == 0.3
+    for name, value in module.averaged.state_dict().items():
+        torch.testing.assert_close(loaded.module.averaged.state_dict()[name], value + 1.0)

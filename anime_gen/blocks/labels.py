@@ -79,7 +79,7 @@ def presence(condition: Condition, words: Words) -> Tensor:
     return torch.cat(parts, dim=1).to(torch.get_default_dtype())
 
 
-def told(words: Words, width: int) -> nn.Linear:
+def label_embedding(words: Words, width: int) -> nn.Linear:
     """From `code` to `width` numbers of about unit variance, as loud as a latent: one number of each label is 1."""
     layer = nn.Linear(words.codes, width)
     normal_(layer.weight, std=words.labels**-0.5)

@@ -11,7 +11,9 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 
-def descend(module: L.LightningModule, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module) -> Tensor:
+def optimizer_step(
+    module: L.LightningModule, optimizer: LightningOptimizer, loss: Tensor, network: nn.Module
+) -> Tensor:
     """One step down `loss`; returns the L2 norm of the gradient over all of the network's parameters, a scalar."""
     optimizer.zero_grad()
     # What a penalty differentiates for the second time was made in float32, and stays so.

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from anime_gen.aliases import weights_today
 from anime_gen.contract import GenerativeModule
 
 
@@ -124,4 +125,4 @@ class EMA(L.Callback):
         return {"averaged": self.shadow.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._restored = state_dict["averaged"]
+        self._restored = weights_today(state_dict["averaged"])

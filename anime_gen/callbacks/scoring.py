@@ -264,7 +264,7 @@ def circumstances(split: Split, trainer: L.Trainer, pl_module: GenerativeModule)
             "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
             "precision": str(trainer.precision),
             "sampling": as_data(pl_module.settings),
-            "data": data.told(),
+            "data": data.presentation(),
         },
     }
 

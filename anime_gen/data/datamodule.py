@@ -209,7 +209,12 @@ class AnimeFaces(L.LightningDataModule):
     def stream_record(self) -> dict[str, Any]:
         """Everything that the pictures of `stream` and their labels follow from: of equal ones they are equal."""
         labels = self.source.label_key("train")
-        return {"data": self.record("train"), "labels": labels, "told": self.told(), "data.seed": self.seed}
+        return {
+            "data": self.record("train"),
+            "labels": labels,
+            "presentation": self.presentation(),
+            "data.seed": self.seed,
+        }
 
     def other_stream(self, parts: frozenset[str], images: int, batch_size: int) -> Loader:
         """As `stream`, of the other domain's training pictures.
@@ -297,7 +302,7 @@ class AnimeFaces(L.LightningDataModule):
             }
         return record
 
-    def told(self) -> dict[str, Any]:
+    def presentation(self) -> dict[str, Any]:
         """How the pictures are shown and labelled in training, and what reads their captions."""
         told: dict[str, Any] = {"mirror": self.mirror, "flatten_words": self.flatten_words}
         if self.source.truth is not self.source:

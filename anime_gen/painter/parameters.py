@@ -32,7 +32,7 @@ Background = Literal["plain", "gradient", "bokeh", "sky", "window", "stripes", "
 
 
 class Statistics(NamedTuple):
-    """Which habits of real tagged portraits (systems.md, S1) the sampler copies."""
+    """Which habits of real tagged portraits the sampler copies."""
 
     long_tailed: bool = True  # few common colours and extras, many rare ones; else all colours are equally likely
     correlated: bool = True  # e.g. flowers come with other ornaments, men have short hair; else drawn independently

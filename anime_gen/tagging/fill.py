@@ -101,7 +101,7 @@ def complete_and_report(
     filled = complete(network, pool, agree, alone, seed)
     report: dict[str, Any] = {
         "data": data.record("train", "validation"),
-        "told": data.told(),
+        "presentation": data.presentation(),
         "agree": agree,
         "alone": alone,
         "seed": seed,

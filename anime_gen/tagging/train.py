@@ -162,7 +162,7 @@ def fit_and_report(
     report = examine(data.vocabulary, tagger.beliefs(seen), tagger.thresholds, labels)
     made = {
         "data": data.record("train", "validation", "test"),
-        "told": data.told(),
+        "presentation": data.presentation(),
         "backbone": {
             "name": backbone,
             "options": tagger.options,

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from anime_gen.blocks.steps import descend, frozen
+from anime_gen.blocks.steps import frozen, optimizer_step
 
 
 def module() -> Any:
@@ -21,7 +21,7 @@ def test_what_runs_after_a_step_meets_the_new_weights() -> None:
     nn.init.ones_(layer.weight)
     optimizer = cast(Any, torch.optim.SGD(layer.parameters(), lr=0.5))
     with torch.autocast("cpu", torch.bfloat16):
-        norm = descend(module(), optimizer, layer(torch.ones(1, 1)).float().sum(), layer)
+        norm = optimizer_step(module(), optimizer, layer(torch.ones(1, 1)).float().sum(), layer)
         assert layer(torch.ones(1, 1)).item() == 0.5
     assert norm.item() == 1
 
@@ -42,7 +42,7 @@ def test_second_derivatives_stay_in_float32() -> None:
             loss.backward()
 
         own.manual_backward = backward
-        descend(own, optimizer, slope.square().sum(), network)
+        optimizer_step(own, optimizer, slope.square().sum(), network)
     assert seen == [torch.float32]
 
 

@@ -180,7 +180,7 @@ def test_imports_go_one_way():
         "fitting.py": ("contract", "files", "noise"),
         "settings.py": ("aliases", "errors"),
         "conditions": ("errors", "vocabulary", "conditions"),
-        "contract.py": ("conditions", "errors", "noise"),
+        "contract.py": ("aliases", "conditions", "errors", "noise"),
         "images.py": ("conditions", "vocabulary"),
         "painter": ("contract", "vocabulary", "painter"),
         "data": ("conditions", "contract", "files", "vocabulary", "painter", "data"),
@@ -196,7 +196,7 @@ def test_imports_go_one_way():
         "judging": ("contract", "files", "fitting", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
         "opened": ("conditions", "contract", "data", "images", "run", "settings", "opened"),
         "callbacks": (
-            "callbacks", "conditions", "contract", "data", "files", "images", "metrics", "run", "settings",
+            "aliases", "callbacks", "conditions", "contract", "data", "files", "images", "metrics", "run", "settings",
             "vocabulary",
         ),
         "reports": ("aliases", "contract", "images", "metrics", "run", "vocabulary", "reports"),

@@ -25,7 +25,7 @@ class Head(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
+    def forward(self, features_BF: Tensor, labels: Condition) -> Tensor:
         """How real the pictures look (beside what is told of them): logits (B,), float32."""
 
     def of_real(self, features_BF: Tensor, labels: Condition) -> Tensor:
@@ -49,9 +49,9 @@ class Discriminator(nn.Module):
         self.features = features.network
         self.head = head
 
-    def forward(self, image_BCHW: Tensor, told: Condition) -> Tensor:
+    def forward(self, image_BCHW: Tensor, labels: Condition) -> Tensor:
         """How real pictures (B, 3, H, W) look beside what is told of them: logits (B,), float32."""
-        logits_B: Tensor = self.head(self.features(image_BCHW), told)
+        logits_B: Tensor = self.head(self.features(image_BCHW), labels)
         return logits_B
 
 
@@ -106,7 +106,7 @@ class ClassifierHead(Head):
         self.real = nn.Linear(width, 1)
         self.labels = nn.Linear(width, words.logits)
 
-    def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
+    def forward(self, features_BF: Tensor, labels: Condition) -> Tensor:
         logits_B: Tensor = at_least_float32(self.real(features_BF).flatten())
         return logits_B
 
@@ -179,7 +179,7 @@ class DataToDataHead(Head):
         self.groups = nn.ModuleList(nn.Linear(width, game.width) for _ in words.attribute_sizes)
         self.proxies = nn.ParameterList(normal(size, game.width) for size in words.attribute_sizes)
 
-    def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
+    def forward(self, features_BF: Tensor, labels: Condition) -> Tensor:
         logits_B: Tensor = at_least_float32(self.real(features_BF).flatten())
         return logits_B
 
@@ -230,8 +230,8 @@ class ProjectionHead(Head):
         self.real = nn.Linear(width, 1)
         self.embed = nn.Linear(words.codes, width, bias=False)
 
-    def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
-        fits_B = (features_BF * self.embed(code(told, self.words))).sum(1) / self.words.labels
+    def forward(self, features_BF: Tensor, labels: Condition) -> Tensor:
+        fits_B = (features_BF * self.embed(code(labels, self.words))).sum(1) / self.words.labels
         logits_B: Tensor = self.real(features_BF).flatten() + fits_B
         return at_least_float32(logits_B)
 
@@ -264,9 +264,9 @@ class ConcatenationHead(Head):
     def __init__(self, words: Words, width: int, label_width: int, hidden: int) -> None:
         super().__init__()
         self.words = words
-        self.told = nn.Sequential(nn.Linear(words.codes, label_width), nn.LeakyReLU(0.2))
+        self.label_embedding = nn.Sequential(nn.Linear(words.codes, label_width), nn.LeakyReLU(0.2))
         self.joint = nn.Sequential(nn.Linear(width + label_width, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
 
-    def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
-        logits_B: Tensor = self.joint(torch.cat([features_BF, self.told(code(told, self.words))], dim=1))
+    def forward(self, features_BF: Tensor, labels: Condition) -> Tensor:
+        logits_B: Tensor = self.joint(torch.cat([features_BF, self.label_embedding(code(labels, self.words))], dim=1))
         return at_least_float32(logits_B.flatten())

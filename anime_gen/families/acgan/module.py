@@ -12,7 +12,7 @@ from anime_gen.blocks.adversarial import AdversarialLoss
 from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.labels import Words, code, partly_hidden, redrawn
 from anime_gen.blocks.layers import ROWS, measure_statistics, mixes_batch, normalise_spectrally
-from anime_gen.blocks.steps import descend, frozen
+from anime_gen.blocks.steps import frozen, optimizer_step
 from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError
 from anime_gen.families.acgan.game import Discriminator, Game
 from anime_gen.families.acgan.loss import mode_seeking_loss
@@ -33,7 +33,7 @@ class ACGAN(GenerativeModule):
         loss: what both sides play for beside the labels.
         z_dim: width of the latent z ~ N(0, I).
         label_width: numbers that labels become beside z.
-        hide: share of the faces whose labels are told in part only in training, so that some may stay open.
+        label_dropout: share of the faces whose labels are told in part only in training, so that some may stay open.
         mode_seeking: weight of `mode_seeking_loss`: without it, labels that say much leave next to nothing to z. It
             costs another pass of the generator.
         weigh_labels: multiply the label losses of real pictures by how sure their labels are. The data has to say.
@@ -58,7 +58,7 @@ class ACGAN(GenerativeModule):
         attribute_sizes: list[int] | None = None,
         z_dim: int = 100,
         label_width: int = 64,
-        hide: float = 0.2,
+        label_dropout: float = 0.2,
         mode_seeking: float = 0.0,
         weigh_labels: bool = False,
         spectral_norm: bool = False,
@@ -69,8 +69,8 @@ class ACGAN(GenerativeModule):
     ) -> None:
         super().__init__(image_size)
         self.words = Words.of(num_tags, attribute_sizes)
-        if not 0 <= hide <= 1:
-            raise UserError(f"model.hide={hide}: give a share from 0 to 1")
+        if not 0 <= label_dropout <= 1:
+            raise UserError(f"model.label_dropout={label_dropout}: give a share from 0 to 1")
         if z_dim < 1 or label_width < 1:
             raise UserError(f"model.z_dim={z_dim}, model.label_width={label_width}: both must be at least 1")
         if mode_seeking < 0:
@@ -79,7 +79,7 @@ class ACGAN(GenerativeModule):
         self.automatic_optimization = False
         self.loss = loss
         self.z_dim = z_dim
-        self.hide = hide
+        self.label_dropout = label_dropout
         self.mode_seeking = mode_seeking
         self.weigh_labels = weigh_labels
         self.augment = augment
@@ -99,8 +99,8 @@ class ACGAN(GenerativeModule):
 
     def needs_for(self, settings: Any) -> frozenset[str]:
         sure = {"tags_BT": "tag_confidence_BT", "attributes_BA": "attribute_confidence_BA"}
-        told = self.words.needs
-        return told | {sure[name] for name in told} if self.weigh_labels else told
+        labels = self.words.needs
+        return labels | {sure[name] for name in labels} if self.weigh_labels else labels
 
     @property
     def averaged(self) -> nn.Module:
@@ -121,9 +121,12 @@ class ACGAN(GenerativeModule):
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         of_generator, of_discriminator = optimizers
-        told = Condition(tags_BT=batch.condition.tags_BT, attributes_BA=batch.condition.attributes_BA)
+        labels = Condition(tags_BT=batch.condition.tags_BT, attributes_BA=batch.condition.attributes_BA)
         # What is told of real pictures has the same gaps: no gap may say which picture is made.
-        real_told, wish = partly_hidden(told, self.hide), partly_hidden(redrawn(told), self.hide)
+        real_labels, wish = (
+            partly_hidden(labels, self.label_dropout),
+            partly_hidden(redrawn(labels), self.label_dropout),
+        )
         code_BL = code(wish, self.words)
         # Of all ranks: a picture must not depend on whose BatchNorms it goes through.
         everywhere = self.all_gather(code_BL)
@@ -131,7 +134,7 @@ class ACGAN(GenerativeModule):
         self.generator.remember(everywhere.flatten(0, -2))
         z_BZ = normal(len(batch.image_BCHW), self.z_dim, device=self.device)
         fake_BCHW = self.generator(z_BZ, code_BL)
-        scalars = self._train_discriminator(of_discriminator, batch, real_told, fake_BCHW.detach(), wish)
+        scalars = self._train_discriminator(of_discriminator, batch, real_labels, fake_BCHW.detach(), wish)
         more: dict[str, Tensor] = {}
         if self.mode_seeking:
             other_BZ = normal_like(z_BZ)
@@ -140,17 +143,17 @@ class ACGAN(GenerativeModule):
         return scalars | self._train_generator(of_generator, fake_BCHW, wish, more)
 
     def _train_discriminator(
-        self, optimizer: LightningOptimizer, batch: Batch, real_told: Condition, fake_BCHW: Tensor, wish: Condition
+        self, optimizer: LightningOptimizer, batch: Batch, real_labels: Condition, fake_BCHW: Tensor, wish: Condition
     ) -> dict[str, Tensor]:
         real_BCHW, fake_BCHW = self._seen(batch.image_BCHW), self._seen(fake_BCHW)
         looks, head = self.discriminator.features, self.discriminator.head
         # Two passes: in one, BatchNorm would tell the discriminator which half of the batch is which.
         real_BF, fake_BF = looks(real_BCHW), looks(fake_BCHW)
-        real_logits_B, fake_logits_B = head(real_BF, real_told), head(fake_BF, wish)
+        real_logits_B, fake_logits_B = head(real_BF, real_labels), head(fake_BF, wish)
         loss = self.loss.discriminator(real_logits_B, fake_logits_B)
-        penalty = self.loss.penalty(lambda seen: self.discriminator(seen, real_told), real_BCHW, fake_BCHW)
+        penalty = self.loss.penalty(lambda seen: self.discriminator(seen, real_labels), real_BCHW, fake_BCHW)
         labels_real, labels_fake = head.of_real(real_BF, batch.condition), head.of_fake(fake_BF, wish)
-        norm = descend(self, optimizer, loss + penalty + labels_real + labels_fake, self.discriminator)
+        norm = optimizer_step(self, optimizer, loss + penalty + labels_real + labels_fake, self.discriminator)
         return {
             "loss_discriminator": loss.detach(),
             "penalty": penalty.detach(),
@@ -168,7 +171,7 @@ class ACGAN(GenerativeModule):
             fake_BF = self.discriminator.features(self._seen(fake_BCHW))
             loss = self.loss.generator(self.discriminator.head(fake_BF, wish))
             labels = self.discriminator.head.of_generator(fake_BF, wish)
-            norm = descend(self, optimizer, sum(more.values(), loss + labels), self.generator)
+            norm = optimizer_step(self, optimizer, sum(more.values(), loss + labels), self.generator)
         return {
             "loss_generator": loss.detach(),
             "labels_generator": labels.detach(),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from anime_gen.blocks.labels import Words, told
+from anime_gen.blocks.labels import Words, label_embedding
 from anime_gen.blocks.layers import BATCHES, ROWS, ConvGenerator, Norm, channels_by_side, halvings, initialise
 from anime_gen.contract import UserError
 from anime_gen.noise import normal_
@@ -77,8 +77,8 @@ class ResidualGenerator(nn.Module):
             doublings += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
         self.end = nn.Sequential(*doublings, nn.Conv2d(width, 3, 9, padding=4), nn.Tanh())
 
-    def forward(self, told_BN: Tensor) -> Tensor:
-        coarse_BCHW = self.begin(told_BN)
+    def forward(self, latent_BN: Tensor) -> Tensor:
+        coarse_BCHW = self.begin(latent_BN)
         image_BCHW: Tensor = self.end(coarse_BCHW + self.blocks(coarse_BCHW))
         return image_BCHW
 
@@ -216,13 +216,13 @@ class Generator(nn.Module):
 
     def __init__(self, words: Words, z_dim: int, label_width: int, networks: Networks, image_size: int) -> None:
         super().__init__()
-        self.told = told(words, label_width)
+        self.label_embedding = label_embedding(words, label_width)
         self.trunk = networks.generator(z_dim + label_width, image_size)
         self.register_buffer("remembered_NL", torch.zeros(BATCHES * ROWS, words.codes))
 
     def forward(self, z_BZ: Tensor, code_BL: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) of latents and of labels as `labels.code` writes them."""
-        image_BCHW: Tensor = self.trunk(torch.cat([z_BZ, self.told(code_BL)], dim=1))
+        image_BCHW: Tensor = self.trunk(torch.cat([z_BZ, self.label_embedding(code_BL)], dim=1))
         return image_BCHW
 
     @torch.no_grad()

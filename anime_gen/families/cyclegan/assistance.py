@@ -66,7 +66,7 @@ class Landmarks:
         self.finder_images = finder_images
 
 
-class Judged(NamedTuple):
+class Shown(NamedTuple):
     """What a discriminator is shown: `real` pictures and `made` ones, and the `weight` of its word to the generator."""
 
     real: Tensor
@@ -90,7 +90,7 @@ class Assistant(nn.Module):
         self.requires_grad_(False).eval()
         self.register_buffer("are_trained", torch.zeros((), dtype=torch.bool))
 
-    def judges(self, image_size: int, discriminators: Discriminators) -> dict[str, nn.Module]:
+    def discriminators(self, image_size: int, discriminators: Discriminators) -> dict[str, nn.Module]:
         """The discriminators that come beside those of the two domains."""
         told = discriminators.discriminator(image_size, 3 + NUM_POINTS)
         return {"anime_with_landmarks": told} | {f"anime_part_{number}": part_judge() for number in range(len(PARTS))}
@@ -127,14 +127,14 @@ class Assistant(nn.Module):
         """What made faces lose whose landmarks are not where their photos' are."""
         return self.options.consistency * landmark_loss(self.finds_in_anime.points(made_BCHW), points_BK2)
 
-    def judged(
+    def shown(
         self, anime_BCHW: Tensor, anime_BK2: Tensor, made_BCHW: Tensor, photo_BK2: Tensor, share: float
-    ) -> dict[str, Judged]:
-        """What the discriminators of `judges` are shown after a share of the run, by their names."""
-        real_BCHW, told_BCHW = with_maps(anime_BCHW, anime_BK2), with_maps(made_BCHW, photo_BK2)
-        judged = {"anime_with_landmarks": Judged(real_BCHW, told_BCHW, self.options.conditional)}
+    ) -> dict[str, Shown]:
+        """What its discriminators are shown after a share of the run, by their names."""
+        real_with_maps, made_with_maps = with_maps(anime_BCHW, anime_BK2), with_maps(made_BCHW, photo_BK2)
+        shown = {"anime_with_landmarks": Shown(real_with_maps, made_with_maps, self.options.conditional)}
         if share >= self.options.fine_from:
             cut_out = zip(parts(anime_BCHW, anime_BK2), parts(made_BCHW, photo_BK2), strict=True)
             for number, (real, made) in enumerate(cut_out):
-                judged[f"anime_part_{number}"] = Judged(real, made, self.options.local)
-        return judged
+                shown[f"anime_part_{number}"] = Shown(real, made, self.options.local)
+        return shown

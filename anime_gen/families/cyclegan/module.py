@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from anime_gen.blocks.adversarial import AdversarialLoss
 from anime_gen.blocks.layers import BATCHES, measure_statistics, mixes_batch
-from anime_gen.blocks.steps import descend, frozen
+from anime_gen.blocks.steps import frozen, optimizer_step
 from anime_gen.contract import Batch, Condition, Preview, Translator, UserError, at_least_float32, unseen
-from anime_gen.families.cyclegan.assistance import Assistant, Data, Judged, Landmarks
+from anime_gen.families.cyclegan.assistance import Assistant, Data, Landmarks, Shown
 from anime_gen.families.cyclegan.landmarks import NUM_POINTS, with_maps
 from anime_gen.families.cyclegan.loss import cycle_loss, identity_loss, linear_decay
 from anime_gen.families.cyclegan.network import Discriminators, Generators
@@ -94,12 +94,11 @@ class CycleGAN(Translator):
         self.assistant = Assistant(landmarks) if landmarks else None
         maps = NUM_POINTS if self.assistant else 0
         self.generators = Pair(generators.generator(image_size, 3 + maps), generators.generator(image_size, 3))
-        judges = {"anime": discriminators.discriminator(image_size, 3)}
-        judges["photo"] = discriminators.discriminator(image_size, 3)
+        networks = {name: discriminators.discriminator(image_size, 3) for name in ("anime", "photo")}
         if self.assistant:
-            judges |= self.assistant.judges(image_size, discriminators)
-        self.discriminators = nn.ModuleDict(judges)
-        self.pools = {name: ImagePool(pool) for name in judges}
+            networks |= self.assistant.discriminators(image_size, discriminators)
+        self.discriminators = nn.ModuleDict(networks)
+        self.pools = {name: ImagePool(pool) for name in networks}
         self._saved_pools: list[dict[str, Tensor]] = []
         if mixes_batch(self.generators):
             # Of both domains, the latest: where the averaged weights' BatchNorms are measured.
@@ -171,8 +170,8 @@ class CycleGAN(Translator):
             self.remembered_2NCHW.copy_(
                 torch.cat([both, self.remembered_2NCHW], dim=1)[:, : self.remembered_2NCHW.shape[1]]
             )
-        scalars, judged = self._train_generators(optimizers[0], photo_BCHW, batch.image_BCHW, share)
-        return {**scalars, **self._train_discriminators(optimizers[1], judged), "lr": torch.tensor(rate)}
+        scalars, shown = self._train_generators(optimizers[0], photo_BCHW, batch.image_BCHW, share)
+        return {**scalars, **self._train_discriminators(optimizers[1], shown), "lr": torch.tensor(rate)}
 
     def _share_done(self, batch: Batch) -> float:
         """The share of the run's pictures that had been shown before this batch; 0 in a run without an end."""
@@ -183,15 +182,15 @@ class CycleGAN(Translator):
 
     def _train_generators(
         self, optimizer: LightningOptimizer, photo_BCHW: Tensor, anime_BCHW: Tensor, share: float
-    ) -> tuple[dict[str, Tensor], dict[str, Judged]]:
+    ) -> tuple[dict[str, Tensor], dict[str, Shown]]:
         """Returns the scalars, and what each discriminator is shown."""
         photo_BK2, anime_BK2 = self.assistant.points(photo_BCHW, anime_BCHW) if self.assistant else (None, None)
         noisy_photo = with_maps(self._noisy(photo_BCHW), photo_BK2)
-        told_anime = with_maps(anime_BCHW, anime_BK2)
+        anime_with_maps = with_maps(anime_BCHW, anime_BK2)
         to_anime, to_photo = self.generators.to_anime, self.generators.to_photo
         losses: dict[str, Tensor] = {}
         if self.identity:
-            made_anime, same_anime = passes(to_anime, [noisy_photo, told_anime])
+            made_anime, same_anime = passes(to_anime, [noisy_photo, anime_with_maps])
             made_photo, same_photo = passes(to_photo, [anime_BCHW, photo_BCHW])
             losses["identity"] = self.identity * (
                 identity_loss(anime_BCHW, same_anime) + identity_loss(photo_BCHW, same_photo)
@@ -202,28 +201,28 @@ class CycleGAN(Translator):
             losses["cycle_photo"] = self.cycle * cycle_loss(photo_BCHW, to_photo(made_anime))
             again_anime = to_anime(with_maps(self._noisy(made_photo), anime_BK2))
             losses["cycle_anime"] = self.cycle * cycle_loss(anime_BCHW, again_anime)
-        judged = {"anime": Judged(anime_BCHW, made_anime), "photo": Judged(photo_BCHW, made_photo)}
+        shown = {"anime": Shown(anime_BCHW, made_anime), "photo": Shown(photo_BCHW, made_photo)}
         if self.assistant:
             assert photo_BK2 is not None
             assert anime_BK2 is not None
             losses["landmarks"] = self.assistant.consistency(made_anime, photo_BK2)
-            judged |= self.assistant.judged(anime_BCHW, anime_BK2, made_anime, photo_BK2, share)
+            shown |= self.assistant.shown(anime_BCHW, anime_BK2, made_anime, photo_BK2, share)
         with frozen(self.discriminators):
-            for name, of in judged.items():
+            for name, of in shown.items():
                 losses[f"generator_{name}"] = of.weight * self.loss.generator(self.discriminators[name](of.made))
-            norm = descend(self, optimizer, torch.stack(list(losses.values())).sum(), self.generators)
+            norm = optimizer_step(self, optimizer, torch.stack(list(losses.values())).sum(), self.generators)
         scalars = {f"loss_{name}": loss.detach() for name, loss in losses.items()}
-        return scalars | {"gradient_norm_generators": norm}, judged
+        return scalars | {"gradient_norm_generators": norm}, shown
 
-    def _train_discriminators(self, optimizer: LightningOptimizer, judged: dict[str, Judged]) -> dict[str, Tensor]:
+    def _train_discriminators(self, optimizer: LightningOptimizer, shown: dict[str, Shown]) -> dict[str, Tensor]:
         scalars: dict[str, Tensor] = {}
         losses = []
-        for name, of in judged.items():
+        for name, of in shown.items():
             pair = [of.real, self.pools[name](of.made)]
             real_logits, made_logits = passes(self.discriminators[name], pair)
             losses.append(self.loss.discriminator(at_least_float32(real_logits), at_least_float32(made_logits)))
             scalars[f"loss_discriminator_{name}"] = losses[-1].detach()
-        norm = descend(self, optimizer, torch.stack(losses).sum(), self.discriminators)
+        norm = optimizer_step(self, optimizer, torch.stack(losses).sum(), self.discriminators)
         return scalars | {"gradient_norm_discriminators": norm}
 
     def _noisy(self, photo_BCHW: Tensor) -> Tensor:

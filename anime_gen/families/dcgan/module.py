@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from anime_gen.blocks.adversarial import AdversarialLoss
 from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.layers import measure_statistics, mixes_batch, normalise_spectrally
-from anime_gen.blocks.steps import descend, frozen
+from anime_gen.blocks.steps import frozen, optimizer_step
 from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError
 from anime_gen.families.dcgan.network import Networks
 from anime_gen.noise import Noise, normal
@@ -120,7 +120,7 @@ class DCGAN(GenerativeModule):
         real_logits_B, fake_logits_B = self.discriminator(real_BCHW), self.discriminator(fake_BCHW)
         loss = self.loss.discriminator(real_logits_B, fake_logits_B)
         penalty = self.loss.penalty(self.discriminator, real_BCHW, fake_BCHW)
-        norm = descend(self, optimizer, loss + penalty, self.discriminator)
+        norm = optimizer_step(self, optimizer, loss + penalty, self.discriminator)
         return {
             "loss_discriminator": loss.detach(),
             "penalty": penalty.detach(),
@@ -132,7 +132,7 @@ class DCGAN(GenerativeModule):
     def _train_generator(self, optimizer: LightningOptimizer, fake_BCHW: Tensor) -> dict[str, Tensor]:
         with frozen(self.discriminator):
             loss = self.loss.generator(self.discriminator(self._seen(fake_BCHW)))
-            norm = descend(self, optimizer, loss, self.generator)
+            norm = optimizer_step(self, optimizer, loss, self.generator)
         return {"loss_generator": loss.detach(), "gradient_norm_generator": norm}
 
     def _seen(self, image_BCHW: Tensor) -> Tensor:

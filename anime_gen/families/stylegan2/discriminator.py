@@ -112,8 +112,8 @@ class Projection(nn.Module):
         score_BF: Tensor = self.out(x_BF)
         if self.mapping is None:
             return score_BF[:, 0]
-        told_BF: Tensor = self.mapping(None, label_BL)
-        return (score_BF * told_BF).sum(1) / math.sqrt(score_BF.shape[1])
+        class_BF: Tensor = self.mapping(None, label_BL)
+        return (score_BF * class_BF).sum(1) / math.sqrt(score_BF.shape[1])
 
 
 # --------------------------------------------------------------------------------------------------------------------

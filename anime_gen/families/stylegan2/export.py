@@ -29,7 +29,7 @@ model:
     channel_base: {channel_base}
     channel_max: {channel_max}
     deviation_group: 4
-    told: {told}
+    labels: {labels}
     start_from: {weights}
 data:
   image_size: {image_size}
@@ -93,7 +93,7 @@ def import_published(file: Path, out: Path) -> None:
             width=len(ours["generator.w_average"]),
             channel_base=ours[f"generator.synthesis.blocks.{levels}.second.weight"].shape[0] * image_size,
             channel_max=ours["generator.synthesis.blocks.0.second.weight"].shape[0],
-            told="nothing" if embed is None else "everything",
+            labels="nothing" if embed is None else "everything",
             weights=out,
             image_size=image_size,
         ),

@@ -35,8 +35,8 @@ class Joined(nn.Module):
     def forward(self, z_BZ: Tensor, label_BL: Tensor) -> Tensor:
         """w, (B, width)."""
         with exact(label_BL):
-            told = z_BZ if self.embed is None else torch.cat([z_BZ, self.embed(label_BL)], dim=1)
-            w_BW: Tensor = self.layers(normalised(told))
+            seen = z_BZ if self.embed is None else torch.cat([z_BZ, self.embed(label_BL)], dim=1)
+            w_BW: Tensor = self.layers(normalised(seen))
         return w_BW
 
 
@@ -60,10 +60,10 @@ class NormalisedApart(nn.Module):
     def forward(self, z_BZ: Tensor | None, label_BL: Tensor) -> Tensor:
         """w, (B, width)."""
         with exact(label_BL):
-            told = [] if z_BZ is None else [normalised(z_BZ)]
+            seen = [] if z_BZ is None else [normalised(z_BZ)]
             if self.embed is not None:
-                told.append(normalised(self.embed(label_BL)))
-            w_BW: Tensor = self.layers(torch.cat(told, dim=1))
+                seen.append(normalised(self.embed(label_BL)))
+            w_BW: Tensor = self.layers(torch.cat(seen, dim=1))
         return w_BW
 
 

@@ -16,7 +16,7 @@ from anime_gen.blocks.adversarial import non_saturating_discriminator, non_satur
 from anime_gen.blocks.augment.ada import ADA
 from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.labels import Words, partly_hidden, presence, redrawn
-from anime_gen.blocks.steps import descend, frozen
+from anime_gen.blocks.steps import frozen, optimizer_step
 from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError
 from anime_gen.families.stylegan2 import weights
 from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
@@ -29,7 +29,7 @@ from anime_gen.noise import Noise, normal
 CENTRE_LATENTS = 256
 
 
-class Told(Enum):
+class Labels(Enum):
     """Which labels the family is told."""
 
     everything = "everything"
@@ -40,8 +40,8 @@ class Told(Enum):
     def of(self, words: Words) -> Words:
         """Those of the data's."""
         return Words(
-            words.num_tags if self in (Told.everything, Told.tags) else 0,
-            words.attribute_sizes if self in (Told.everything, Told.classes) else (),
+            words.num_tags if self in (Labels.everything, Labels.tags) else 0,
+            words.attribute_sizes if self in (Labels.everything, Labels.classes) else (),
         )
 
 
@@ -71,8 +71,8 @@ class StyleGAN2(GenerativeModule):
         channel_base: channels of a size are this over its side ...
         channel_max: ... but at most so many.
         deviation_group: pictures whose deviation the discriminator takes together (`paper256`'s is 8).
-        told: which labels are told.
-        hide: share of the faces whose labels are told in part only in training, so that some may stay open.
+        labels: which labels it is told.
+        label_dropout: share of the faces whose labels are told in part only in training, so that some may stay open.
         augment: what both sides' pictures go through before the discriminator; null for nothing. `ADA` adapts itself.
         lr: Adam's learning rate, for both sides.
         betas: Adam's, for both.
@@ -102,8 +102,8 @@ class StyleGAN2(GenerativeModule):
         channel_base: int = 16384,
         channel_max: int = 512,
         deviation_group: int = 4,
-        told: Told = Told.everything,
-        hide: float = 0.0,
+        labels: Labels = Labels.everything,
+        label_dropout: float = 0.0,
         augment: ADA | DiffAugment | None = None,
         lr: float = 0.0025,
         betas: tuple[float, float] = (0.0, 0.99),
@@ -123,7 +123,7 @@ class StyleGAN2(GenerativeModule):
                 f"model: width is {width}, channel_base {channel_base} and channel_max {channel_max}; give at least 1, "
                 f"{image_size} and 1"
             )
-        for name, share in (("hide", hide), ("mixing", mixing)):
+        for name, share in (("label_dropout", label_dropout), ("mixing", mixing)):
             if not 0 <= share <= 1:
                 raise UserError(f"model.{name}={share}: give a share from 0 to 1")
         if min(r1, path_weight, r1_every, path_every) < 0:
@@ -131,17 +131,17 @@ class StyleGAN2(GenerativeModule):
                 f"model: r1 is {r1}, r1_every {r1_every}, path_weight {path_weight} and path_every {path_every}; none "
                 "may be negative"
             )
-        words = told.of(Words(num_tags, tuple(attribute_sizes or ())))
-        if told is not Told.nothing and not words.logits:
+        words = labels.of(Words(num_tags, tuple(attribute_sizes or ())))
+        if labels is not Labels.nothing and not words.logits:
             raise UserError(
-                f"the data has no labels that --model.told={told.name} could tell: give it some, or set "
-                "--model.told=nothing"
+                f"the data has no labels that --model.labels={labels.name} could tell: give it some, or set "
+                "--model.labels=nothing"
             )
         self.save_hyperparameters()
         self.automatic_optimization = False
         self.words = words
         self.width = width
-        self.hide = hide
+        self.label_dropout = label_dropout
         self.augment = augment
         self.lr = lr
         self.betas = betas
@@ -151,9 +151,9 @@ class StyleGAN2(GenerativeModule):
         self.path_every = path_every
         self.mixing = mixing
         self.settings = settings or StyleGAN2Settings()
-        labels, sizes = self.words.logits, channels(channel_base, channel_max, image_size)
-        self.generator = Generator(mapping.mapping(labels, width), Synthesis(image_size, width, sizes), width)
-        self.discriminator = Discriminator(sizes, head.head(sizes[0], labels), deviation_group)
+        numbers, sizes = self.words.logits, channels(channel_base, channel_max, image_size)
+        self.generator = Generator(mapping.mapping(numbers, width), Synthesis(image_size, width, sizes), width)
+        self.discriminator = Discriminator(sizes, head.head(sizes[0], numbers), deviation_group)
         if start_from is not None:
             weights.start_from(self, Path(start_from))
         self.to(memory_format=torch.channels_last)
@@ -214,7 +214,7 @@ class StyleGAN2(GenerativeModule):
         with frozen(self.discriminator):
             made_BCHW = self._made(label_BL)
             loss = non_saturating_generator(self.discriminator(self._seen(made_BCHW), label_BL))
-            norm = descend(self, optimizer, loss, self.generator)
+            norm = optimizer_step(self, optimizer, loss, self.generator)
         return {"loss_generator": loss.detach(), "gradient_norm_generator": norm}
 
     def _train_discriminator(
@@ -223,10 +223,10 @@ class StyleGAN2(GenerativeModule):
         with torch.no_grad():
             made_BCHW = self._made(wish_BL)
         # One pass over both: a small picture keeps no processor busy.
-        both_BCHW, told_BL = torch.cat([made_BCHW, real_BCHW]), torch.cat([wish_BL, label_BL])
-        made_logit_B, real_logit_B = self.discriminator(self._seen(both_BCHW), told_BL, sources=2).chunk(2)
+        both_BCHW, labels_BL = torch.cat([made_BCHW, real_BCHW]), torch.cat([wish_BL, label_BL])
+        made_logit_B, real_logit_B = self.discriminator(self._seen(both_BCHW), labels_BL, sources=2).chunk(2)
         loss = non_saturating_discriminator(real_logit_B, made_logit_B)
-        norm = descend(self, optimizer, loss, self.discriminator)
+        norm = optimizer_step(self, optimizer, loss, self.discriminator)
         scalars: dict[str, Tensor] = {}
         if isinstance(self.augment, ADA):
             self.augment.observe(real_logit_B.detach())
@@ -246,7 +246,7 @@ class StyleGAN2(GenerativeModule):
         mean = self.path_mean.lerp(self._over_ranks(length_B.detach().mean()), 0.01)
         self.path_mean.copy_(mean)
         penalty = (length_B - mean).square().mean()
-        descend(self, optimizer, self.path_every * self.path_weight * penalty, self.generator)
+        optimizer_step(self, optimizer, self.path_every * self.path_weight * penalty, self.generator)
         return {"path_length": length_B.detach().mean(), "path_penalty": penalty.detach()}
 
     def _flatten_discriminator(
@@ -254,7 +254,7 @@ class StyleGAN2(GenerativeModule):
     ) -> dict[str, Tensor]:
         """R1: gamma / 2 times the squared slope with respect to the pictures before they are augmented."""
         penalty = r1_penalty(lambda seen_BCHW: self.discriminator(self._seen(seen_BCHW), label_BL), real_BCHW)
-        descend(self, optimizer, self.r1_every * self.r1 / 2 * penalty, self.discriminator)
+        optimizer_step(self, optimizer, self.r1_every * self.r1 / 2 * penalty, self.discriminator)
         return {"r1": penalty.detach()}
 
     def labels_of(self, condition: Condition, count: int) -> Tensor:
@@ -263,13 +263,13 @@ class StyleGAN2(GenerativeModule):
 
     def _wishes(self, batch: Batch) -> Tensor:
         """The labels of pictures to be made: those of the batch in another order."""
-        told = self._partly_hidden(batch.condition)
-        return self.labels_of(redrawn(told) if self.words.logits else told, len(batch.image_BCHW))
+        labels = self._partly_hidden(batch.condition)
+        return self.labels_of(redrawn(labels) if self.words.logits else labels, len(batch.image_BCHW))
 
     def _partly_hidden(self, condition: Condition) -> Condition:
         """Of the labels that are told some are hidden, of a share of the pictures."""
-        told = Condition(tags_BT=condition.tags_BT, attributes_BA=condition.attributes_BA)
-        return partly_hidden(told, self.hide) if self.words.logits and self.hide else told
+        labels = Condition(tags_BT=condition.tags_BT, attributes_BA=condition.attributes_BA)
+        return partly_hidden(labels, self.label_dropout) if self.words.logits and self.label_dropout else labels
 
     def _styles(self, label_BL: Tensor) -> Tensor:
         """A w for each layer of new pictures, (B, num_ws, W), some mixed of two (Karras et al. 2019, section 3.1)."""

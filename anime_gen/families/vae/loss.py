@@ -18,7 +18,7 @@ def divergence(mean_BZ: Tensor, log_variance_BZ: Tensor, of_mean_BZ: Tensor, of_
     return 0.5 * (ratio_BZ + distance_BZ - 1 + of_log_variance_BZ - log_variance_BZ).sum(1).mean()
 
 
-def surprise(made_BCHW: Tensor, image_BCHW: Tensor) -> Tensor:
+def negative_log_likelihood(made_BCHW: Tensor, image_BCHW: Tensor) -> Tensor:
     """-log N(x; made, sigma^2 I) with the one sigma that fits the batch best: sigma^2 is its mean squared error.
 
     The optimal sigma-VAE (Rybkin et al. 2021, section 3.2). With it the weight between error and divergence is learned,

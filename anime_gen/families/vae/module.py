@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anime_gen.blocks.labels import Words, code, partly_hidden
 from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError, at_least_float32
-from anime_gen.families.vae.loss import divergence, surprise
+from anime_gen.families.vae.loss import divergence, negative_log_likelihood
 from anime_gen.families.vae.network import Decoder, Encoder
 from anime_gen.noise import Noise, normal_like
 
@@ -26,7 +26,7 @@ class VAE(GenerativeModule):
         max_width: channels at most.
         z_dim: width of the latent.
         label_width: numbers that the labels become.
-        hide: share of the faces whose labels are told in part only in training, so that a user may leave some open.
+        label_dropout: share of the faces whose labels are told in part only in training, so that some may stay open.
         lr: Adam's learning rate.
         betas: Adam's.
         max_gradient_norm: the gradient of all parameters is scaled down to at most this L2 norm.
@@ -44,7 +44,7 @@ class VAE(GenerativeModule):
         max_width: int = 512,
         z_dim: int = 64,
         label_width: int = 64,
-        hide: float = 0.2,
+        label_dropout: float = 0.2,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.99),
         max_gradient_norm: float = 1.0,
@@ -52,12 +52,12 @@ class VAE(GenerativeModule):
         super().__init__(image_size)
         if z_dim < 1 or label_width < 1:
             raise UserError(f"model.z_dim={z_dim}, model.label_width={label_width}: both must be at least 1")
-        if not 0 <= hide <= 1:
-            raise UserError(f"model.hide={hide}: give a share from 0 to 1")
+        if not 0 <= label_dropout <= 1:
+            raise UserError(f"model.label_dropout={label_dropout}: give a share from 0 to 1")
         self.save_hyperparameters()
         self.words = Words.of(num_tags, attribute_sizes)
         self.z_dim = z_dim
-        self.hide = hide
+        self.label_dropout = label_dropout
         self.lr, self.betas = lr, betas
         self.max_gradient_norm = max_gradient_norm
         sizes = (self.words, z_dim, label_width, image_size, width, max_width)
@@ -79,16 +79,16 @@ class VAE(GenerativeModule):
             picture, and the likelihood's deviation.
         """
         image_BCHW = batch.image_BCHW
-        code_BL = code(partly_hidden(batch.condition, self.hide), self.words)
+        code_BL = code(partly_hidden(batch.condition, self.label_dropout), self.words)
         mean_BZ, log_variance_BZ = self.encoder(image_BCHW, code_BL)
         z_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * normal_like(mean_BZ)
         made_BCHW = at_least_float32(self.decoder(z_BZ, code_BL))
-        error = surprise(made_BCHW, image_BCHW)
+        error = negative_log_likelihood(made_BCHW, image_BCHW)
         kl = divergence(mean_BZ, log_variance_BZ, *self.decoder.moments(code_BL))
         deviation = (made_BCHW - image_BCHW).detach().square().mean().sqrt()
         return {
             "loss": (error + kl) / image_BCHW[0].numel(),
-            "surprise": error.detach(),
+            "negative_log_likelihood": error.detach(),
             "divergence": kl.detach(),
             "deviation": deviation,
         }

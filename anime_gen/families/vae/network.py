@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from anime_gen.blocks.labels import Words, told
+from anime_gen.blocks.labels import Words, label_embedding
 from anime_gen.blocks.layers import ConvGenerator, Norm, channels_by_side, halvings, initialise
 
 # Units that the prior reads the labels with.
@@ -23,12 +23,12 @@ class Encoder(nn.Module):
         channels = channels_by_side(image_size, width, max_width)
         self.features = nn.Sequential(*halvings(channels, Norm.layer), nn.Flatten())
         initialise(self.features)
-        self.told = told(words, label_width)
+        self.label_embedding = label_embedding(words, label_width)
         self.moments = nn.Linear(16 * channels[-1] + label_width, 2 * z_dim)
 
     def forward(self, image_BCHW: Tensor, code_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B, 3, H, W) and `labels.code` -> mean and log-variance, both (B, Z) and as exact as the picture."""
-        both = torch.cat([self.features(image_BCHW), self.told(code_BL)], dim=1)
+        both = torch.cat([self.features(image_BCHW), self.label_embedding(code_BL)], dim=1)
         mean_BZ, log_variance_BZ = self.moments(both).to(image_BCHW.dtype).chunk(2, dim=1)
         return mean_BZ, log_variance_BZ.clamp(-30, 20)
 
@@ -46,7 +46,7 @@ class Decoder(nn.Module):
         self.prior = nn.Sequential(nn.Linear(words.codes, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 2 * z_dim))
         for parameter in self.prior[2].parameters():
             nn.init.zeros_(parameter)  # begins as N(0, I)
-        self.told = told(words, label_width)
+        self.label_embedding = label_embedding(words, label_width)
         channels = channels_by_side(image_size, width, max_width)
         self.trunk = ConvGenerator(z_dim + label_width, channels[::-1], Norm.layer)
         initialise(self.trunk)
@@ -58,5 +58,5 @@ class Decoder(nn.Module):
 
     def forward(self, z_BZ: Tensor, code_BL: Tensor) -> Tensor:
         """Latents (B, Z) and `labels.code` -> pictures (B, 3, H, W) in [-1, 1]."""
-        image_BCHW: Tensor = self.trunk(torch.cat([z_BZ, self.told(code_BL)], dim=1))
+        image_BCHW: Tensor = self.trunk(torch.cat([z_BZ, self.label_embedding(code_BL)], dim=1))
         return image_BCHW

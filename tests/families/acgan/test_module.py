@@ -79,7 +79,7 @@ def test_the_losses_are_those_of_the_pictures_they_name() -> None:
     """A discriminator that reads one pixel: what it says of real pictures has nothing of made ones, and vice versa."""
     scalars = []
     for real, fake in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
-        module = unattached(hide=0.0)
+        module = unattached(label_dropout=0.0)
         module.discriminator.features = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 128))
         module.generator.trunk = Constant(fake)
         torch.manual_seed(1)
@@ -98,8 +98,8 @@ class Constant(nn.Module):
         super().__init__()
         self.grey = nn.Parameter(torch.tensor(grey))
 
-    def forward(self, told_BN: Tensor) -> Tensor:
-        return self.grey.expand(len(told_BN), 3, 16, 16)
+    def forward(self, latent_BN: Tensor) -> Tensor:
+        return self.grey.expand(len(latent_BN), 3, 16, 16)
 
 
 class Spy(nn.Module):
@@ -109,10 +109,10 @@ class Spy(nn.Module):
         super().__init__()
         self.head = head
         self.asked: dict[str, Condition] = {}
-        self.told: list[Condition] = []
+        self.label_embedding: list[Condition] = []
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
-        self.told.append(told)
+        self.label_embedding.append(told)
         logits_B: Tensor = self.head(features_BF, told)
         return logits_B
 
@@ -129,7 +129,7 @@ class Spy(nn.Module):
 
 
 def test_real_pictures_are_judged_by_their_labels_and_made_ones_by_what_was_asked() -> None:
-    module = unattached(hide=0.0)
+    module = unattached(label_dropout=0.0)
     told: list[Tensor] = []
     module.generator.register_forward_pre_hook(lambda _, inputs: told.append(inputs[1]))
     spy = Spy(module.discriminator.head)
@@ -148,7 +148,7 @@ def test_real_pictures_are_judged_by_their_labels_and_made_ones_by_what_was_aske
 
 
 def test_some_labels_are_hidden_from_both_sides_but_no_loss_of_real_ones() -> None:
-    module = unattached(hide=1.0)
+    module = unattached(label_dropout=1.0)
     spy = Spy(module.discriminator.head)
     module.discriminator.head = spy  # type: ignore[assignment]
     batch = batch_of(64)
@@ -169,7 +169,7 @@ def test_unknown_labels_are_no_hindrance(game: Game) -> None:
 
 
 def test_confidences_weigh_real_labels_only() -> None:
-    plain, weighed = unattached(hide=0.0), unattached(hide=0.0, weigh_labels=True)
+    plain, weighed = unattached(label_dropout=0.0), unattached(label_dropout=0.0, weigh_labels=True)
     assert plain.needs == {"tags_BT", "attributes_BA"}
     assert weighed.needs == plain.needs | {"tag_confidence_BT", "attribute_confidence_BA"}
     sure = {"tag_confidence_BT": torch.full((6, 3), 0.25), "attribute_confidence_BA": torch.full((6, 2), 0.25)}
@@ -241,7 +241,7 @@ def test_a_picture_does_not_depend_on_leftover_statistics() -> None:
 
 
 def test_statistics_are_those_of_the_labels_it_was_trained_on() -> None:
-    module, batch = unattached(hide=0.0), batch_of()
+    module, batch = unattached(label_dropout=0.0), batch_of()
     assert not module.generator.remembered_NL.any()
     module.training_step(batch, 0)
     remembered = module.generator.remembered_NL
@@ -270,7 +270,7 @@ def test_sampling_leaves_the_global_stream() -> None:
         ({"loss": DRAGAN(), "networks": Strided(4, norm=Norm.batch)}, "penalty cannot go with BatchNorm .*norm=none"),
         ({"loss": R1(), "networks": Strided(4, norm=Norm.batch)}, "penalty cannot go with BatchNorm"),
         ({"num_tags": 0, "attribute_sizes": []}, "no tags and no classes"),
-        ({"hide": 1.5}, "model.hide=1.5: give a share"),
+        ({"label_dropout": 1.5}, "model.label_dropout=1.5: give a share"),
         ({"mode_seeking": -1.0}, "model.mode_seeking=-1.0: give a weight"),
         ({"label_width": 0}, "model.label_width=0"),
         ({"image_size": 48}, "image_size is 48"),

@@ -17,7 +17,7 @@ import pytest
         ("acgan", "--model.game.tags=-1", ["tags -1", "0 or more"]),
         ("acgan", "--model.loss=anime_gen.blocks.DRAGAN", ["BatchNorm", "--model.networks.norm=none"]),
         ("acgan_resnet", "--data.image_size=48", ["image_size is 48", "16, 32, 64, 128 or 256"]),
-        ("vae", "--model.hide=2", ["model.hide=2.0", "share from 0 to 1"]),
+        ("vae", "--model.label_dropout=2", ["model.label_dropout=2.0", "share from 0 to 1"]),
     ],
 )
 def test_a_mistake_is_one_line(

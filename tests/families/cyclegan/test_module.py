@@ -220,7 +220,7 @@ def assistant_of(module: CycleGAN) -> Assistant:
 
 
 def test_coarse_and_then_fine() -> None:
-    """The parts are judged in the second stage only; the conditional discriminator always."""
+    """The parts are shown in the second stage only; the conditional discriminator always."""
     module = assisted(fine_from=0.5)
     part = module.discriminators["anime_part_0"]
     before = copy.deepcopy(part.state_dict())

@@ -14,7 +14,7 @@ from anime_gen.blocks.augment.ada import ADA
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.stylegan2.discriminator import Heads, LabelSelectHead, ProjectionHead
 from anime_gen.families.stylegan2.mapping import ApartMapping, JoinedMapping, Mappings
-from anime_gen.families.stylegan2.module import StyleGAN2, StyleGAN2Settings, Told
+from anime_gen.families.stylegan2.module import Labels, StyleGAN2, StyleGAN2Settings
 from anime_gen.noise import normal, normal_like
 
 SIZE = 16
@@ -150,14 +150,14 @@ def test_truncation_pulls_to_the_average_of_the_same_labels() -> None:
 @pytest.mark.parametrize(
     ("told", "needs", "labels"),
     [
-        (Told.everything, {"tags_BT", "attributes_BA"}, 5),
-        (Told.tags, {"tags_BT"}, 3),
-        (Told.classes, {"attributes_BA"}, 2),
-        (Told.nothing, set(), 0),
+        (Labels.everything, {"tags_BT", "attributes_BA"}, 5),
+        (Labels.tags, {"tags_BT"}, 3),
+        (Labels.classes, {"attributes_BA"}, 2),
+        (Labels.nothing, set(), 0),
     ],
 )
-def test_what_is_told(told: Told, needs: set[str], labels: int) -> None:
-    module = unattached(told=told, attribute_sizes=[2], hide=0.5)
+def test_what_is_told(told: Labels, needs: set[str], labels: int) -> None:
+    module = unattached(labels=told, attribute_sizes=[2], label_dropout=0.5)
     assert module.needs == needs
     assert module.words.logits == labels
     batch = batch_of()
@@ -188,7 +188,7 @@ def test_every_step_and_sample_runs_in_either_precision(head: Heads, precision: 
     ("settings", "message"),
     [
         ({"channel_base": 8}, "channel_base 8"),
-        ({"hide": 2.0}, "model.hide=2.0"),
+        ({"label_dropout": 2.0}, "model.label_dropout=2.0"),
         ({"mixing": -1.0}, "model.mixing=-1.0"),
         ({"r1": -1.0}, "r1 is -1.0"),
     ],
@@ -196,7 +196,7 @@ def test_every_step_and_sample_runs_in_either_precision(head: Heads, precision: 
 def test_what_cannot_be_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         unattached(**settings)
-    with pytest.raises(UserError, match=r"no labels that --model\.told=classes could tell"):
-        unattached(told=Told.classes)
+    with pytest.raises(UserError, match=r"no labels that --model\.labels=classes could tell"):
+        unattached(labels=Labels.classes)
     with pytest.raises(UserError, match="image_size is 24"):
         StyleGAN2(24, JoinedMapping(), LabelSelectHead())

@@ -10,7 +10,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from anime_gen.contract import Batch, Condition, UserError
-from anime_gen.families.vae.loss import LEAST_VARIANCE, divergence, surprise
+from anime_gen.families.vae.loss import LEAST_VARIANCE, divergence, negative_log_likelihood
 from anime_gen.families.vae.module import VAE
 
 
@@ -51,14 +51,14 @@ def test_the_surprise_is_that_of_the_best_normal_distribution() -> None:
     def of(sigma: float) -> float:
         return -float(Normal(made, sigma).log_prob(image).sum()) / 4
 
-    found = surprise(made, image).item()
+    found = negative_log_likelihood(made, image).item()
     assert found == pytest.approx(of(best), rel=1e-5)
     assert found < min(of(1.05 * best), of(0.95 * best))
 
 
 def test_a_perfect_copy_is_not_infinitely_good() -> None:
     image = torch.zeros(2, 3, 2, 2, requires_grad=True)
-    loss = surprise(image, torch.zeros(2, 3, 2, 2))
+    loss = negative_log_likelihood(image, torch.zeros(2, 3, 2, 2))
     assert loss.item() == pytest.approx(6 * (math.log(2 * math.pi * LEAST_VARIANCE) + 1), rel=1e-5)
     loss.backward()
     assert image.grad is not None
@@ -66,15 +66,17 @@ def test_a_perfect_copy_is_not_infinitely_good() -> None:
 
 
 def test_the_loss_is_the_lower_bound_for_each_number() -> None:
-    module = module_of(hide=0.0)
+    module = module_of(label_dropout=0.0)
     image = torch.rand(6, 3, 16, 16) * 2 - 1
     said = module.training_step(Batch(image, labels_of(6), torch.arange(6)), 0)
-    assert said["loss"].item() == pytest.approx((said["surprise"] + said["divergence"]).item() / (3 * 16 * 16))
-    assert said["surprise"].item() == pytest.approx(
+    assert said["loss"].item() == pytest.approx(
+        (said["negative_log_likelihood"] + said["divergence"]).item() / (3 * 16 * 16)
+    )
+    assert said["negative_log_likelihood"].item() == pytest.approx(
         3 * 16 * 16 * (0.5 * math.log(2 * math.pi) + math.log(said["deviation"].item()) + 0.5), rel=1e-4
     )
     said["loss"].backward()
-    assert not any(said[name].requires_grad for name in ("surprise", "divergence", "deviation"))
+    assert not any(said[name].requires_grad for name in ("negative_log_likelihood", "divergence", "deviation"))
     without = [name for name, parameter in module.named_parameters() if parameter.grad is None]
     assert not without
 
@@ -93,7 +95,7 @@ def test_both_sides_are_told() -> None:
 
 def test_it_learns_what_it_is_told() -> None:
     """Pictures of one grey for each class: after some steps a class is drawn in its grey, whatever z."""
-    module = module_of(num_tags=0, attribute_sizes=[2], hide=0.0)
+    module = module_of(num_tags=0, attribute_sizes=[2], label_dropout=0.0)
     optimizer = torch.optim.Adam(module.parameters(), 1e-2, (0.9, 0.99))
     losses = []
     for step in range(60):
@@ -151,7 +153,7 @@ def test_unknown_labels_are_no_hindrance() -> None:
     [
         ({"num_tags": 0, "attribute_sizes": []}, "no tags and no classes"),
         ({"z_dim": 0}, "model.z_dim=0"),
-        ({"hide": -0.1}, "model.hide=-0.1"),
+        ({"label_dropout": -0.1}, "model.label_dropout=-0.1"),
         ({"width": 0}, "width is 0"),
         ({"image_size": 20}, "image_size is 20"),
     ],
