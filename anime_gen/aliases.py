@@ -86,3 +86,9 @@ def today(written: Any) -> Any:
 def weights_today[T](weights: Mapping[str, T]) -> dict[str, T]:
     """A state dict by today's names."""
     return {".".join(SUBMODULES.get(part, part) for part in name.split(".")): value for name, value in weights.items()}
+
+
+def seconds_of(checkpoint: Mapping[str, Any]) -> float:
+    """What a run had taken when it was saved: its scoring once kept that."""
+    scoring = checkpoint.get("callbacks", {}).get("Scoring", {})
+    return float(checkpoint.get("seconds", scoring.get("seconds", 0.0)))

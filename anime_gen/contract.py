@@ -6,8 +6,10 @@ What may be known of a picture: `anime_gen.conditions`.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,7 +17,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from anime_gen.aliases import weights_today
+from anime_gen.aliases import seconds_of, weights_today
 from anime_gen.conditions import Condition as Condition
 from anime_gen.errors import UserError as UserError
 from anime_gen.noise import Noise
@@ -27,6 +29,28 @@ type Preview = Callable[[float, Tensor], None]
 
 def unseen(done: float, image_BCHW: Tensor) -> None:
     """Nobody looks at a preview."""
+
+
+class Stopwatch:
+    """Wall seconds of a run over all its sittings: between `start` and now, and those of `earlier` ones."""
+
+    def __init__(self) -> None:
+        self.earlier = 0.0
+        self._since: float | None = None
+
+    def start(self) -> None:
+        self._since = time.monotonic()
+
+    def seconds(self) -> float:
+        return self.earlier + (time.monotonic() - self._since if self._since is not None else 0.0)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time within is none of the run's."""
+        began = time.monotonic()
+        yield
+        if self._since is not None:
+            self._since += time.monotonic() - began
 
 
 class Batch(NamedTuple):
@@ -67,6 +91,8 @@ class GenerativeModule(L.LightningModule, ABC):
         # Training pictures shown so far, over all ranks: the axis of every curve, and the position in the data from
         # which a resumed run goes on. A number of the host's, so that reading it never waits for the accelerator.
         self.images_shown = 0
+        # What the run has taken so far, scoring included.
+        self.stopwatch = Stopwatch()
         self._run_seed = 0
 
     @property
@@ -149,6 +175,7 @@ class GenerativeModule(L.LightningModule, ABC):
 
     def on_fit_start(self) -> None:
         self._run_seed = torch.initial_seed()
+        self.stopwatch.start()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Makes the randomness of a step a function of (run seed, images shown, rank).
@@ -162,9 +189,11 @@ class GenerativeModule(L.LightningModule, ABC):
         """Names the class, so that a checkpoint can be sampled without its configuration or its data."""
         checkpoint["family"] = f"{type(self).__module__}.{type(self).__qualname__}"
         checkpoint["images_shown"] = self.images_shown
+        checkpoint["seconds"] = self.stopwatch.seconds()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.images_shown = checkpoint["images_shown"]
+        self.stopwatch.earlier = seconds_of(checkpoint)
         checkpoint["state_dict"] = weights_today(checkpoint["state_dict"])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:

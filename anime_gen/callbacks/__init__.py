@@ -5,6 +5,7 @@ from anime_gen.callbacks.collapse import Collapse
 from anime_gen.callbacks.curves import Curves
 from anime_gen.callbacks.divergence import Divergence
 from anime_gen.callbacks.ema import EMA
+from anime_gen.callbacks.evaluation import Evaluation, Part, Stage
 from anime_gen.callbacks.grids import Grids
 from anime_gen.callbacks.progress import Images
 from anime_gen.callbacks.provenance import Provenance
@@ -19,11 +20,14 @@ __all__ = [
     "Collapse",
     "Curves",
     "Divergence",
+    "Evaluation",
     "Grids",
     "Images",
+    "Part",
     "Provenance",
     "Resume",
     "Scoring",
+    "Stage",
     "Summary",
     "Translation",
 ]

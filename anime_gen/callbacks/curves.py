@@ -12,7 +12,6 @@ from typing import Any
 import lightning as L
 import torch
 
-from anime_gen.callbacks.stopwatch import Stopwatch
 from anime_gen.contract import GenerativeModule
 
 
@@ -36,13 +35,9 @@ class Curves(L.Callback):
 
     def __init__(self, every_batches: int = 20) -> None:
         self.every_batches = every_batches
-        self.stopwatch = Stopwatch()
         self._batch_seconds: deque[float] = deque(maxlen=200)
         self._batch_began = 0.0
         self._latest: dict[str, Any] = {}
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self.stopwatch.start()
 
     def on_train_batch_start(self, trainer: L.Trainer, pl_module: GenerativeModule, batch: Any, batch_idx: int) -> None:
         self._batch_began = time.monotonic()
@@ -58,13 +53,7 @@ class Curves(L.Callback):
             return
         scalars = {f"train/{name}": float(value) for name, value in self._latest.items()}
         scalars["time/images_per_second"] = images_per_batch / statistics.median(self._batch_seconds)
-        scalars["time/seconds"] = self.stopwatch.seconds()
+        scalars["time/seconds"] = pl_module.stopwatch.seconds()
         scalars["memory/peak_gib"] = peak_memory_gib(pl_module.device)
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step=images)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.stopwatch.seconds()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.stopwatch.earlier = state_dict["seconds"]

@@ -38,6 +38,12 @@ class EMA(L.Callback):
         # "averaged", or "trained" where nothing has been averaged yet: what a score is recorded with.
         self.weights = "trained"
 
+    @staticmethod
+    def of(trainer: L.Trainer) -> EMA | None:
+        """The one among a trainer's callbacks."""
+        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        return next((callback for callback in callbacks if isinstance(callback, EMA)), None)
+
     @property
     def shadow(self) -> nn.Module:
         """The averaged network (the trained one while the two are swapped)."""

@@ -14,12 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from anime_gen.callbacks.ema import EMA
+from anime_gen.callbacks.evaluation import Part, Stage
 from anime_gen.callbacks.show import show
 from anime_gen.contract import Condition, GenerativeModule
 from anime_gen.images import quantise, tile
 
 
-class Grids(L.Callback):
+class Grids(Part):
     """After each scoring, draws `rows` conditions of the validation split (what the family needs) with `columns` seeds.
 
     A first grid comes as soon as training has lasted `early_seconds`: drawing changes nothing of the training. Where
@@ -28,13 +29,12 @@ class Grids(L.Callback):
     """
 
     state_key = "Grids"
+    place = 0
 
     def __init__(self, rows: int = 8, columns: int = 8, early_seconds: float = 60.0) -> None:
         self.rows = rows
         self.columns = columns
         self.early_seconds = early_seconds
-        # The pictures of the latest grid whose rows are told the same, uint8, on every rank.
-        self.latest = torch.zeros(0, 3, 1, 1, dtype=torch.uint8)
         self._began = 0.0
         self._early_is_drawn = False
 
@@ -80,8 +80,7 @@ class Grids(L.Callback):
         # The clock is rank 0's alone: all ranks draw, or none does.
         if not trainer.strategy.broadcast(time.monotonic() - self._began >= self.early_seconds):
             return
-        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        ema = next((callback for callback in callbacks if isinstance(callback, EMA)), None)
+        ema = EMA.of(trainer)
         with nullcontext() if ema is None else ema.standing_in(pl_module):
             pictures, shown = self.pictures(trainer, pl_module)
         self._early_is_drawn = True
@@ -89,12 +88,16 @@ class Grids(L.Callback):
             path = self._keep(self.draw(pictures, shown, trainer, pl_module), trainer, pl_module)
             print(f"\nfirst pictures, after {pl_module.images_shown:,} images: {path}", file=sys.stderr)
 
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        pictures, shown = self.pictures(trainer, pl_module)
-        self.latest = pictures if pl_module.varies else pictures[:0]
+    def end(self, stage: Stage) -> None:
+        if stage.split != "validation":
+            return
+        trainer, module = stage.trainer, stage.module
+        pictures, shown = self.pictures(trainer, module)
+        if module.varies and module.needs:
+            stage.grid, stage.columns = pictures, self.columns
         self._early_is_drawn = True
         if trainer.is_global_zero:
-            self._keep(self.draw(pictures, shown, trainer, pl_module), trainer, pl_module)
+            self._keep(self.draw(pictures, shown, trainer, module), trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"early_is_drawn": self._early_is_drawn}

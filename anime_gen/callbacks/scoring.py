@@ -9,16 +9,13 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.utilities import rank_zero_info
 from tqdm import tqdm
 
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
-from anime_gen.callbacks.grids import Grids
-from anime_gen.callbacks.stopwatch import Stopwatch, paused
+from anime_gen.callbacks.evaluation import Part, Stage
 from anime_gen.conditions import pinned
-from anime_gen.contract import Batch, GenerativeModule
-from anime_gen.data import AnimeFaces
+from anime_gen.contract import Batch
 from anime_gen.data.cache import writing
 from anime_gen.data.source import Split
 from anime_gen.images import quantise
@@ -31,7 +28,7 @@ from anime_gen.metrics.slices import Sliced
 from anime_gen.settings import as_data
 
 
-class Scoring(L.Callback):
+class Scoring(Part):
     """Compares samples with real pictures after every Lightning epoch, and at `validate` and `test`.
 
     Sampling happens in the evaluation loop (one sample for each real picture's condition), so it is sharded over the
@@ -45,7 +42,7 @@ class Scoring(L.Callback):
         slices: attribute groups (`gender`) for whose classes distances and failures are told apart.
     """
 
-    state_key = "Scoring"
+    place = 1
 
     def __init__(
         self,
@@ -58,7 +55,6 @@ class Scoring(L.Callback):
         self.extractors = extractors or []
         self.extra = extra or []
         self.slices = slices or []
-        self.stopwatch = Stopwatch()
         self._scores: Scores | None = None
         self._diversity: ConditionDiversity | None = None
         # Where what the scores keep of real pictures is, or is to be, on disk.
@@ -67,30 +63,26 @@ class Scoring(L.Callback):
         self._split: Split | None = None
         self._real_is_counted = False
         self._real_diversity_is_counted = False
-        self._began = 0.0
-        self._spent = 0.0
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        if trainer.is_global_zero:
-            drop_after(records_file(trainer), pl_module.images_shown)
-        # What is wrong with the scores is said before the training.
-        self._prepare("validation", trainer, pl_module)
-        self.stopwatch.start()
+    def prepare(self, stage: Stage) -> None:
+        if stage.trainer.is_global_zero:
+            drop_after(records_file(stage.trainer), stage.module.images_shown)
+        self._prepare(stage)
 
-    def _begin(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        if self._split != split:
-            self._prepare(split, trainer, pl_module)
+    def begin(self, stage: Stage) -> None:
+        stage.slices = tuple(self.slices)
+        if self._split != stage.split:
+            self._prepare(stage)
         if not self._real_is_counted:
             # Once for each data set, like painting it: this is no time of the run.
-            with paused(trainer):
-                self._look_at_training(trainer, pl_module)
-        self._began = self.stopwatch.seconds()
+            with stage.module.stopwatch.paused():
+                self._look_at_training(stage)
 
-    def _prepare(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+    def _prepare(self, stage: Stage) -> None:
         """Makes the scores, and fetches what they keep of real pictures from the disk, if it is there."""
+        split, trainer, pl_module, data = stage.split, stage.trainer, stage.module, stage.data
         self._split = split
         self._real_is_counted = self._real_diversity_is_counted = False
-        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
         judge = JudgeFeatures()
         self._scores = Scores(
             [
@@ -118,130 +110,67 @@ class Scoring(L.Callback):
         fetched = reference.load(self._scores, self._reference)
         self._real_is_counted = trainer.strategy.reduce_boolean_decision(fetched, all=True)
 
-    def _look_at_training(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+    def _look_at_training(self, stage: Stage) -> None:
         """What the search for copies compares samples with."""
         assert self._scores is not None
         self._scores.reset_all()  # where another rank's file was missing, this one's was read
-        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
-        batches = data.loader("train", frozenset(), self.train_images)
+        batches = stage.data.loader("train", frozenset(), self.train_images)
         title = "training pictures, once for scoring"
-        for batch in tqdm(batches, title, unit="batch", disable=not trainer.is_global_zero, leave=False):
-            self._scores.update(quantise(batch.image_BCHW.to(pl_module.device)), Role.TRAINING)
+        for batch in tqdm(batches, title, unit="batch", disable=not stage.trainer.is_global_zero, leave=False):
+            self._scores.update(quantise(batch.image_BCHW.to(stage.module.device)), Role.TRAINING)
 
-    def _batch(self, outputs: torch.Tensor, batch: Batch, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+    def batch(self, made_BCHW: torch.Tensor, batch: Batch, stage: Stage) -> None:
         assert self._scores is not None
         assert self._diversity is not None
-        real = quantise(batch.image_BCHW)
-        if pl_module.needs and not self._real_diversity_is_counted:
+        real, needs = quantise(batch.image_BCHW), stage.module.needs
+        if needs and not self._real_diversity_is_counted:
             self._diversity.update(real)
         if not self._real_is_counted:
             self._scores.update(real, Role.HELD_OUT, batch.condition)
         # Words that were told are the same words when a text tower has read them.
-        told = pl_module.needs | ({"text_BD"} if "caption_BL" in pl_module.needs else frozenset())
-        asked = batch.condition.only(told)
-        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+        asked = batch.condition.only(needs | ({"text_BD"} if "caption_BL" in needs else frozenset()))
         # A sample then has a true picture: the one that what it is told was read off.
-        has_truth = pinned(pl_module.needs) or ("source_BCHW" in pl_module.needs and data.paired)
-        self._scores.update(quantise(outputs), Role.SAMPLE, asked, real if has_truth else None)
+        has_truth = pinned(needs) or ("source_BCHW" in needs and stage.data.paired)
+        self._scores.update(quantise(made_BCHW), Role.SAMPLE, asked, real if has_truth else None)
 
-    def _end(self, split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+    def end(self, stage: Stage) -> None:
         assert self._scores is not None
         if not self._real_is_counted:
             with writing(self._reference):
                 reference.save(self._scores, self._reference)
         self._real_is_counted = self._real_diversity_is_counted = True
-        scored = [*self._scores.compute(), self._scored_diversity(trainer, pl_module)]
+        scored = [*self._scores.compute(), self._scored_diversity(stage)]
         self._scores.reset()
-        seconds = self.stopwatch.seconds()
-        spent: list[Record] = []
-        if trainer.state.fn == "fit":
-            spent = costs(pl_module.images_shown, seconds, self._began - self._spent, trainer, pl_module)
-        keep(scored, spent, seconds, split, trainer, pl_module)
+        keep(scored, costs(stage) if stage.fitting else [], stage)
 
-    def _scored_diversity(self, trainer: L.Trainer, pl_module: GenerativeModule) -> Scored:
+    def _scored_diversity(self, stage: Stage) -> Scored:
         """Of the grid, whose rows are told the same."""
-        diversity = self._diversity
+        diversity, values = self._diversity, dict[str, float]()
         assert diversity is not None
-        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        grids = next((callback for callback in callbacks if isinstance(callback, Grids)), None)
-        if grids is not None and pl_module.needs and len(grids.latest):
-            conditions = torch.arange(len(grids.latest)) // grids.columns
-            mine = slice(trainer.global_rank, None, trainer.world_size)
-            diversity.update(grids.latest[mine], conditions[mine])
+        if len(stage.grid):
+            conditions = torch.arange(len(stage.grid)) // stage.columns
+            mine = slice(stage.trainer.global_rank, None, stage.trainer.world_size)
+            diversity.update(stage.grid[mine], conditions[mine])
             values = {name: float(value) for name, value in diversity.compute().items()}
             diversity.reset()
-        else:
-            values = {}
         return Scored(diversity.name, values.get(diversity.name), {**diversity.protocol(), "better": None})
 
-    def on_validation_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._begin("validation", trainer, pl_module)
 
-    def on_validation_batch_end(
-        self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
-    ) -> None:
-        self._batch(outputs, batch, trainer, pl_module)
-
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._end("validation", trainer, pl_module)
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        # With the grids, which are drawn after the scores.
-        seconds = self.stopwatch.seconds()
-        self._spent += seconds - self._began
-        if trainer.state.fn == "fit":
-            for logger in trainer.loggers:
-                share = {"time/scoring_share": self._spent / max(seconds, 1e-9)}
-                logger.log_metrics(share, step=pl_module.images_shown)
-
-    def on_test_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._begin("test", trainer, pl_module)
-
-    def on_test_batch_end(
-        self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
-    ) -> None:
-        self._batch(outputs, batch, trainer, pl_module)
-
-    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        self._end("test", trainer, pl_module)
-
-    def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        seconds = self.stopwatch.seconds()
-        rank_zero_info(f"scoring took {self._spent / max(seconds, 1e-9):.0%} of {seconds:.0f} s")
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.stopwatch.seconds(), "spent": self._spent}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.stopwatch.earlier = state_dict["seconds"]
-        self._spent = state_dict["spent"]
-
-
-def keep(
-    scored: list[Scored],
-    beside: list[Record],
-    seconds: float,
-    split: Split,
-    trainer: L.Trainer,
-    pl_module: GenerativeModule,
-) -> None:
+def keep(scored: list[Scored], beside: list[Record], stage: Stage) -> None:
     """Writes scores into the run's `metrics.json`, to the loggers, and where the best checkpoint is chosen by them.
 
     Args:
         scored: of one scoring; every rank has the same.
         beside: records that only the file gets.
-        seconds: trained so far.
-        split: whose pictures were scored.
-        trainer, pl_module: of the run.
+        stage: of the evaluation.
     """
-    images, shared = pl_module.images_shown, circumstances(split, trainer, pl_module)
-    records = [
-        Record(name, value, images, round(seconds, 1), {**protocol, **shared}) for name, value, protocol in scored
-    ]
+    trainer, module = stage.trainer, stage.module
+    images, seconds, shared = module.images_shown, round(module.stopwatch.seconds(), 1), circumstances(stage)
+    records = [Record(name, value, images, seconds, {**protocol, **shared}) for name, value, protocol in scored]
     values = {record.name: record.value for record in records if record.value is not None}
     for name, value in values.items():
-        pl_module.log(name, value, logger=False, rank_zero_only=False)
-    if trainer.state.fn == "fit":
+        module.log(name, value, logger=False, rank_zero_only=False)
+    if stage.fitting:
         for logger in trainer.loggers:
             logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
     if trainer.is_global_zero:
@@ -253,28 +182,26 @@ def records_file(trainer: L.Trainer) -> Path:
     return Path(trainer.default_root_dir) / "metrics.json"
 
 
-def circumstances(split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> dict[str, Any]:
+def circumstances(stage: Stage) -> dict[str, Any]:
     """What the protocols of all scores of one scoring say."""
-    data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
-    callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    ema = EMA.of(stage.trainer)
     return {
-        "split": split,
-        "data": data.record("train", split),
+        "split": stage.split,
+        "data": stage.data.record("train", stage.split),
         "system": {
-            "weights": next((callback.weights for callback in callbacks if isinstance(callback, EMA)), "trained"),
-            "precision": str(trainer.precision),
-            "sampling": as_data(pl_module.settings),
-            "data": data.presentation(),
+            "weights": ema.weights if ema else "trained",
+            "precision": str(stage.trainer.precision),
+            "sampling": as_data(stage.module.settings),
+            "data": stage.data.presentation(),
         },
     }
 
 
-def costs(
-    images: int, seconds: float, training_seconds: float, trainer: L.Trainer, pl_module: GenerativeModule
-) -> list[Record]:
+def costs(stage: Stage) -> list[Record]:
     """What the run has cost: `parameters` (all that is trained), `parameters_drawing` (of the network that draws),
     `images_per_second` (of training, without scoring) and `peak_memory_gib`."""
-    data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+    trainer, pl_module, data = stage.trainer, stage.module, stage.data
+    images, seconds = pl_module.images_shown, round(pl_module.stopwatch.seconds(), 1)
     machine = {
         "device": device_name(pl_module.device),
         "threads": torch.get_num_threads(),
@@ -286,10 +213,10 @@ def costs(
     values: list[tuple[str, float, dict[str, Any]]] = [
         ("parameters", sum(part.numel() for part in pl_module.parameters() if part.requires_grad), lower),
         ("parameters_drawing", sum(part.numel() for part in pl_module.averaged.parameters()), lower),
-        ("images_per_second", images / max(training_seconds, 1e-9), {**machine, **higher}),
+        ("images_per_second", images / max(stage.training_seconds, 1e-9), {**machine, **higher}),
         ("peak_memory_gib", peak_memory_gib(pl_module.device), {**machine, **lower}),
     ]
-    return [Record(name, float(value), images, round(seconds, 1), protocol) for name, value, protocol in values]
+    return [Record(name, float(value), images, seconds, protocol) for name, value, protocol in values]
 
 
 def device_name(device: torch.device) -> str:

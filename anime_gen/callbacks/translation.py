@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from anime_gen.callbacks.scoring import Scoring, keep
+from anime_gen.callbacks.evaluation import Part, Stage
+from anime_gen.callbacks.scoring import keep
 from anime_gen.callbacks.show import show
 from anime_gen.contract import Batch, Condition, Translator, UserError
-from anime_gen.data import AnimeFaces
 from anime_gen.data.source import Split
 from anime_gen.images import quantise, tile
 from anime_gen.metrics.control import FaceRate, LandmarkError
@@ -28,7 +27,7 @@ from anime_gen.metrics.slices import Sliced, can_slice
 from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured
 
 
-class Translation(L.Callback):
+class Translation(Part):
     """For families that translate, beside `Scoring` and at the same times, into the same `metrics.json`.
 
     `<score>_back` is of the other domain: pictures made of anime faces against real photos. `landmark_nme_photo` is
@@ -41,6 +40,8 @@ class Translation(L.Callback):
             slices by the anime faces' own labels, are passed over.
         rows: of the grid.
     """
+
+    place = 2
 
     def __init__(self, slices: tuple[str, ...] = ("skin", "age", "gender", "glasses", "hat"), rows: int = 8) -> None:
         self.slices = slices
@@ -64,20 +65,18 @@ class Translation(L.Callback):
                 f"{type(pl_module).__name__} does not: leave it out"
             )
 
-    def _begin(self, split: Split, trainer: L.Trainer, pl_module: Translator) -> None:
+    def begin(self, stage: Stage) -> None:
         self._shown = torch.zeros(0)
-        if self._split == split:
+        if self._split == stage.split:
             return
-        self._split, self._real_is_counted = split, False
-        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
+        self._split, self._real_is_counted = stage.split, False
+        data = stage.data
         assert data.other_domain is not None
         judge, vocabulary = JudgeFeatures(), data.other_domain.vocabulary
-        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        scoring = next(callback for callback in callbacks if isinstance(callback, Scoring))
         slices = [
             Sliced(partial(slice_scores, judge), vocabulary, group, judge)
             for group in self.slices
-            if data.paired and can_slice(vocabulary, group) and group not in scoring.slices
+            if data.paired and can_slice(vocabulary, group) and group not in stage.slices
         ]
         self._there = Scores([Holes(), NearDuplicates(judge), Named(LandmarkError(judge), "photo"), *slices])
         self._likeness = Scores([Inverted(), Recoloured()])
@@ -86,15 +85,14 @@ class Translation(L.Callback):
         names = [f"{which}_{domain}" for which in ("real", "made") for domain in ("anime", "photo")]
         self._believed = {name: MeanMetric() for name in names}
         for part in (*self._all, *self._believed.values()):
-            part.to(pl_module.device)
+            part.to(stage.module.device)
 
     @torch.no_grad()
-    def _batch(self, made_BCHW: Tensor, batch: Batch, trainer: L.Trainer, pl_module: Translator) -> None:
-        data: AnimeFaces = trainer.datamodule  # type: ignore[attr-defined]
-        assert self._split is not None
+    def batch(self, made_BCHW: Tensor, batch: Batch, stage: Stage) -> None:
+        trainer, pl_module, data = stage.trainer, stage.module, stage.data
         photo_BCHW, anime_BCHW = batch.condition.source_BCHW, batch.image_BCHW
         assert photo_BCHW is not None
-        known = data.other_condition(self._split, batch.index_B.cpu().numpy())
+        known = data.other_condition(stage.split, batch.index_B.cpu().numpy())
         known = known.map(lambda part: part.to(pl_module.device))
         with trainer.precision_plugin.forward_context():
             back_BCHW = pl_module.back(anime_BCHW)
@@ -120,20 +118,17 @@ class Translation(L.Callback):
             columns = torch.stack([photo, translated, photo_again, anime, back, anime_again], dim=1)
             self._shown = columns[: self.rows].flatten(0, 1)
 
-    def _end(self, trainer: L.Trainer, pl_module: Translator) -> None:
+    def end(self, stage: Stage) -> None:
         self._real_is_counted = True
-        assert self._split is not None
-        callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        seconds = next(callback.stopwatch.seconds() for callback in callbacks if isinstance(callback, Scoring))
         scored = [*self._accuracies()]
         for scores in self._all:
             scored.extend(scores.compute())
             scores.reset()
         for metric in self._believed.values():
             metric.reset()
-        keep(scored, [], seconds, self._split, trainer, pl_module)
+        keep(scored, [], stage)
+        trainer, images = stage.trainer, stage.module.images_shown
         if trainer.is_global_zero:
-            images = pl_module.images_shown
             self._draw(Path(trainer.default_root_dir) / "grids" / f"{images:09d}_translated.png", trainer, images)
 
     def _accuracies(self) -> list[Scored]:
@@ -154,28 +149,6 @@ class Translation(L.Callback):
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
         show(sheet, "translations", images, trainer)
-
-    def on_validation_start(self, trainer: L.Trainer, pl_module: Translator) -> None:
-        self._begin("validation", trainer, pl_module)
-
-    def on_validation_batch_end(
-        self, trainer: L.Trainer, pl_module: Translator, outputs: Any, batch: Any, *rest: Any
-    ) -> None:
-        self._batch(outputs, batch, trainer, pl_module)
-
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: Translator) -> None:
-        self._end(trainer, pl_module)
-
-    def on_test_start(self, trainer: L.Trainer, pl_module: Translator) -> None:
-        self._begin("test", trainer, pl_module)
-
-    def on_test_batch_end(
-        self, trainer: L.Trainer, pl_module: Translator, outputs: Any, batch: Any, *rest: Any
-    ) -> None:
-        self._batch(outputs, batch, trainer, pl_module)
-
-    def on_test_epoch_end(self, trainer: L.Trainer, pl_module: Translator) -> None:
-        self._end(trainer, pl_module)
 
 
 def slice_scores(judge: JudgeFeatures) -> list[Score]:

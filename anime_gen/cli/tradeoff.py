@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import lightning as L
 import yaml
 
-from anime_gen.callbacks import Grids, Summary
+from anime_gen.callbacks import Evaluation, Grids, Part, Summary
 from anime_gen.cli.train import SuiteCLI, quiet, suite
 from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record, read, write
@@ -128,7 +128,8 @@ def sweep(run: Path, checkpoint: Path, key: str, values: list[Any], folder: Path
     versions = [changed(module.settings, key, value) for value in values]  # all, before the first takes its minutes
     # A grid and a printed table for each value would only bury the sweep's own.
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    callbacks[:] = [callback for callback in callbacks if not isinstance(callback, Grids | Summary)]
+    kept = [callback for callback in callbacks if not isinstance(callback, Grids | Summary | Evaluation)]
+    callbacks[:] = [*kept, Evaluation(part for part in kept if isinstance(part, Part))]
     trainer.loggers = []
     file = folder / "metrics.json"
     if trainer.is_global_zero:

@@ -22,7 +22,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import Logger
 
 from anime_gen.aliases import word_today
-from anime_gen.callbacks import Grids, Scoring
+from anime_gen.callbacks import Evaluation, Part, Scoring
 from anime_gen.cli import rank
 from anime_gen.cli.bases import with_bases
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
@@ -207,9 +207,7 @@ class SuiteCLI(LightningCLI):
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {one_line(str(error))}") from error
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-        callbacks.append(self.watch)
-        # Grids are drawn, and scored; the others save and print what was found.
-        callbacks.sort(key=lambda callback: (not isinstance(callback, Grids), not isinstance(callback, Scoring)))
+        callbacks += [Evaluation(part for part in callbacks if isinstance(part, Part)), self.watch]
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from anime_gen.callbacks import Curves
-from anime_gen.contract import Batch, Condition
+from anime_gen.contract import Batch, Condition, Stopwatch
 
 
 def test_a_loss_that_is_taken_now_and_then_is_plotted_too() -> None:
@@ -16,7 +16,7 @@ def test_a_loss_that_is_taken_now_and_then_is_plotted_too() -> None:
     points: list[tuple[dict[str, float], int]] = []
     logger = SimpleNamespace(log_metrics=lambda scalars, step: points.append((scalars, step)))
     trainer: Any = SimpleNamespace(world_size=1, loggers=[logger])
-    module: Any = SimpleNamespace(images_shown=0, device=torch.device("cpu"))
+    module: Any = SimpleNamespace(images_shown=0, device=torch.device("cpu"), stopwatch=Stopwatch())
     batch = Batch(torch.zeros(2, 3, 4, 4), Condition(), torch.arange(2))
     curves = Curves(every_batches=4)
     curves.on_fit_start(trainer, module)

@@ -16,10 +16,10 @@ SMALL = ("--data.source.faces=200", "--data.image_size=16", "--data.batch_size=8
 def test_training_pictures_are_looked_at_after_the_first_steps_and_in_no_time(here, monkeypatch, tmp_path):
     looked, shown = Scoring._look_at_training, []
 
-    def slowly(self, trainer, pl_module):
-        shown.append(pl_module.images_shown)
+    def slowly(self, stage):
+        shown.append(stage.module.images_shown)
         time.sleep(5)
-        looked(self, trainer, pl_module)
+        looked(self, stage)
 
     monkeypatch.setattr(reference, "load", lambda *rest: False)
     monkeypatch.setattr(Scoring, "_look_at_training", slowly)

@@ -75,7 +75,7 @@ def test_weights_begin_another_run(trained: Path, here: Callable[..., Any], tmp_
     done = here("weights", trained, "--out", out)
     assert done.returncode == 0, done.stderr
     overlay = tmp_path / "other.yaml"
-    transfer = {"model": {"init_args": {"start_from": str(out), "told": "nothing"}}}
+    transfer = {"model": {"init_args": {"start_from": str(out), "labels": "nothing"}}}
     settings = {**SMALL, "model": {"init_args": {**SMALL["model"]["init_args"], **transfer["model"]["init_args"]}}}  # type: ignore[index, dict-item]
     overlay.write_text(yaml.safe_dump(settings))
     done = here("fit", *YAMLS, "-c", overlay, "--run", tmp_path / "other", "--trainer.max_epochs=0")

@@ -213,7 +213,7 @@ def test_showcase_captions_and_record(faces):
     assert yaml.safe_load(yaml.safe_dump(record)) == record
     other = AnimeFaces(PaintedFaces(60, seed=1), 32, 16, mirror=False)
     assert record["key"] != other.record("validation")["key"]
-    assert (painted.told()["mirror"], other.told()["mirror"]) == (True, False)
+    assert (painted.presentation()["mirror"], other.presentation()["mirror"]) == (True, False)
 
 
 def test_the_record_is_of_the_content(faces, tmp_path):

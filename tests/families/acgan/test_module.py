@@ -109,10 +109,10 @@ class Spy(nn.Module):
         super().__init__()
         self.head = head
         self.asked: dict[str, Condition] = {}
-        self.label_embedding: list[Condition] = []
+        self.seen: list[Condition] = []
 
     def forward(self, features_BF: Tensor, told: Condition) -> Tensor:
-        self.label_embedding.append(told)
+        self.seen.append(told)
         logits_B: Tensor = self.head(features_BF, told)
         return logits_B
 
@@ -143,7 +143,7 @@ def test_real_pictures_are_judged_by_their_labels_and_made_ones_by_what_was_aske
     real = code(batch.condition, module.words)
     assert not torch.equal(asked, real)
     assert sorted(asked.tolist()) == sorted(real.tolist()), "rows of the data, in another order"
-    for condition, expected in zip(spy.told, (real, asked, asked), strict=True):
+    for condition, expected in zip(spy.seen, (real, asked, asked), strict=True):
         assert torch.equal(code(condition, module.words), expected)
 
 
@@ -153,11 +153,11 @@ def test_some_labels_are_hidden_from_both_sides_but_no_loss_of_real_ones() -> No
     module.discriminator.head = spy  # type: ignore[assignment]
     batch = batch_of(64)
     module.training_step(batch, 0)
-    of_real, of_fake, _ = (code(condition, module.words).sum(1) for condition in spy.told)
+    of_real, of_fake, _ = (code(condition, module.words).sum(1) for condition in spy.seen)
     assert 0.3 < of_real.mean() / 5 < 0.7
     assert 0.3 < of_fake.mean() / 5 < 0.7
     assert spy.asked["of_real"] is batch.condition
-    assert spy.asked["of_fake"] is spy.told[1], "nobody is blamed for what was not asked"
+    assert spy.asked["of_fake"] is spy.seen[1], "nobody is blamed for what was not asked"
 
 
 @pytest.mark.parametrize("game", GAMES, ids=lambda game: type(game).__name__)

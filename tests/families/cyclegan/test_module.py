@@ -193,7 +193,7 @@ def test_believed_is_the_share_of_logits_above_the_boundary() -> None:
 def test_pools_are_in_the_checkpoint() -> None:
     module = unattached(pool=3)
     module.training_step(batch_of(), 0)
-    checkpoint: dict[str, Any] = {}
+    checkpoint: dict[str, Any] = {"state_dict": {}}  # Lightning fills it
     module.on_save_checkpoint(checkpoint)
     assert [len(pictures) for pictures in checkpoint["pools"][0].values()] == [2, 2]
     other = unattached(pool=3)

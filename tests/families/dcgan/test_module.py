@@ -137,7 +137,7 @@ def test_the_generator_has_every_third_batch() -> None:
         turns.append(not torch.equal(before, module.generator.layers[0].weight))  # type: ignore[union-attr, index, arg-type]
         assert ("loss_generator" in scalars) == ("gradient_norm_generator" in scalars) == turns[-1]
     assert turns == [False, False, True, False, False, True, False]
-    saved: dict[str, Any] = {}
+    saved: dict[str, Any] = {"state_dict": {}}  # Lightning fills it
     module.on_save_checkpoint(saved)
     resumed = unattached(discriminator_steps=3)
     resumed.on_load_checkpoint(saved)

@@ -97,7 +97,7 @@ def test_regularisers_have_their_turn() -> None:
     turns = [module.training_step(batch_of(), step) for step in range(6)]
     assert ["r1" in scalars for scalars in turns] == [True, False, False, False, True, False]
     assert ["path_length" in scalars for scalars in turns] == [True, False, True, False, True, False]
-    checkpoint: dict[str, Any] = {}
+    checkpoint: dict[str, Any] = {"state_dict": {}}  # Lightning fills it
     module.on_save_checkpoint(checkpoint)
     resumed = unattached(r1_every=4, path_every=2)
     resumed.on_load_checkpoint(checkpoint)

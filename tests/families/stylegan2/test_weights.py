@@ -142,11 +142,11 @@ def test_import_reads_tensors_and_runs_nothing(snapshot: Path, tmp_path: Path, c
     given = load_file(out)
     assert torch.equal(given["generator.mapping.embed.weight"], wanted["mapping.embed.weight"])
     settings = yaml.safe_load(out.with_suffix(".yaml").read_text())["model"]["init_args"]
-    assert {name: settings[name] for name in ("width", "channel_base", "channel_max", "told")} == {
+    assert {name: settings[name] for name in ("width", "channel_base", "channel_max", "labels")} == {
         "width": WIDTH,
         "channel_base": 32,
         "channel_max": WIDTH,
-        "told": "everything",
+        "labels": "everything",
     }
     assert settings["mapping"]["init_args"]["layers"] == settings["head"]["init_args"]["layers"] == 3
     module = family(start_from=out)
