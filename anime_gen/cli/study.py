@@ -35,6 +35,7 @@ from anime_gen.cli import main as anime_gen
 from anime_gen.cli import mistake
 from anime_gen.cli.train import OneLineParser, quiet, suite
 from anime_gen.contract import UserError
+from anime_gen.files import write_text
 from anime_gen.reports.matching import At
 
 EXPERIMENTS = Path("experiments")
@@ -163,11 +164,8 @@ def read_entry(job: Job) -> Entry:
 
 
 def write_entry(job: Job, entry: Entry) -> None:
-    """Atomically: a crash leaves the old entry or the new one."""
-    job.folder.mkdir(parents=True, exist_ok=True)
-    temporary = job.folder / f".{LEDGER}.tmp"
-    temporary.write_text(json.dumps(vars(entry), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(job.folder / LEDGER)
+    """A crash leaves the old entry or the new one."""
+    write_text(job.folder / LEDGER, json.dumps(vars(entry), indent=1) + "\n")
 
 
 def seconds_left(todo: Sequence[Job], entries: Mapping[Path, Entry], jobs: Sequence[Job]) -> float | None:

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from anime_gen.files import atomic, write_text
 from anime_gen.images import quantise
 from anime_gen.judging.faces import SIZES, Faces, View, paint, ruin, view
 from anime_gen.metrics.features import JudgeFeatures
@@ -162,43 +163,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     steps = train(judge, faces, options.minutes)
     trained = time.monotonic()
 
-    temporary = options.out.with_suffix(".tmp")
-    judge.save(temporary)
-    judge = Judge.load(temporary)  # the rounded weights are the ones to examine
-    features = JudgeFeatures(judge)
-    held_out = {}
-    for name, size, natural in (("32", 32, 1.0), ("64", 64, 1.0), ("128", 128, 1.0), ("64 even", 64, 0.0)):
-        held_out[name], tags = examine(
-            features, paint(JUDGE_HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
-        )
-        print(name, {key: round(value, 3) for key, value in held_out[name].items()}, flush=True)
-    judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in _rounded(tags).items() if numbers["f1"] is not None}
-    judge.save(temporary)
-    report = {
-        "command": f"python -m anime_gen.judging.train --faces {options.faces} --minutes {options.minutes:g} "
-        f"--threads {options.threads} --held-out {options.held_out}",
-        "painter_version": str(VERSION),
-        "seeds": {"training": JUDGE_TRAINING_SEED, "held_out": JUDGE_HELD_OUT_SEED},
-        "faces": options.faces,
-        "steps": steps,
-        "batch": BATCH,
-        "seconds": {"painting": painted - begin, "training": trained - painted},
-        "machine": f"{platform.machine()}, {options.threads} threads",
-        "packages": {name: version(name) for name in ("torch", "numpy", "skia-python", "safetensors")},
-        "parameters": sum(p.numel() for p in judge.parameters()),
-        "bytes": temporary.stat().st_size,
-        "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
-        "weights_hash": hash_weights(judge),
-        # By size in pixels, with the painter's default statistics; "even": every colour equally often.
-        "held_out": held_out,
-        "legible_tags": len(features.legible_tags),
-        "tags": tags,  # on "64 even", where rare tags are common enough to count
-    }
     # Both are complete before either takes its place: weights must never stand beside another judge's record.
-    written = options.out.with_suffix(".json.tmp")
-    written.write_text(json.dumps(_rounded(report), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(options.out)
-    written.replace(options.out.with_suffix(".json"))
+    with atomic(options.out) as weights:
+        judge.save(weights)
+        judge = Judge.load(weights)  # the rounded weights are the ones to examine
+        features = JudgeFeatures(judge)
+        held_out = {}
+        for name, size, natural in (("32", 32, 1.0), ("64", 64, 1.0), ("128", 128, 1.0), ("64 even", 64, 0.0)):
+            held_out[name], tags = examine(
+                features, paint(JUDGE_HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
+            )
+            print(name, {key: round(value, 3) for key, value in held_out[name].items()}, flush=True)
+        judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in _rounded(tags).items() if numbers["f1"] is not None}
+        judge.save(weights)
+        report = {
+            "command": f"python -m anime_gen.judging.train --faces {options.faces} --minutes {options.minutes:g} "
+            f"--threads {options.threads} --held-out {options.held_out}",
+            "painter_version": str(VERSION),
+            "seeds": {"training": JUDGE_TRAINING_SEED, "held_out": JUDGE_HELD_OUT_SEED},
+            "faces": options.faces,
+            "steps": steps,
+            "batch": BATCH,
+            "seconds": {"painting": painted - begin, "training": trained - painted},
+            "machine": f"{platform.machine()}, {options.threads} threads",
+            "packages": {name: version(name) for name in ("torch", "numpy", "skia-python", "safetensors")},
+            "parameters": sum(p.numel() for p in judge.parameters()),
+            "bytes": weights.stat().st_size,
+            "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "weights_hash": hash_weights(judge),
+            # By size in pixels, with the painter's default statistics; "even": every colour equally often.
+            "held_out": held_out,
+            "legible_tags": len(features.legible_tags),
+            "tags": tags,  # on "64 even", where rare tags are common enough to count
+        }
+        write_text(options.out.with_suffix(".json"), json.dumps(_rounded(report), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion.network import Block, sinusoidal
 from anime_gen.families.diffusion.schedule import Level, Schedule
-from anime_gen.files import write_tensors
+from anime_gen.files import atomic, write_tensors
 from anime_gen.noise import normal_like
 
 # Of the pictures' values (Karras et al. 2022, sigma_data).
@@ -77,10 +77,9 @@ class NoisedClassifier(nn.Module):
         sizes = {"num_tags": self.num_tags, "attribute_sizes": self.attribute_sizes, "channels": self.channels}
         weights, record = run / "classifier.safetensors", run / "classifier.json"
         # Both are complete before either takes its place: weights must never stand beside another one's record.
-        write_tensors(weights.with_suffix(".tmp"), self.state_dict())
-        record.with_suffix(".json.tmp").write_text(json.dumps({"sizes": sizes, **report}, indent=1) + "\n")
-        record.with_suffix(".json.tmp").replace(record)
-        weights.with_suffix(".tmp").replace(weights)
+        with atomic(record) as draft:
+            draft.write_text(json.dumps({"sizes": sizes, **report}, indent=1) + "\n", encoding="utf-8")
+            write_tensors(weights, self.state_dict())
 
     @classmethod
     def load(cls, run: Path) -> NoisedClassifier:
