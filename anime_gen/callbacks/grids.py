@@ -17,6 +17,7 @@ from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.show import show
 from anime_gen.contract import Condition, GenerativeModule
 from anime_gen.images import quantise, tile
+from anime_gen.run import RunFolder
 
 
 class Grids(L.Callback):
@@ -104,9 +105,8 @@ class Grids(L.Callback):
 
     def _keep(self, grid: Image.Image, trainer: L.Trainer, pl_module: GenerativeModule) -> Path:
         images_shown = pl_module.images_shown
-        folder = Path(trainer.default_root_dir) / "grids"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{images_shown:09d}.png"
+        path = RunFolder.of(trainer).grid(images_shown)
+        path.parent.mkdir(parents=True, exist_ok=True)
         grid.save(path)
         show(grid, "samples", images_shown, trainer)
         return path
@@ -114,7 +114,7 @@ class Grids(L.Callback):
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
-        folder = Path(trainer.default_root_dir) / "predictions"
+        folder = RunFolder.of(trainer).predictions
         folder.mkdir(parents=True, exist_ok=True)
         for index, picture in zip(batch.index_B.tolist(), quantise(outputs), strict=True):
             Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).save(folder / f"{index:06d}.png")

@@ -16,6 +16,7 @@ import lightning as L
 import torch
 
 from anime_gen.contract import GenerativeModule
+from anime_gen.run import RunFolder
 
 PACKAGES = (
     "anime_gen", "torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy", "pillow", "skia-python"
@@ -59,7 +60,7 @@ class Provenance(L.Callback):
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
-        path = Path(trainer.default_root_dir) / "provenance.json"
+        path = RunFolder.of(trainer).provenance
         sittings = json.loads(path.read_text()) if path.exists() else []
         sittings.append({**provenance(), "images_shown": pl_module.images_shown, "world_size": trainer.world_size})
         path.write_text(json.dumps(sittings, indent=1) + "\n")

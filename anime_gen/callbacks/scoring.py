@@ -27,6 +27,7 @@ from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after
 from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, slice_scores
 from anime_gen.metrics.slices import Sliced
+from anime_gen.run import RunFolder
 
 # A family that is told one of these knows where things are in the picture: its sample has a true picture, the one they
 # were read off. Many pictures have the same tags.
@@ -74,7 +75,7 @@ class Scoring(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.is_global_zero:
-            drop_after(records_file(trainer), pl_module.images_shown)
+            drop_after(RunFolder.of(trainer).metrics, pl_module.images_shown)
         # What is wrong with the scores is said before the training.
         self._prepare("validation", trainer, pl_module)
         self.stopwatch.start()
@@ -246,12 +247,7 @@ def keep(
         for logger in trainer.loggers:
             logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
     if trainer.is_global_zero:
-        append(records_file(trainer), [*records, *beside])
-
-
-def records_file(trainer: L.Trainer) -> Path:
-    """Where a run keeps its scores."""
-    return Path(trainer.default_root_dir) / "metrics.json"
+        append(RunFolder.of(trainer).metrics, [*records, *beside])
 
 
 def circumstances(split: Split, trainer: L.Trainer, pl_module: GenerativeModule) -> dict[str, Any]:

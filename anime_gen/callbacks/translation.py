@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -26,6 +25,7 @@ from anime_gen.metrics.protocol import Role, Score
 from anime_gen.metrics.scores import Scored, Scores
 from anime_gen.metrics.slices import Sliced, can_slice
 from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured
+from anime_gen.run import RunFolder
 
 
 class Translation(L.Callback):
@@ -133,8 +133,7 @@ class Translation(L.Callback):
             metric.reset()
         keep(scored, [], seconds, self._split, trainer, pl_module)
         if trainer.is_global_zero:
-            images = pl_module.images_shown
-            self._draw(Path(trainer.default_root_dir) / "grids" / f"{images:09d}_translated.png", trainer, images)
+            self._draw(trainer, pl_module.images_shown)
 
     def _accuracies(self) -> list[Scored]:
         """Of the discriminators: the mean of the share of real logits above the boundary and of made ones below it."""
@@ -148,9 +147,10 @@ class Translation(L.Callback):
             for domain in ("anime", "photo")
         ]
 
-    def _draw(self, path: Path, trainer: L.Trainer, images: int) -> None:
+    def _draw(self, trainer: L.Trainer, images: int) -> None:
         headings = ["photo", "to anime", "and back", "anime", "to photo", "and back"]
         sheet = tile(self._shown, len(headings), headings=headings)
+        path = RunFolder.of(trainer).grid(images, "translated")
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
         show(sheet, "translations", images, trainer)

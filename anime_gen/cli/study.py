@@ -37,11 +37,9 @@ from anime_gen.cli.train import OneLineParser, quiet, suite
 from anime_gen.contract import UserError
 from anime_gen.files import write_text
 from anime_gen.reports.matching import At
+from anime_gen.run import RunFolder
 
 EXPERIMENTS = Path("experiments")
-
-# In a run's folder, beside what `fit` leaves there.
-LEDGER = "study.json"
 
 
 @dataclass(frozen=True)
@@ -148,9 +146,9 @@ def read_entry(job: Job) -> Entry:
     Raises:
         UserError: the folder holds another run than this job's.
     """
-    path = job.folder / LEDGER
-    if path.exists():
-        entry = Entry(**json.loads(path.read_text(encoding="utf-8")))
+    run = RunFolder(job.folder)
+    if run.ledger.exists():
+        entry = Entry(**json.loads(run.ledger.read_text(encoding="utf-8")))
         if entry.words != job.words:
             changed = sorted(set(entry.words) ^ set(job.words)) or ["the order of the keys"]
             raise UserError(
@@ -158,14 +156,14 @@ def read_entry(job: Job) -> Entry:
                 "give the study another folder with --out, or move that one away"
             )
         return entry
-    if (job.folder / "config.yaml").exists():
+    if run.is_run:
         raise UserError(f"{job.folder} holds a run that no study has started: give another folder with --out")
     return Entry(job.words)
 
 
 def write_entry(job: Job, entry: Entry) -> None:
     """A crash leaves the old entry or the new one."""
-    write_text(job.folder / LEDGER, json.dumps(vars(entry), indent=1) + "\n")
+    write_text(RunFolder(job.folder).ledger, json.dumps(vars(entry), indent=1) + "\n")
 
 
 def seconds_left(todo: Sequence[Job], entries: Mapping[Path, Entry], jobs: Sequence[Job]) -> float | None:
@@ -211,7 +209,7 @@ def train(job: Job, entry: Entry) -> Entry:
         KeyboardInterrupt: it was stopped from outside; the ledger is up to date.
     """
     began = time.monotonic()
-    if (job.folder / "checkpoints" / "last.ckpt").exists():
+    if RunFolder(job.folder).last.exists():
         words = ["resume", str(job.folder)]
     else:
         if job.folder.exists():  # stopped before its first save: nothing to go on from

@@ -15,7 +15,7 @@ from anime_gen.callbacks import Grids, Summary
 from anime_gen.cli.train import OneLineParser, SuiteCLI, quiet, suite
 from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record, read, write
-from anime_gen.run import checkpoint_of, read_checkpoint
+from anime_gen.run import RunFolder, checkpoint_of, read_checkpoint
 
 # What LightningCLI's subcommands know and a command line without one does not.
 OF_SUBCOMMANDS = ("run", "ckpt_path", "weights_only")
@@ -100,11 +100,7 @@ def opened(run: Path, checkpoint: Path, folder: Path, keys: list[str]) -> SuiteC
     Raises:
         UserError: no run, or settings that do not fit.
     """
-    config = run / "config.yaml"
-    if not config.exists():
-        raise UserError(f"{run} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    settings = {key: value for key, value in settings.items() if key not in OF_SUBCOMMANDS}
+    settings = {key: value for key, value in RunFolder(run).settings().items() if key not in OF_SUBCOMMANDS}
     settings["trainer"]["logger"] = None  # theirs was the training
     # What the checkpoint carries is read from there: where it once came from may be gone.
     for name in read_checkpoint(checkpoint).get("carried", {}):
@@ -129,7 +125,7 @@ def sweep(run: Path, checkpoint: Path, key: str, values: list[Any], folder: Path
     callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     callbacks[:] = [callback for callback in callbacks if not isinstance(callback, Grids | Summary)]
     trainer.loggers = []
-    file = folder / "metrics.json"
+    file = RunFolder(folder).metrics
     if trainer.is_global_zero:
         write(file, [])
     found: list[Record] = []
@@ -151,7 +147,7 @@ def main(verb: str, arguments: list[str]) -> None:
         raise UserError("tradeoff: name the run first, such as anime-gen tradeoff runs/diffusion/NAME --vary guidance")
     options, keys = build_parser().parse_known_args(arguments)
     values = parse_values(options.over)
-    folder = options.run / "tradeoff" / options.vary
+    folder = RunFolder(options.run).tradeoff(options.vary)
     records = sweep(options.run, checkpoint_of(options.run, options.checkpoint), options.vary, values, folder, keys)
     if not records:  # another rank than the first
         return

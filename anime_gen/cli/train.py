@@ -30,7 +30,7 @@ from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.noise import SameFirstWeights
-from anime_gen.run import read_checkpoint, run_of
+from anime_gen.run import RunFolder, read_checkpoint, run_of
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
@@ -252,9 +252,10 @@ class SuiteCLI(LightningCLI):
 def default_run(verb: str | None, config: Namespace) -> str:
     """runs/<family>/<time>; to score or sample the checkpoint of a run, a folder beside that run's."""
     if verb not in (None, "fit"):
-        checkpoints = Path(config.ckpt_path).parent
-        if checkpoints.name == "checkpoints":
-            return f"{checkpoints.parent}-{verb}"
+        checkpoint = Path(config.ckpt_path)
+        run = RunFolder(run_of(checkpoint))
+        if checkpoint.parent == run.checkpoints:
+            return f"{run.path}-{verb}"
     # A family's YAML has the name that `make experiment` knows it by; several may share one class.
     yamls = [Path(str(path)) for path in config.config or []]
     family = next(
@@ -288,7 +289,7 @@ def claim(folder: Path) -> Path:
     Raises:
         UserError: it holds a run already, or cannot be made.
     """
-    if (folder / "config.yaml").exists():
+    if RunFolder(folder).is_run:
         raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or go on with RESUME={folder}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -397,11 +398,8 @@ def resume(verb: str, arguments: list[str]) -> None:
         return
     if not arguments or arguments[0].startswith("-"):
         raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
-    folder = Path(arguments[0])
-    config, checkpoint = folder / "config.yaml", folder / "checkpoints" / "last.ckpt"
-    if not config.exists():
-        raise UserError(f"{folder} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
-    if not checkpoint.exists():
-        raise UserError(f"{folder} has no checkpoints/last.ckpt yet: nothing to go on from; start it anew")
-    own = ["--config", str(config), "--run", str(folder), "--ckpt_path", str(checkpoint)]
+    run = RunFolder(Path(arguments[0])).existing()
+    if not run.last.exists():
+        raise UserError(f"{run.path} has no checkpoints/last.ckpt yet: nothing to go on from; start it anew")
+    own = ["--config", str(run.config), "--run", str(run.path), "--ckpt_path", str(run.last)]
     suite(["fit", *own, *arguments[1:]], resuming=True)

@@ -20,7 +20,7 @@ from anime_gen.families.diffusion.classifier import NoisedClassifier, training_l
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
 from anime_gen.noise import SameFirstWeights, normal
-from anime_gen.run import Trained
+from anime_gen.run import RunFolder, Trained
 from anime_gen.vocabulary import Vocabulary
 
 # Where it is examined: this many times from the picture to the noise, both ends included.
@@ -120,10 +120,11 @@ def train_classifier(
         "tag_f1": [rounded(value) for value in examined.tag_f1],
     }
     classifier.save(run, report)
-    plot(examined).save(run / "classifier.png")
+    weights = RunFolder(run).classifier
+    plot(examined).save(weights.with_suffix(".png"))
     print(table(examined))
     drawn_by = f"sample {shlex.quote(str(run))} --classifier_scale 1 --tags={shlex.quote(words.words()[0])}"
-    print(f"{run / 'classifier.safetensors'}: draw with anime-gen {drawn_by}")
+    print(f"{weights}: draw with anime-gen {drawn_by}")
 
 
 def numbers(schedule: Schedule) -> dict[str, float]:
