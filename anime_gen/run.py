@@ -17,6 +17,7 @@ runs/<family>/<name>/
 from __future__ import annotations
 
 import io
+import json
 import pkgutil
 import re
 from dataclasses import dataclass
@@ -132,6 +133,20 @@ class RunFolder:
         if not isinstance(settings, dict):
             raise UserError(f"{config} is not the settings of a run")
         return settings
+
+    def sittings(self) -> list[dict[str, Any]]:
+        """What is known of every start of the run; nothing where it has only just begun.
+
+        Raises:
+            UserError: the file is not whole.
+        """
+        if not self.provenance.exists():
+            return []
+        try:
+            sittings: list[dict[str, Any]] = json.loads(self.provenance.read_text(encoding="utf-8"))
+        except ValueError as reason:
+            raise UserError(f"{self.provenance} is not whole ({reason}); move it away") from reason
+        return sittings
 
     def drawn(self) -> dict[str, dict[int, Path]]:
         """What is in the pictures -> images shown -> file, in order."""

@@ -105,3 +105,13 @@ def test_checkpoints(tmp_path):
     assert checkpoint_of(tmp_path) == run.best
     with pytest.raises(UserError, match="holds no checkpoint 'middle'; it holds: best, last"):
         checkpoint_of(tmp_path, "middle")
+
+
+def test_sittings(tmp_path):
+    run = RunFolder(tmp_path)
+    assert run.sittings() == []
+    run.provenance.write_text('[{"images_shown": 0}]')
+    assert run.sittings() == [{"images_shown": 0}]
+    run.provenance.write_text('[{"images_sh')
+    with pytest.raises(UserError, match=r"provenance.json is not whole .*; move it away"):
+        run.sittings()

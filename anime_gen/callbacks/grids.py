@@ -16,6 +16,7 @@ from torch import Tensor
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.show import show
 from anime_gen.contract import Condition, GenerativeModule
+from anime_gen.files import write_picture
 from anime_gen.images import quantise, tile
 from anime_gen.run import RunFolder
 
@@ -106,8 +107,7 @@ class Grids(L.Callback):
     def _keep(self, grid: Image.Image, trainer: L.Trainer, pl_module: GenerativeModule) -> Path:
         images_shown = pl_module.images_shown
         path = RunFolder.of(trainer).grid(images_shown)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        grid.save(path)
+        write_picture(path, grid)
         show(grid, "samples", images_shown, trainer)
         return path
 
@@ -115,6 +115,5 @@ class Grids(L.Callback):
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
         folder = RunFolder.of(trainer).predictions
-        folder.mkdir(parents=True, exist_ok=True)
         for index, picture in zip(batch.index_B.tolist(), quantise(outputs), strict=True):
-            Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).save(folder / f"{index:06d}.png")
+            write_picture(folder / f"{index:06d}.png", Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()))

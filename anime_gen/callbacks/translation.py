@@ -15,6 +15,7 @@ from anime_gen.callbacks.show import show
 from anime_gen.contract import Batch, Condition, Translator, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.data.source import Split
+from anime_gen.files import write_picture
 from anime_gen.images import quantise, tile
 from anime_gen.metrics.control import FaceRate, LandmarkError
 from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
@@ -150,9 +151,7 @@ class Translation(L.Callback):
     def _draw(self, trainer: L.Trainer, images: int) -> None:
         headings = ["photo", "to anime", "and back", "anime", "to photo", "and back"]
         sheet = tile(self._shown, len(headings), headings=headings)
-        path = RunFolder.of(trainer).grid(images, "translated")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
+        write_picture(RunFolder.of(trainer).grid(images, "translated"), sheet)
         show(sheet, "translations", images, trainer)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: Translator) -> None:

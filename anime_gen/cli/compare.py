@@ -17,6 +17,7 @@ from anime_gen.cli.family import data_of
 from anime_gen.cli.train import OneLineParser, quiet
 from anime_gen.contract import Condition, UserError
 from anime_gen.data import AnimeFaces
+from anime_gen.files import write_bytes, write_text
 from anime_gen.images import quantise, tile
 from anime_gen.reports import figures, render
 from anime_gen.reports.matching import At
@@ -138,9 +139,8 @@ def main(verb: str, arguments: list[str]) -> None:
             sheet.save(file, format="PNG")
             shown["faces"] = ("The same conditions and seeds", file.getvalue())
     out = options.out or Path("runs/compare") / time.strftime("%Y%m%d-%H%M%S")
-    out.mkdir(parents=True, exist_ok=True)
     for name, (_, picture) in shown.items():
-        (out / f"{name}.png").write_bytes(picture)
+        write_bytes(out / f"{name}.png", picture)
     for ending, written in (
         ("txt", render.text(table)),
         ("md", render.markdown(table)),
@@ -148,5 +148,5 @@ def main(verb: str, arguments: list[str]) -> None:
         ("json", render.as_json(table)),
         ("html", render.page(table, shown.values())),
     ):
-        (out / f"compare.{ending}").write_text(written, encoding="utf-8")
+        write_text(out / f"compare.{ending}", written)
     print(f"  {out}/: compare.txt, .md, .csv, .json, .html; {', '.join(f'{name}.png' for name in shown)}")

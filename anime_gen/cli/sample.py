@@ -21,6 +21,7 @@ from anime_gen.data.captions import caption_tokens
 from anime_gen.data.decode import decode
 from anime_gen.data.line_art import LINE_ART_SIZE, line_art
 from anime_gen.data.text import OpenClip
+from anime_gen.files import write_picture
 from anime_gen.images import quantise, tile
 from anime_gen.run import Trained, load
 from anime_gen.vocabulary import LANDMARKS
@@ -252,9 +253,10 @@ def draw(trained: Trained, asked: Asked, seeds: list[int], columns: int, out: st
     pictures = quantise(module.sample(condition, seeds)).cpu()
     if folder:
         for seed, picture in zip(seeds, pictures, strict=True):
-            Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())).save(target / f"{seed:06d}.png")
+            pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+            write_picture(target / f"{seed:06d}.png", Image.fromarray(pixels))
     else:
-        tile(pictures, min(columns, len(seeds))).save(target)
+        write_picture(target, tile(pictures, min(columns, len(seeds))))
     print(
         f"{len(seeds)} pictures of {module.image_size} px after {trained.images_shown:,} images "
         f"({trained.path}): {target}"

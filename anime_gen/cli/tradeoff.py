@@ -14,6 +14,7 @@ import yaml
 from anime_gen.callbacks import Grids, Summary
 from anime_gen.cli.train import OneLineParser, SuiteCLI, quiet, suite
 from anime_gen.contract import UserError
+from anime_gen.files import write_bytes, write_text
 from anime_gen.metrics.protocol import Record, read, write
 from anime_gen.run import RunFolder, checkpoint_of, read_checkpoint
 
@@ -154,13 +155,13 @@ def main(verb: str, arguments: list[str]) -> None:
     from anime_gen.reports import figures, sweeps
 
     table = sweeps.table(records, options.vary)
-    table.to_csv(folder / "scores.csv")
+    write_text(folder / "scores.csv", table.to_csv())
     print(f"\n{options.run}, {options.vary}:\n{table.T.to_string(float_format=lambda number: format(number, '.4g'))}")
-    (folder / "scores.png").write_bytes(figures.png(figures.sweep(records, options.vary)))
+    write_bytes(folder / "scores.png", figures.png(figures.sweep(records, options.vary)))
     drawn = figures.sweep_control(records, options.vary, options.quality)
     if drawn is None:
         print("\nnothing that was asked of the samples depends on it: there is no control to draw quality against")
         (folder / "control.png").unlink(missing_ok=True)  # of an earlier sweep
     else:
-        (folder / "control.png").write_bytes(figures.png(drawn))
+        write_bytes(folder / "control.png", figures.png(drawn))
     print(f"\n  {folder}/")

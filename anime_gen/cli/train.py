@@ -29,6 +29,7 @@ from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
+from anime_gen.files import write_text
 from anime_gen.noise import SameFirstWeights
 from anime_gen.run import RunFolder, read_checkpoint, run_of
 
@@ -95,11 +96,15 @@ class SaveSettings(SaveConfigCallback):
             if isinstance(logger, Namespace) and "init_args" in logger:
                 for name in [name for name, value in logger.init_args.items() if value is None]:
                     del logger.init_args[name]
-        super().__init__(parser, shared, **kwargs)
+        super().__init__(parser, shared, save_to_log_dir=False, **kwargs)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
             super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        # Lightning's own is written in its place at every start: a kill in that would end the run for good.
+        write_text(RunFolder.of(trainer).config, self.parser.dump(self.config, skip_none=False))
 
 
 class Begun(L.Callback):
@@ -366,7 +371,6 @@ def suite(arguments: list[str], run: bool = True, resuming: bool = False, measur
         seed_everything_default=0,
         auto_configure_optimizers=False,
         save_config_callback=SaveSettings if run else None,
-        save_config_kwargs={"overwrite": True},
         resuming=resuming,
         measuring=measuring,
         parser_kwargs={

@@ -78,12 +78,6 @@ class Copy:
         return {"family": self.folder.path.resolve().parent.name, **typed(self.config)}
 
     @property
-    def sittings(self) -> list[dict[str, Any]]:
-        """What provenance.json says of every start; none where the run has only just begun."""
-        path = self.folder.provenance
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-
-    @property
     def drawn(self) -> Drawn:
         """Its grids."""
         return drawn(self.folder.path, self.name, self.config)
@@ -102,7 +96,7 @@ class Copy:
         known = {0: 0.0} | {record.nimg: record.seconds for record in self.records}
         known |= {event.step: event.value for event in curves.get("time/seconds", [])}
         images, seconds = zip(*sorted(known.items()), strict=True)
-        sittings = self.sittings
+        sittings = self.folder.sittings()
         began = datetime.fromisoformat(sittings[0]["started"]).timestamp() if sittings else 0.0
 
         def clock(step: int) -> float:

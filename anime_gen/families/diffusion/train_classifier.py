@@ -19,6 +19,7 @@ from anime_gen.contract import Batch, UserError, usable
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.files import write_picture
 from anime_gen.noise import SameFirstWeights, normal
 from anime_gen.run import RunFolder, Trained
 from anime_gen.vocabulary import Vocabulary
@@ -121,7 +122,7 @@ def train_classifier(
     }
     classifier.save(run, report)
     weights = RunFolder(run).classifier
-    plot(examined).save(weights.with_suffix(".png"))
+    write_picture(weights.with_suffix(".png"), plot(examined))
     print(table(examined))
     drawn_by = f"sample {shlex.quote(str(run))} --classifier_scale 1 --tags={shlex.quote(words.words()[0])}"
     print(f"{weights}: draw with anime-gen {drawn_by}")

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
-from anime_gen.files import write_tensors
+from anime_gen.files import write_picture, write_tensors
 from anime_gen.images import quantise, tile
 from anime_gen.noise import Noise
 from anime_gen.run import Trained
@@ -64,8 +64,7 @@ def _numbers(option: str, text: str) -> list[int]:
 def _save(sheet: Image.Image, out: Path) -> None:
     if Image.registered_extensions().get(out.suffix.lower()) not in Image.SAVE:
         raise UserError(f"--out {out}: name a picture, such as {out.with_suffix('.png')}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out)
+    write_picture(out, sheet)
     print(out)
 
 
@@ -119,8 +118,7 @@ def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags
         _save(tile(pictures, frames, captions=titles), out)
         return
     shots = [tile(picture[None], 1) for picture in pictures]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shots[0].save(out, save_all=True, append_images=shots[1:], duration=80, loop=0)
+    write_picture(out, shots[0], save_all=True, append_images=shots[1:], duration=80, loop=0)
     print(out)
 
 
