@@ -23,25 +23,9 @@ from anime_gen.data.line_art import LINE_ART_SIZE, line_art
 from anime_gen.data.text import OpenClip
 from anime_gen.files import write_picture
 from anime_gen.images import quantise, tile
+from anime_gen.ranges import parse_ranges
 from anime_gen.run import Trained, load
 from anime_gen.vocabulary import LANDMARKS
-
-
-def parse_seeds(text: str) -> list[int]:
-    """ "0-3,7" -> [0, 1, 2, 3, 7].
-
-    Raises:
-        UserError: not a list of numbers and ranges.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not match or (match[2] and int(match[2]) < int(match[1])):
-            raise UserError(f"--seeds {text}: give numbers and ranges such as 0-63 or 1,2,10-19")
-        if int(match[2] or match[1]) >= 2**63:
-            raise UserError(f"--seeds {text}: a seed is below 2**63")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return seeds
 
 
 def read_landmarks(path: Path) -> torch.Tensor:
@@ -224,7 +208,7 @@ def main(verb: str, arguments: list[str]) -> None:
     draw(
         trained,
         Asked(options.tags, options.caption, options.landmarks, options.sketch, options.trace),
-        parse_seeds(options.seeds),
+        parse_ranges("seeds", options.seeds),
         options.columns,
         options.out,
         options.device,

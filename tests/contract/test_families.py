@@ -176,15 +176,18 @@ def test_imports_go_one_way():
         "metrics": ("contract", "files", "images", "noise", "vocabulary", "metrics"),
         # What labels pictures is never what scores them.
         "tagging": ("contract", "files", "noise", "vocabulary", "painter", "data", "tagging"),
+        "ranges.py": ("contract",),
         "run.py": ("aliases", "contract", "files", "vocabulary"),
-        "families": ("blocks", "card", "contract", "files", "images", "noise", "run", "vocabulary", "families"),
+        "families": (
+            "blocks", "card", "contract", "files", "images", "noise", "ranges", "run", "vocabulary", "families",
+        ),
         "judging": ("contract", "files", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
         "callbacks": ("contract", "data", "files", "images", "metrics", "run", "vocabulary", "callbacks"),
         "reports": ("aliases", "contract", "images", "metrics", "run", "vocabulary", "reports"),
         "studies": ("contract", "files", "reports", "run", "studies"),
         "cli": (
-            "aliases", "callbacks", "card", "contract", "data", "files", "images", "metrics", "noise", "reports", "run",
-            "studies", "tagging", "vocabulary", "cli",
+            "aliases", "callbacks", "card", "contract", "data", "files", "images", "metrics", "noise", "ranges",
+            "reports", "run", "studies", "tagging", "vocabulary", "cli",
         ),
         "bench": (
             "callbacks", "cli", "contract", "data", "files", "images", "metrics", "noise", "painter", "run", "bench",
