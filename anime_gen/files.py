@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -70,3 +71,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     from safetensors.torch import save
 
     write_bytes(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
+
+
+def rounded(value: Any) -> Any:
+    """A report for a JSON file: four digits; NaN, which JSON lacks, becomes None."""
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 4)
+    return value

@@ -17,13 +17,13 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics.functional.classification import binary_average_precision
 
-from anime_gen.files import atomic, write_text
+from anime_gen.files import atomic, rounded, write_text
 from anime_gen.images import quantise
 from anime_gen.judging.faces import SIZES, Faces, View, paint, ruin, view
 from anime_gen.metrics.features import JudgeFeatures
@@ -90,13 +90,6 @@ def train(judge: Judge, faces: Faces, minutes: float) -> int:
     return step
 
 
-def average_precision(scores: Tensor, present: Tensor) -> float:
-    """Mean precision at each present one, in order of falling scores; NaN if there is none."""
-    hits = present[scores.argsort(descending=True)].double()
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
-    return float((precision * hits).sum() / hits.sum()) if hits.any() else math.nan
-
-
 def examine(features: JudgeFeatures, faces: Faces) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """What the judge gets right: (numbers by name, by tag: F1, average precision, prevalence)."""
     seen = features.look(faces.images)
@@ -122,22 +115,13 @@ def examine(features: JudgeFeatures, faces: Faces) -> tuple[dict[str, float], di
         counted = float((logits > 0).sum() + present.sum())
         tags[tag] = {
             "f1": 2 * hits / counted if counted else math.nan,
-            "average_precision": average_precision(logits, present),
+            "average_precision": float(binary_average_precision(logits, present.long())) if present.any() else math.nan,
             "prevalence": float(present.double().mean()),
         }
     for name in ("f1", "average_precision"):
         known_values = [numbers[name] for numbers in tags.values() if not math.isnan(numbers[name])]
         report[f"tag_{name}"] = sum(known_values) / len(known_values)
     return report, tags
-
-
-def _rounded(value: Any) -> Any:
-    """Four digits; NaN (no such tag among the held-out faces) becomes None."""
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 4)
-    return value
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -174,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 features, paint(JUDGE_HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
             )
             print(name, {key: round(value, 3) for key, value in held_out[name].items()}, flush=True)
-        judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in _rounded(tags).items() if numbers["f1"] is not None}
+        judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in rounded(tags).items() if numbers["f1"] is not None}
         judge.save(weights)
         report = {
             "command": f"python -m anime_gen.judging.train --faces {options.faces} --minutes {options.minutes:g} "
@@ -196,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "legible_tags": len(features.legible_tags),
             "tags": tags,  # on "64 even", where rare tags are common enough to count
         }
-        write_text(options.out.with_suffix(".json"), json.dumps(_rounded(report), indent=1) + "\n")
+        write_text(options.out.with_suffix(".json"), json.dumps(rounded(report), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from tqdm import tqdm
 from anime_gen.contract import Batch, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
+from anime_gen.files import rounded
 from anime_gen.noise import SameFirstWeights, uniform_
 from anime_gen.tagging.calibration import calibrate, numbers
-from anime_gen.tagging.examine import examine, look_at, rounded, table
+from anime_gen.tagging.examine import examine, look_at, table
 from anime_gen.tagging.loss import training_loss
 from anime_gen.tagging.network import Tagger
 

@@ -19,7 +19,7 @@ from anime_gen.contract import Batch, UserError, usable
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
-from anime_gen.files import write_picture
+from anime_gen.files import rounded, write_picture
 from anime_gen.noise import SameFirstWeights, normal
 from anime_gen.run import RunFolder, Trained
 from anime_gen.vocabulary import Vocabulary
@@ -131,11 +131,6 @@ def train_classifier(
 def numbers(schedule: Schedule) -> dict[str, float]:
     """The options of a schedule."""
     return {name: value for name, value in vars(schedule).items() if isinstance(value, int | float)}
-
-
-def rounded(value: float) -> float | None:
-    """Four digits; None for NaN, which JSON lacks."""
-    return None if math.isnan(value) else round(value, 4)
 
 
 def fit(classifier: NoisedClassifier, schedule: Schedule, batches: Iterable[Batch], lr: float) -> None:
