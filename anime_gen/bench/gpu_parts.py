@@ -35,6 +35,7 @@ from anime_gen.images import quantise
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import Role, read
 from anime_gen.metrics.scores import Scores, judge_scores
+from anime_gen.run import SAMPLES, RunFolder
 
 SHARED = ["-c", "experiments/shared.yaml"]
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -357,11 +358,12 @@ def learning(family: Path, scale: Scale, out: Path) -> dict[str, Any]:
     """A short run as a user starts it: its scores, and its last grid as <out>/learning.png."""
     # What a run says at its end is of a folder that will be gone.
     with silence(), redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
+        run = RunFolder(Path(folder) / "run")
         faces = f"--data.source.faces={scale.learning_faces}"
-        suite(["fit", *SHARED, "-c", str(family), faces, *scale.learning, f"--run={run}"])
-        records = read(run / "metrics.json")
-        shutil.copy(max((run / "grids").glob("*.png")), out / "learning.png")
+        suite(["fit", *SHARED, "-c", str(family), faces, *scale.learning, f"--run={run.path}"])
+        records = read(run.metrics)
+        grids = run.drawn()[SAMPLES]
+        shutil.copy(grids[max(grids)], out / "learning.png")
     return {
         "images": records[-1].nimg,
         "seconds": records[-1].seconds,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anime_gen.cli import mistake
-from anime_gen.files import atomic
+from anime_gen.files import write_text
 
 # As early as can be: what is imported takes its time, too.
 BEGAN = time.monotonic()
@@ -82,8 +82,7 @@ class Journal:
     def save(self) -> None:
         self.found["seconds"] = round(time.monotonic() - BEGAN, 1)
         for suffix, text in ((".json", json.dumps(self.found, indent=1) + "\n"), (".md", self.table(self.found))):
-            with atomic(self.path.with_suffix(suffix)) as draft:
-                draft.write_text(text, encoding="utf-8")
+            write_text(self.path.with_suffix(suffix), text)
 
     def run(self, parts: list[Part], seconds: float) -> None:
         """Does one part after the other while there is time for it; counted from when this program began."""

@@ -9,6 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from anime_gen.contract import GenerativeModule
+from anime_gen.run import BEST, RunFolder
 
 
 class Best(ModelCheckpoint):
@@ -23,7 +24,7 @@ class Best(ModelCheckpoint):
         super().__init__(
             monitor=monitor,
             mode=mode,
-            filename="best",
+            filename=BEST,
             save_top_k=1,
             # Right after the scoring: last.ckpt, which Resume saves then too, must know what has been best.
             save_on_train_epoch_end=False,
@@ -31,12 +32,12 @@ class Best(ModelCheckpoint):
         )
 
     def setup(self, trainer: L.Trainer, pl_module: GenerativeModule, stage: str) -> None:
-        self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+        self.dirpath = str(RunFolder.of(trainer).checkpoints)
         super().setup(trainer, pl_module, stage)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         # A run's folder may have been moved, or named another way: what was best in it still is.
-        here = str(Path(str(self.dirpath)) / "best.ckpt") if state_dict["best_model_path"] else ""
+        here = str(Path(str(self.dirpath)) / f"{BEST}{self.FILE_EXTENSION}") if state_dict["best_model_path"] else ""
         best = {here: state_dict["best_model_score"]} if here else {}
         super().load_state_dict(
             {

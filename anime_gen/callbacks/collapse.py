@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.utilities import rank_zero_warn
 
 from anime_gen.contract import GenerativeModule
 from anime_gen.metrics.protocol import read
+from anime_gen.run import RunFolder
 
 
 def collapsed_since(history: Mapping[int, float], threshold: float, patience: int, forms_within: int) -> int | None:
@@ -58,10 +58,10 @@ class Collapse(L.Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.state.fn != "fit" or trainer.sanity_checking or not trainer.is_global_zero:
             return
-        folder = Path(trainer.default_root_dir)
+        run = RunFolder.of(trainer)
         history = {
             record.nimg: record.value
-            for record in read(folder / "metrics.json")
+            for record in read(run.metrics)
             if record.name == self.score and record.value is not None and record.protocol["split"] == "validation"
         }
         since = self._since(history)
@@ -71,7 +71,7 @@ class Collapse(L.Callback):
         if since is not None and self._since(earlier) is None:
             rank_zero_warn(
                 f"samples have collapsed since about {since:,} images: they are {history[since]:.0%} closer to each "
-                f"other than real pictures are ({self.score}); look at {folder}/grids"
+                f"other than real pictures are ({self.score}); look at {run.grids}"
             )
 
     def _since(self, history: Mapping[int, float]) -> int | None:

@@ -17,7 +17,9 @@ from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.evaluation import Part, Stage
 from anime_gen.callbacks.show import show
 from anime_gen.contract import Condition, GenerativeModule
+from anime_gen.files import write_picture
 from anime_gen.images import quantise, tile
+from anime_gen.run import RunFolder
 
 
 class Grids(Part):
@@ -107,17 +109,14 @@ class Grids(Part):
 
     def _keep(self, grid: Image.Image, trainer: L.Trainer, pl_module: GenerativeModule) -> Path:
         images_shown = pl_module.images_shown
-        folder = Path(trainer.default_root_dir) / "grids"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{images_shown:09d}.png"
-        grid.save(path)
+        path = RunFolder.of(trainer).grid(images_shown)
+        write_picture(path, grid)
         show(grid, "samples", images_shown, trainer)
         return path
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, *rest: Any
     ) -> None:
-        folder = Path(trainer.default_root_dir) / "predictions"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder.of(trainer).predictions
         for index, picture in zip(batch.index_B.tolist(), quantise(outputs), strict=True):
-            Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).save(folder / f"{index:06d}.png")
+            write_picture(folder / f"{index:06d}.png", Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()))

@@ -14,8 +14,11 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 
-from anime_gen.contract import GenerativeModule
+from anime_gen.contract import GenerativeModule, UserError
+from anime_gen.files import write_text
+from anime_gen.run import RunFolder
 
 PACKAGES = (
     "anime_gen", "torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy", "pillow", "skia-python"
@@ -53,13 +56,27 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def earlier_sittings(run: RunFolder) -> list[dict[str, Any]]:
+    """What was written at earlier starts.
+
+    Earlier versions wrote the file in its place, and a kill could cut it short: that must not end the run, so the file
+    is set aside.
+    """
+    try:
+        return run.sittings()
+    except UserError:
+        aside = run.provenance.with_suffix(".broken")
+        run.provenance.replace(aside)
+        rank_zero_warn(f"{run.provenance} was not whole: it is kept as {aside.name}, and begun anew")
+        return []
+
+
 class Provenance(L.Callback):
     """Appends one record to `provenance.json` at every start, so that a resumed run shows all its sittings."""
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
-        path = Path(trainer.default_root_dir) / "provenance.json"
-        sittings = json.loads(path.read_text()) if path.exists() else []
-        sittings.append({**provenance(), "images_shown": pl_module.images_shown, "world_size": trainer.world_size})
-        path.write_text(json.dumps(sittings, indent=1) + "\n")
+        run = RunFolder.of(trainer)
+        sitting = {**provenance(), "images_shown": pl_module.images_shown, "world_size": trainer.world_size}
+        write_text(run.provenance, json.dumps([*earlier_sittings(run), sitting], indent=1) + "\n")

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,6 +13,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from anime_gen.contract import GenerativeModule
+from anime_gen.run import RunFolder
 
 
 class Resume(Checkpoint):
@@ -38,9 +38,6 @@ class Resume(Checkpoint):
         self._asked_to_stop = 0
         self._speaks = True
         self._handlers: dict[int, Any] = {}
-
-    def path(self, trainer: L.Trainer) -> Path:
-        return Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
 
     def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._saved_at_images = pl_module.images_shown
@@ -87,7 +84,7 @@ class Resume(Checkpoint):
             self._save(trainer, pl_module)
 
     def _save(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        trainer.save_checkpoint(self.path(trainer), weights_only=False)
+        trainer.save_checkpoint(RunFolder.of(trainer).last, weights_only=False)
         self._saved_at_images = pl_module.images_shown
         self._saved_at_time = time.monotonic()
 

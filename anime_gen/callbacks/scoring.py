@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 from tqdm import tqdm
 
@@ -25,6 +24,7 @@ from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after
 from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, slice_scores
 from anime_gen.metrics.slices import Sliced
+from anime_gen.run import RunFolder
 from anime_gen.settings import as_data
 
 
@@ -66,7 +66,7 @@ class Scoring(Part):
 
     def prepare(self, stage: Stage) -> None:
         if stage.trainer.is_global_zero:
-            drop_after(records_file(stage.trainer), stage.module.images_shown)
+            drop_after(RunFolder.of(stage.trainer).metrics, stage.module.images_shown)
         self._prepare(stage)
 
     def begin(self, stage: Stage) -> None:
@@ -174,12 +174,7 @@ def keep(scored: list[Scored], beside: list[Record], stage: Stage) -> None:
         for logger in trainer.loggers:
             logger.log_metrics({f"score/{name}": value for name, value in values.items()}, step=images)
     if trainer.is_global_zero:
-        append(records_file(trainer), [*records, *beside])
-
-
-def records_file(trainer: L.Trainer) -> Path:
-    """Where a run keeps its scores."""
-    return Path(trainer.default_root_dir) / "metrics.json"
+        append(RunFolder.of(trainer).metrics, [*records, *beside])
 
 
 def circumstances(stage: Stage) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -14,6 +13,7 @@ from anime_gen.callbacks.progress import clock
 from anime_gen.contract import GenerativeModule
 from anime_gen.metrics.headlines import headlines, table
 from anime_gen.metrics.protocol import Record, read
+from anime_gen.run import RunFolder
 
 
 class Summary(L.Callback):
@@ -21,7 +21,7 @@ class Summary(L.Callback):
 
     def scores(self, trainer: L.Trainer, split: str) -> list[Record]:
         """A folder may hold scores on several splits; they are not each other's. Costs have none."""
-        records = read(Path(trainer.default_root_dir) / "metrics.json")
+        records = read(RunFolder.of(trainer).metrics)
         return [record for record in records if record.protocol.get("split") == split]
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
@@ -37,16 +37,16 @@ class Summary(L.Callback):
     def on_fit_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if not trainer.is_global_zero:
             return
-        folder = Path(trainer.default_root_dir)
+        folder = RunFolder.of(trainer)
         records = self.scores(trainer, "validation")
         images = pl_module.images_shown
         took = f", {clock(records[-1].seconds)} with scoring" if records else ""
-        print(f"\n{folder}: {images:,} images{took}, peak memory {peak_memory_gib(pl_module.device):.1f} GiB")
+        print(f"\n{folder.path}: {images:,} images{took}, peak memory {peak_memory_gib(pl_module.device):.1f} GiB")
         print(table(headlines(records)) or "  no scores: the run was ended before the first scoring")
         # As they are typed: what is suggested must work.
-        run, runs = shlex.quote(str(folder)), shlex.quote(str(folder.parent))
+        run, runs = shlex.quote(str(folder.path)), shlex.quote(str(folder.path.parent))
         pictures = pl_module.pictures_by.format(run=run)
-        print(f"\n  grids        {folder}/grids/")
+        print(f"\n  grids        {folder.grids}/")
         print(f"  dashboard    make dashboard   (or: anime-gen dashboard {runs})")
         if records:
             print(f"  all scores   anime-gen show {run} --all")
@@ -67,4 +67,4 @@ class Summary(L.Callback):
 
     def on_predict_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.is_global_zero:
-            print(f"\n{trainer.default_root_dir}/predictions/")
+            print(f"\n{RunFolder.of(trainer).predictions}/")

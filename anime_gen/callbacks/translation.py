@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import lightning as L
 import torch
@@ -15,6 +14,7 @@ from anime_gen.callbacks.scoring import keep
 from anime_gen.callbacks.show import show
 from anime_gen.contract import Batch, Condition, Translator, UserError
 from anime_gen.data.source import Split
+from anime_gen.files import write_picture
 from anime_gen.images import quantise, tile
 from anime_gen.metrics.control import FaceRate, LandmarkError
 from anime_gen.metrics.distribution import FrechetDistance, KernelDistance
@@ -25,6 +25,7 @@ from anime_gen.metrics.protocol import Role, Score
 from anime_gen.metrics.scores import Scored, Scores
 from anime_gen.metrics.slices import Sliced, can_slice
 from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured
+from anime_gen.run import RunFolder
 
 
 class Translation(Part):
@@ -129,7 +130,7 @@ class Translation(Part):
         keep(scored, [], stage)
         trainer, images = stage.trainer, stage.module.images_shown
         if trainer.is_global_zero:
-            self._draw(Path(trainer.default_root_dir) / "grids" / f"{images:09d}_translated.png", trainer, images)
+            self._draw(trainer, images)
 
     def _accuracies(self) -> list[Scored]:
         """Of the discriminators: the mean of the share of real logits above the boundary and of made ones below it."""
@@ -143,11 +144,10 @@ class Translation(Part):
             for domain in ("anime", "photo")
         ]
 
-    def _draw(self, path: Path, trainer: L.Trainer, images: int) -> None:
+    def _draw(self, trainer: L.Trainer, images: int) -> None:
         headings = ["photo", "to anime", "and back", "anime", "to photo", "and back"]
         sheet = tile(self._shown, len(headings), headings=headings)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
+        write_picture(RunFolder.of(trainer).grid(images, "translated"), sheet)
         show(sheet, "translations", images, trainer)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from anime_gen.cli.train import quiet
 from anime_gen.conditions import Condition, joined
 from anime_gen.contract import UserError
+from anime_gen.files import write_bytes, write_text
 from anime_gen.images import quantise, tile
 from anime_gen.opened import OpenRun
 from anime_gen.reports import figures, render
@@ -135,9 +136,8 @@ def main(verb: str, arguments: list[str]) -> None:
             sheet.save(file, format="PNG")
             shown["faces"] = ("The same conditions and seeds", file.getvalue())
     out = options.out or Path("runs/compare") / time.strftime("%Y%m%d-%H%M%S")
-    out.mkdir(parents=True, exist_ok=True)
     for name, (_, picture) in shown.items():
-        (out / f"{name}.png").write_bytes(picture)
+        write_bytes(out / f"{name}.png", picture)
     for ending, written in (
         ("txt", render.text(table)),
         ("md", render.markdown(table)),
@@ -145,5 +145,5 @@ def main(verb: str, arguments: list[str]) -> None:
         ("json", render.as_json(table)),
         ("html", render.page(table, shown.values())),
     ):
-        (out / f"compare.{ending}").write_text(written, encoding="utf-8")
+        write_text(out / f"compare.{ending}", written)
     print(f"  {out}/: compare.txt, .md, .csv, .json, .html; {', '.join(f'{name}.png' for name in shown)}")

@@ -10,8 +10,6 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from anime_gen.card import Card
 from anime_gen.cli import family_verbs
 from anime_gen.cli.train import quiet
@@ -19,7 +17,7 @@ from anime_gen.contract import UserError
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import read
 from anime_gen.opened import OpenRun
-from anime_gen.run import Trained, run_of
+from anime_gen.run import RunFolder, Trained, run_of
 from anime_gen.settings import OneLineParser
 
 # What a verb's function need not ask the user for.
@@ -47,10 +45,10 @@ def card_of(trained: Trained) -> Card:
         UserError: its scores cannot be read.
     """
     run, shown = run_of(trained.path), trained.images_shown
-    records = [record for record in read(run / "metrics.json") if record.nimg == shown]
+    folder = RunFolder(run)
+    records = [record for record in read(folder.metrics) if record.nimg == shown]
     lines = headlines([record for record in records if record.protocol.get("split") == "validation"])
-    config = run / "config.yaml"
-    source = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]["source"] if config.exists() else None
+    source = folder.settings()["data"]["source"] if folder.is_run else None
     return Card(
         f"{run.parent.name}-{run.name}",
         type(trained.module).__name__,

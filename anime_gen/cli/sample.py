@@ -21,26 +21,11 @@ from anime_gen.conditions import KINDS
 from anime_gen.conditions.kind import Form, Option, Picture, Points, Words
 from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import clear
+from anime_gen.files import write_picture
 from anime_gen.images import tile
 from anime_gen.opened import OpenRun
+from anime_gen.ranges import parse_ranges
 from anime_gen.settings import OneLineParser, as_data
-
-
-def parse_seeds(text: str) -> list[int]:
-    """ "0-3,7" -> [0, 1, 2, 3, 7].
-
-    Raises:
-        UserError: not a list of numbers and ranges.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not match or (match[2] and int(match[2]) < int(match[1])):
-            raise UserError(f"--seeds {text}: give numbers and ranges such as 0-63 or 1,2,10-19")
-        if int(match[2] or match[1]) >= 2**63:
-            raise UserError(f"--seeds {text}: a seed is below 2**63")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return seeds
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -133,7 +118,8 @@ def main(verb: str, arguments: list[str]) -> None:
         changes = {name: options[name] for name in given(arguments, settings)}
         settings = dataclasses.replace(settings, **changes)
     run.module.to(usable(options.device))
-    draw(run, forms(options), settings, parse_seeds(options.seeds), options.columns, options.out)
+    seeds = parse_ranges("seeds", options.seeds)
+    draw(run, forms(options), settings, seeds, options.columns, options.out)
 
 
 def draw(run: OpenRun, asked: Mapping[str, Form], settings: Any, seeds: list[int], columns: int, out: str) -> None:
@@ -161,9 +147,10 @@ def draw(run: OpenRun, asked: Mapping[str, Form], settings: Any, seeds: list[int
     bar = tqdm(pictures, total=len(seeds), unit="picture", leave=False, disable=len(seeds) <= run.module.chunk)
     if folder:
         for seed, picture in zip(seeds, bar, strict=True):
-            Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())).save(target / f"{seed:06d}.png")
+            pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+            write_picture(target / f"{seed:06d}.png", Image.fromarray(pixels))
     else:
-        tile(torch.stack(list(bar)), min(columns, len(seeds))).save(target)
+        write_picture(target, tile(torch.stack(list(bar)), min(columns, len(seeds))))
     print(
         f"{len(seeds)} pictures of {run.module.image_size} px after {run.trained.images_shown:,} images "
         f"({run.trained.path}): {target}"

@@ -9,6 +9,7 @@ from typing import NoReturn
 from anime_gen.contract import UserError
 from anime_gen.metrics.headlines import headlines, lines, table
 from anime_gen.metrics.protocol import read
+from anime_gen.run import RunFolder
 
 
 class Options(argparse.ArgumentParser):
@@ -34,7 +35,7 @@ def main(verb: str, arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if not options.run.is_dir():
         raise UserError(f"{options.run} is no run: give a folder such as runs/diffusion/NAME")
-    records = read(options.run / "metrics.json")
+    records = read(RunFolder(options.run).metrics)
     if not records:
         raise UserError(f"{options.run} has no scores yet (no metrics.json, or an empty one): let it run on")
     splits = list(dict.fromkeys(str(record.protocol["split"]) for record in records if "split" in record.protocol))

@@ -14,8 +14,9 @@ import yaml
 from anime_gen.callbacks import Evaluation, Grids, Part, Summary
 from anime_gen.cli.train import SuiteCLI, quiet, suite
 from anime_gen.contract import UserError
+from anime_gen.files import write_bytes, write_text
 from anime_gen.metrics.protocol import Record, read, write
-from anime_gen.run import checkpoint_of, read_checkpoint
+from anime_gen.run import RunFolder, checkpoint_of, read_checkpoint
 from anime_gen.settings import OneLineParser
 
 # What LightningCLI's subcommands know and a command line without one does not.
@@ -101,11 +102,7 @@ def opened(run: Path, checkpoint: Path, folder: Path, keys: list[str]) -> SuiteC
     Raises:
         UserError: no run, or settings that do not fit.
     """
-    config = run / "config.yaml"
-    if not config.exists():
-        raise UserError(f"{run} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    settings = {key: value for key, value in settings.items() if key not in OF_SUBCOMMANDS}
+    settings = {key: value for key, value in RunFolder(run).settings().items() if key not in OF_SUBCOMMANDS}
     settings["trainer"]["logger"] = None  # theirs was the training
     # What the checkpoint carries is read from there: where it once came from may be gone.
     for name in read_checkpoint(checkpoint).get("carried", {}):
@@ -131,7 +128,7 @@ def sweep(run: Path, checkpoint: Path, key: str, values: list[Any], folder: Path
     kept = [callback for callback in callbacks if not isinstance(callback, Grids | Summary | Evaluation)]
     callbacks[:] = [*kept, Evaluation(part for part in kept if isinstance(part, Part))]
     trainer.loggers = []
-    file = folder / "metrics.json"
+    file = RunFolder(folder).metrics
     if trainer.is_global_zero:
         write(file, [])
     found: list[Record] = []
@@ -153,20 +150,20 @@ def main(verb: str, arguments: list[str]) -> None:
         raise UserError("tradeoff: name the run first, such as anime-gen tradeoff runs/diffusion/NAME --vary guidance")
     options, keys = build_parser().parse_known_args(arguments)
     values = parse_values(options.over)
-    folder = options.run / "tradeoff" / options.vary
+    folder = RunFolder(options.run).tradeoff(options.vary)
     records = sweep(options.run, checkpoint_of(options.run, options.checkpoint), options.vary, values, folder, keys)
     if not records:  # another rank than the first
         return
     from anime_gen.reports import figures, sweeps
 
     table = sweeps.table(records, options.vary)
-    table.to_csv(folder / "scores.csv")
+    write_text(folder / "scores.csv", table.to_csv())
     print(f"\n{options.run}, {options.vary}:\n{table.T.to_string(float_format=lambda number: format(number, '.4g'))}")
-    (folder / "scores.png").write_bytes(figures.png(figures.sweep(records, options.vary)))
+    write_bytes(folder / "scores.png", figures.png(figures.sweep(records, options.vary)))
     drawn = figures.sweep_control(records, options.vary, options.quality)
     if drawn is None:
         print("\nnothing that was asked of the samples depends on it: there is no control to draw quality against")
         (folder / "control.png").unlink(missing_ok=True)  # of an earlier sweep
     else:
-        (folder / "control.png").write_bytes(figures.png(drawn))
+        write_bytes(folder / "control.png", figures.png(drawn))
     print(f"\n  {folder}/")

@@ -29,8 +29,9 @@ from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
+from anime_gen.files import write_text
 from anime_gen.noise import SameFirstWeights
-from anime_gen.run import read_checkpoint, run_of
+from anime_gen.run import RunFolder, read_checkpoint, run_of
 from anime_gen.settings import OneLineParser, one_line
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
@@ -78,11 +79,15 @@ class SaveSettings(SaveConfigCallback):
             if isinstance(logger, Namespace) and "init_args" in logger:
                 for name in [name for name, value in logger.init_args.items() if value is None]:
                     del logger.init_args[name]
-        super().__init__(parser, shared, **kwargs)
+        super().__init__(parser, shared, save_to_log_dir=False, **kwargs)
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
             super().setup(trainer, pl_module, stage)
+
+    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        # Lightning's own is written in its place at every start: a kill in that would end the run for good.
+        write_text(RunFolder.of(trainer).config, self.parser.dump(self.config, skip_none=False))
 
 
 class Begun(L.Callback):
@@ -233,9 +238,10 @@ class SuiteCLI(LightningCLI):
 def default_run(verb: str | None, config: Namespace) -> str:
     """runs/<family>/<time>; to score or sample the checkpoint of a run, a folder beside that run's."""
     if verb not in (None, "fit"):
-        checkpoints = Path(config.ckpt_path).parent
-        if checkpoints.name == "checkpoints":
-            return f"{checkpoints.parent}-{verb}"
+        checkpoint = Path(config.ckpt_path)
+        run = RunFolder(run_of(checkpoint))
+        if checkpoint.parent == run.checkpoints:
+            return f"{run.path}-{verb}"
     # A family's YAML has the name that `make experiment` knows it by; several may share one class.
     yamls = [Path(str(path)) for path in config.config or []]
     family = next(
@@ -269,7 +275,7 @@ def claim(folder: Path) -> Path:
     Raises:
         UserError: it holds a run already, or cannot be made.
     """
-    if (folder / "config.yaml").exists():
+    if RunFolder(folder).is_run:
         raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or go on with RESUME={folder}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -346,7 +352,6 @@ def suite(arguments: list[str], run: bool = True, resuming: bool = False, measur
         seed_everything_default=0,
         auto_configure_optimizers=False,
         save_config_callback=SaveSettings if run else None,
-        save_config_kwargs={"overwrite": True},
         resuming=resuming,
         measuring=measuring,
         parser_kwargs={
@@ -378,11 +383,8 @@ def resume(verb: str, arguments: list[str]) -> None:
         return
     if not arguments or arguments[0].startswith("-"):
         raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
-    folder = Path(arguments[0])
-    config, checkpoint = folder / "config.yaml", folder / "checkpoints" / "last.ckpt"
-    if not config.exists():
-        raise UserError(f"{folder} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
-    if not checkpoint.exists():
-        raise UserError(f"{folder} has no checkpoints/last.ckpt yet: nothing to go on from; start it anew")
-    own = ["--config", str(config), "--run", str(folder), "--ckpt_path", str(checkpoint)]
+    run = RunFolder(Path(arguments[0])).existing()
+    if not run.last.exists():
+        raise UserError(f"{run.path} has no checkpoints/last.ckpt yet: nothing to go on from; start it anew")
+    own = ["--config", str(run.config), "--run", str(run.path), "--ckpt_path", str(run.last)]
     suite(["fit", *own, *arguments[1:]], resuming=True)

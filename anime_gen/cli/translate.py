@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from anime_gen.cli.train import quiet
 from anime_gen.contract import Translator, UserError
 from anime_gen.data.folder import picture_files
+from anime_gen.files import write_picture, write_text
 from anime_gen.images import tile
 from anime_gen.opened import OpenRun
 from anime_gen.opened.photos import SHOWN, Unreadable, frame_photos, held_out, translations, usual_of
@@ -57,19 +59,20 @@ def main(verb: str, arguments: list[str]) -> None:
         target = given.out / f"{done.file.stem}.png"
         while any(target == line[1] for line in lines) or target.name == "sheet.png":
             target = target.with_name(f"{target.stem}_.png")
-        Image.fromarray(done.picture).save(target)
+        write_picture(target, Image.fromarray(done.picture))
         shown += [done.photo, done.picture]
         confidence = "low" if reasons else "usual"
         face = "" if done.face is None else " ".join(str(round(part)) for part in done.face)
         lines.append([done.file, target, face, f"{done.cycle_error:.1f}", confidence, "; ".join(reasons)])
         tqdm.write(f"{done.file} -> {target}" + (f"   LOW CONFIDENCE: {'; '.join(reasons)}" if reasons else ""))
-    with (given.out / "translations.csv").open("w", newline="", encoding="utf-8") as table:
-        writer = csv.writer(table)
-        writer.writerow(["file", "translation", "face_x_y_side", "cycle_error", "confidence", "why"])
-        writer.writerows(lines)
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(["file", "translation", "face_x_y_side", "cycle_error", "confidence", "why"])
+    writer.writerows(lines)
+    write_text(given.out / "translations.csv", table.getvalue())
     if shown:
         sheet = tile(torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2), 8, headings=["photo", "anime"] * 4)
-        sheet.save(given.out / "sheet.png")
+        write_picture(given.out / "sheet.png", sheet)
     low = sum(line[4] == "low" for line in lines)
     told = f"{len(shown) // 2} of {len(lines)} translated, {low} with low confidence"
     print(f"{told}: {given.out}/translations.csv, sheet.png")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from anime_gen.contract import UserError
+from anime_gen.files import atomic
 
 
 def cache_root(chosen: Path | None = None) -> Path:
@@ -39,13 +40,11 @@ def writing(place: Path, needed: int = 0) -> Iterator[None]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees all of it or none."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            # surrogateescape: the name of a file is bytes, and need not be UTF-8.
-            temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    """Writes a text file so that a reader sees all of it or none.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with writing(path), atomic(path) as draft:
+        # surrogateescape: the name of a file is bytes, and need not be UTF-8.
+        draft.write_text(text, encoding="utf-8", errors="surrogateescape")

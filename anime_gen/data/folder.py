@@ -14,6 +14,7 @@ import numpy as np
 
 from anime_gen.conditions.text import caption_tokens
 from anime_gen.contract import UserError
+from anime_gen.data.cache import writing
 from anime_gen.data.decode import SUFFIXES, decode, upright_size
 from anime_gen.data.labels import class_columns, tag_columns
 from anime_gen.data.manifest import (
@@ -27,6 +28,7 @@ from anime_gen.data.manifest import (
     write_manifest,
 )
 from anime_gen.data.source import COLUMNS, OF_ANY_PICTURE, SPLITS, Filled, Source, Split, content_hash, some, warn
+from anime_gen.files import atomic
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 log = logging.getLogger(__name__)
@@ -223,14 +225,11 @@ class Folder(Source):
     def _converted(self, made_from: object, what: str) -> Manifest:
         cached = self.cache / "manifests" / f"{content_hash(CONVERSION, made_from, list(self._files))}.csv"
         if not cached.exists():
-            draft = cached.with_suffix(f".{os.getpid()}.draft")
-            try:
-                write_manifest(draft, convert(self.path))
+            manifest = convert(self.path)
+            with writing(cached), atomic(cached) as draft:
+                write_manifest(draft, manifest)
                 # What cannot be read back would be in the way for ever.
                 read_manifest(draft)
-                draft.replace(cached)
-            finally:
-                draft.unlink(missing_ok=True)
             warn(log, "%s converted to a manifest, kept as %s", what, cached)
         return read_manifest(cached)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tqdm import tqdm
 from anime_gen.contract import UserError
 from anime_gen.data.cache import writing
 from anime_gen.data.source import content_hash
+from anime_gen.files import atomic
 
 
 class OpenClip:
@@ -62,11 +62,8 @@ class OpenClip:
             known = dict(zip(words, self.read(words, progress=True), strict=True))
             nothing = np.full(self.width, np.nan, np.float32)
             rows = np.stack([known.get(caption or "", nothing) for caption in captions])
-            with writing(path, rows.nbytes):
-                folder.mkdir(parents=True, exist_ok=True)
-                draft = path.with_name(f"{path.name}.{os.getpid()}.tmp.npy")
-                np.save(draft, rows)
-                draft.replace(path)
+            with writing(path, rows.nbytes), atomic(path) as draft, draft.open("wb") as file:
+                np.save(file, rows)
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
     @torch.inference_mode()

@@ -17,13 +17,14 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics.functional.classification import binary_average_precision
 
 from anime_gen import fitting
+from anime_gen.files import atomic, rounded, write_text
 from anime_gen.images import quantise
 from anime_gen.judging.faces import SIZES, Faces, View, paint, ruin, view
 from anime_gen.metrics.features import JudgeFeatures
@@ -80,13 +81,6 @@ def train(judge: Judge, faces: Faces, minutes: float, seed: int, state: fitting.
     return done
 
 
-def average_precision(scores: Tensor, present: Tensor) -> float:
-    """Mean precision at each present one, in order of falling scores; NaN if there is none."""
-    hits = present[scores.argsort(descending=True)].double()
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
-    return float((precision * hits).sum() / hits.sum()) if hits.any() else math.nan
-
-
 def examine(features: JudgeFeatures, faces: Faces) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """What the judge gets right: (numbers by name, by tag: F1, average precision, prevalence)."""
     seen = features.look(faces.images)
@@ -112,22 +106,13 @@ def examine(features: JudgeFeatures, faces: Faces) -> tuple[dict[str, float], di
         counted = float((logits > 0).sum() + present.sum())
         tags[tag] = {
             "f1": 2 * hits / counted if counted else math.nan,
-            "average_precision": average_precision(logits, present),
+            "average_precision": float(binary_average_precision(logits, present.long())) if present.any() else math.nan,
             "prevalence": float(present.double().mean()),
         }
     for name in ("f1", "average_precision"):
         known_values = [numbers[name] for numbers in tags.values() if not math.isnan(numbers[name])]
         report[f"tag_{name}"] = sum(known_values) / len(known_values)
     return report, tags
-
-
-def _rounded(value: Any) -> Any:
-    """Four digits; NaN (no such tag among the held-out faces) becomes None."""
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 4)
-    return value
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -152,43 +137,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     state = fitting.State(options.out, settings)
     done = train(judge, faces, options.minutes, JUDGE_TRAINING_SEED, state)
 
-    temporary = options.out.with_suffix(".tmp")
-    judge.save(temporary)
-    judge = Judge.load(temporary)  # the rounded weights are the ones to examine
-    features = JudgeFeatures(judge)
-    held_out = {}
-    for name, size, natural in (("32", 32, 1.0), ("64", 64, 1.0), ("128", 128, 1.0), ("64 even", 64, 0.0)):
-        held_out[name], tags = examine(
-            features, paint(JUDGE_HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
-        )
-        print(name, {key: round(value, 3) for key, value in held_out[name].items()}, flush=True)
-    judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in _rounded(tags).items() if numbers["f1"] is not None}
-    judge.save(temporary)
-    report = {
-        "command": f"python -m anime_gen.judging.train --faces {options.faces} --minutes {options.minutes:g} "
-        f"--threads {options.threads} --held-out {options.held_out}",
-        "painter_version": str(VERSION),
-        "seeds": {"training": JUDGE_TRAINING_SEED, "held_out": JUDGE_HELD_OUT_SEED},
-        "faces": options.faces,
-        "steps": done.steps,
-        "batch": BATCH,
-        "seconds": {"painting": painted - begin, "training": done.seconds},
-        "machine": f"{platform.machine()}, {options.threads} threads",
-        "packages": {name: version(name) for name in ("torch", "numpy", "skia-python", "safetensors")},
-        "parameters": sum(p.numel() for p in judge.parameters()),
-        "bytes": temporary.stat().st_size,
-        "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
-        "weights_hash": hash_weights(judge),
-        # By size in pixels, with the painter's default statistics; "even": every colour equally often.
-        "held_out": held_out,
-        "legible_tags": len(features.legible_tags),
-        "tags": tags,  # on "64 even", where rare tags are common enough to count
-    }
     # Both are complete before either takes its place: weights must never stand beside another judge's record.
-    written = options.out.with_suffix(".json.tmp")
-    written.write_text(json.dumps(_rounded(report), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(options.out)
-    written.replace(options.out.with_suffix(".json"))
+    with atomic(options.out) as weights:
+        judge.save(weights)
+        judge = Judge.load(weights)  # the rounded weights are the ones to examine
+        features = JudgeFeatures(judge)
+        held_out = {}
+        for name, size, natural in (("32", 32, 1.0), ("64", 64, 1.0), ("128", 128, 1.0), ("64 even", 64, 0.0)):
+            held_out[name], tags = examine(
+                features, paint(JUDGE_HELD_OUT_SEED, options.held_out, (size,), natural, options.threads)
+            )
+            print(name, {key: round(value, 3) for key, value in held_out[name].items()}, flush=True)
+        judge.tag_f1 = {tag: numbers["f1"] for tag, numbers in rounded(tags).items() if numbers["f1"] is not None}
+        judge.save(weights)
+        report = {
+            "command": f"python -m anime_gen.judging.train --faces {options.faces} --minutes {options.minutes:g} "
+            f"--threads {options.threads} --held-out {options.held_out}",
+            "painter_version": str(VERSION),
+            "seeds": {"training": JUDGE_TRAINING_SEED, "held_out": JUDGE_HELD_OUT_SEED},
+            "faces": options.faces,
+            "steps": done.steps,
+            "batch": BATCH,
+            "seconds": {"painting": painted - begin, "training": done.seconds},
+            "machine": f"{platform.machine()}, {options.threads} threads",
+            "packages": {name: version(name) for name in ("torch", "numpy", "skia-python", "safetensors")},
+            "parameters": sum(p.numel() for p in judge.parameters()),
+            "bytes": weights.stat().st_size,
+            "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "weights_hash": hash_weights(judge),
+            # By size in pixels, with the painter's default statistics; "even": every colour equally often.
+            "held_out": held_out,
+            "legible_tags": len(features.legible_tags),
+            "tags": tags,  # on "64 even", where rare tags are common enough to count
+        }
+        write_text(options.out.with_suffix(".json"), json.dumps(rounded(report), indent=1) + "\n")
     state.remove()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -20,6 +19,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from anime_gen.contract import Condition, UserError
+from anime_gen.files import write_text
 
 
 class Record(NamedTuple):
@@ -70,23 +70,13 @@ def write(path: str | Path, records: Iterable[Record]) -> None:
     Raises:
         ValueError: a value is infinite or NaN, which JSON cannot say.
     """
-    path = Path(path)
     entries = []
     for record in records:
         if record.value is not None and not math.isfinite(record.value):
             raise ValueError(f"{record.name} is {record.value}: only finite scores, or None, can be recorded")
         entries.append(json.dumps(record._asdict(), allow_nan=False, sort_keys=True))
-    text = "[\n" + ",\n".join(entries) + "\n]\n"  # one record a line: `git diff` and `grep` can read it
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # One record a line: `git diff` and `grep` can read it.
+    write_text(Path(path), "[\n" + ",\n".join(entries) + "\n]\n")
 
 
 def append(path: str | Path, records: Iterable[Record]) -> None:

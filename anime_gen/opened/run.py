@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 
 from anime_gen.conditions import Condition
 from anime_gen.conditions.kind import Form
-from anime_gen.contract import GenerativeModule, Preview, UserError, unseen, usable
+from anime_gen.contract import GenerativeModule, Preview, unseen, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.text import OpenClip
 from anime_gen.images import quantise
-from anime_gen.run import Trained, load, run_of
+from anime_gen.run import RunFolder, Trained, load, run_of
 from anime_gen.settings import OneLineParser
 
 
@@ -27,13 +26,10 @@ def data_of(run: Path) -> AnimeFaces:
     Raises:
         UserError: no run, or its data is gone.
     """
-    config = run / "config.yaml"
-    if not config.exists():
-        raise UserError(f"{run} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
+    settings = RunFolder(run).settings()
     parser = OneLineParser(exit_on_error=False)
     parser.add_class_arguments(AnimeFaces, "data")
-    settings = {"data": yaml.safe_load(config.read_text(encoding="utf-8"))["data"]}
-    data: AnimeFaces = parser.instantiate_classes(parser.parse_object(settings)).data
+    data: AnimeFaces = parser.instantiate_classes(parser.parse_object({"data": settings["data"]})).data
     return data
 
 

@@ -23,6 +23,7 @@ from anime_gen.metrics.protocol import Record, measure, read
 from anime_gen.reports.grids import Drawn, align, drawn, sheets
 from anime_gen.reports.matching import differing, first_keys
 from anime_gen.reports.runs import PLACES, folders
+from anime_gen.run import RunFolder
 
 if TYPE_CHECKING:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -62,9 +63,9 @@ class Copy:
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
         from torch.utils.tensorboard import SummaryWriter
 
-        self.path = path
+        self.folder = RunFolder(path)
         self.name = name
-        self.config: dict[str, Any] = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+        self.config = self.folder.settings()
         self.records: list[Record] = []
         self._events: EventAccumulator = EventAccumulator(str(path), size_guidance={"scalars": 0, "images": 1})
         self._writer: Any = SummaryWriter(str(target / name))
@@ -74,18 +75,12 @@ class Copy:
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration by its keys as they are typed; "family" is the folder that the run lies in."""
-        return {"family": self.path.resolve().parent.name, **typed(self.config)}
-
-    @property
-    def sittings(self) -> list[dict[str, Any]]:
-        """What provenance.json says of every start; none where the run has only just begun."""
-        path = self.path / "provenance.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        return {"family": self.folder.path.resolve().parent.name, **typed(self.config)}
 
     @property
     def drawn(self) -> Drawn:
         """Its grids."""
-        return drawn(self.path, self.name, self.config)
+        return drawn(self.folder.path, self.name, self.config)
 
     def _once(self, tag: str, step: int) -> bool:
         new = (tag, step) not in self._written
@@ -97,11 +92,11 @@ class Copy:
         self._events.Reload()
         tags = [tag for tag in self._events.Tags()["scalars"] if tag.startswith(CURVES)]
         curves = {tag: self._events.Scalars(tag) for tag in tags}
-        self.records = [record for record in read(self.path / "metrics.json") if record.protocol.get("split") != "test"]
+        self.records = [record for record in read(self.folder.metrics) if record.protocol.get("split") != "test"]
         known = {0: 0.0} | {record.nimg: record.seconds for record in self.records}
         known |= {event.step: event.value for event in curves.get("time/seconds", [])}
         images, seconds = zip(*sorted(known.items()), strict=True)
-        sittings = self.sittings
+        sittings = self.folder.sittings()
         began = datetime.fromisoformat(sittings[0]["started"]).timestamp() if sittings else 0.0
 
         def clock(step: int) -> float:

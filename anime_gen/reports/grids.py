@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from itertools import batched
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from PIL import Image
 
 from anime_gen.images import beside, cut
+from anime_gen.run import SAMPLES, RunFolder
 
-# What the grids are called that every family draws; others have a word behind the images in their files' names.
-SAMPLES = "samples"
 # Side by side: so many runs a sheet, so many pictures of each for every condition.
 RUNS_A_SHEET, SEEDS_A_RUN = 4, 2
 
@@ -51,12 +48,13 @@ class Drawn(NamedTuple):
 
 
 def drawn(run: Path, name: str, config: Mapping[str, Any] | None = None) -> Drawn:
-    """What the run in a folder has drawn: `grids/<images>.png` are samples, `<images>_<what>.png` something else."""
-    files: dict[str, dict[int, Path]] = {}
-    for path in sorted((run / "grids").glob("*.png")):
-        if match := re.fullmatch(r"(\d+)(?:_(\w+))?", path.stem):
-            files.setdefault(match[2] or SAMPLES, {})[int(match[1])] = path
-    return Drawn(name, config or yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")), files)
+    """What the run in a folder has drawn.
+
+    Raises:
+        UserError: no run lies there.
+    """
+    folder = RunFolder(run)
+    return Drawn(name, config or folder.settings(), folder.drawn())
 
 
 def sheets(runs: Sequence[Drawn]) -> list[list[Drawn]]:

@@ -7,10 +7,9 @@ from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
 from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record, read
+from anime_gen.run import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,15 +63,13 @@ def read_run(path: str | Path) -> Run:
         UserError: the folder holds no run, or one without scores.
     """
     path = Path(path)
-    config = path / "config.yaml"
-    if not config.is_file():
-        raise UserError(f"{path} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
+    run = RunFolder(path)
+    settings = flat(run.settings())
     try:
-        settings = flat(yaml.safe_load(config.read_text(encoding="utf-8")))
         seed = int(settings["seed_everything"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as reason:
-        raise UserError(f"{config} is not the settings of a run (no seed_everything in it)") from reason
-    records = read(path / "metrics.json")
+    except (KeyError, TypeError, ValueError) as reason:
+        raise UserError(f"{run.config} is not the settings of a run (no seed_everything in it)") from reason
+    records = read(run.metrics)
     if not records:
         raise NoScores(f"{path} has no scores yet (no metrics.json, or an empty one): let it run to its first scoring")
     whole = path.resolve()
@@ -179,8 +176,9 @@ def ablation(runs: Sequence[Run], key: str) -> dict[str, list[Run]]:
 
 
 def folders(root: Path) -> list[Path]:
-    """Every folder below `root` (or itself) that holds a run's config.yaml, by name; links are followed."""
-    paths = glob("**/config.yaml", root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob follows none before 3.13
+    """Every folder below `root` (or itself) that holds a run, by name; links are followed."""
+    below = RunFolder(Path("**")).config
+    paths = glob(str(below), root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob follows none before 3.13
     return sorted(root / Path(path).parent for path in paths)
 
 

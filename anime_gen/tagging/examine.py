@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torchmetrics.functional.classification import binary_average_precision
 
 from anime_gen.contract import Batch, Condition
 from anime_gen.tagging.calibration import calibration_error
@@ -60,9 +61,8 @@ def joined(seen: list[Seen]) -> Seen:
 def average_precision(score_N: Tensor, tags_N: Tensor) -> float:
     """Mean precision at each present one, in order of falling scores, among those given; NaN if none is present."""
     given = ~tags_N.isnan()
-    hits = (tags_N[given] == 1)[score_N[given].argsort(descending=True, stable=True)].double()
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
-    return float((precision * hits).sum() / hits.sum()) if hits.any() else math.nan
+    present = tags_N[given] == 1
+    return float(binary_average_precision(score_N[given], present.long())) if present.any() else math.nan
 
 
 def examine(vocabulary: Vocabulary, beliefs: Beliefs, thresholds_T: Tensor, labels: Labels) -> dict[str, Any]:
@@ -105,15 +105,6 @@ def examine(vocabulary: Vocabulary, beliefs: Beliefs, thresholds_T: Tensor, labe
             values = [told[name] for told in tags.values() if not math.isnan(told[name])]
             report[f"mean_{name}"] = sum(values) / len(values) if values else math.nan
     return report
-
-
-def rounded(value: Any) -> Any:
-    """Four digits; NaN, which JSON lacks, becomes None."""
-    if isinstance(value, dict):
-        return {key: rounded(part) for key, part in value.items()}
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 4)
-    return value
 
 
 def table(report: dict[str, Any]) -> str:

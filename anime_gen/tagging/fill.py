@@ -14,9 +14,10 @@ from anime_gen.contract import Condition, UserError, usable
 from anime_gen.data import AnimeFaces, NoisyLabels
 from anime_gen.data.cache import write_whole
 from anime_gen.data.manifest import write_manifest
+from anime_gen.files import rounded
 from anime_gen.tagging.calibration import calibrate, calibration_error
 from anime_gen.tagging.completion import ORIGINS, Completed, Pool, by_one, complete
-from anime_gen.tagging.examine import Labels, joined, rounded
+from anime_gen.tagging.examine import Labels, joined
 from anime_gen.tagging.network import Tagger
 from anime_gen.tagging.train import budget, check_labels, endless, fit, state_of
 from anime_gen.tagging.writing import as_manifest

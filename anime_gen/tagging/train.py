@@ -15,9 +15,10 @@ from anime_gen import fitting
 from anime_gen.contract import Batch, UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
+from anime_gen.files import rounded
 from anime_gen.noise import uniform_
 from anime_gen.tagging.calibration import calibrate, numbers
-from anime_gen.tagging.examine import examine, look_at, rounded, table
+from anime_gen.tagging.examine import examine, look_at, table
 from anime_gen.tagging.loss import training_loss
 from anime_gen.tagging.network import Tagger
 

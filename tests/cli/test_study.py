@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,8 +11,11 @@ import pytest
 import yaml
 
 from anime_gen.cli import study as page
-from anime_gen.cli.study import Entry, Job, parse, plan, read_entry, read_study, seconds_left, try_settings, write_entry
-from anime_gen.contract import UserError
+from anime_gen.cli.study import parse, try_settings
+from anime_gen.cli.train import OneLineParser
+from anime_gen.studies import plan as planning
+from anime_gen.studies.ledger import read_entry
+from anime_gen.studies.plan import plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEBUG = ("-c", "experiments/overlay/debug.yaml", "--data.source.faces=200")
@@ -26,6 +28,10 @@ GOOD = {
         "connected": {"family": "mlpgan", "set": {"model.networks.hidden": 8}},
     },
 }
+
+
+def read_study(path):
+    return planning.read_study(path, OneLineParser(exit_on_error=False))
 
 
 @pytest.fixture(autouse=True)
@@ -49,24 +55,6 @@ def test_shipped_studies_have_settings_that_fit_takes(path):
         assert path.parent.name in ("family", "overlay") or path.stem == "shared", "an experiment file has runs"
         return
     try_settings(plan(read_study(path), Path("runs") / path.stem))
-
-
-def test_plan(write):
-    jobs = plan(read_study(write(seeds=[3, 5])), Path("out"), ["--trainer.max_epochs=1"])
-    assert [(job.name, job.seed) for job in jobs] == [
-        ("convolutional", 3), ("connected", 3), ("convolutional", 5), ("connected", 5)
-    ]  # fmt: skip
-    assert jobs[2].folder == Path("out/convolutional/5")
-    assert jobs[2].words == [
-        "--config=experiments/shared.yaml",
-        "--config=experiments/family/dcgan.yaml",
-        "--data.image_size=16",
-        "--model.networks.width=8",
-        "--model.augment=null",
-        "--trainer.max_epochs=1",
-        "--seed_everything=5",
-        "--data.seed=5",
-    ]
 
 
 def test_words_arrive_as_they_were_written(write):
@@ -118,50 +106,6 @@ def test_where_a_study_lies():
     file = "experiments/ablation/landmarks.yaml"
     assert parse([file, "--data.batch_size=8"]) == (Path(file), Path("runs/landmarks"), ["--data.batch_size=8"])
     assert parse([file, "--out", "x"])[1] == Path("x")
-
-
-def test_a_folder_with_other_settings_is_left_alone(tmp_path):
-    job = Job("a", 0, tmp_path / "a" / "0", ["--x=1"])
-    write_entry(job, Entry(job.words, True, 5.0))
-    assert read_entry(job) == Entry(["--x=1"], True, 5.0)
-    with pytest.raises(UserError, match=r"other settings \(--x=1, --x=2\)"):
-        read_entry(Job("a", 0, job.folder, ["--x=2"]))
-    (job.folder / "study.json").unlink()
-    (job.folder / "config.yaml").touch()
-    with pytest.raises(UserError, match="no study has started"):
-        read_entry(job)
-
-
-def test_a_run_of_the_same_settings_by_older_names_is_gone_on_with(tmp_path):
-    job = Job("a", 0, tmp_path / "a" / "0", ["--model.loss=anime_gen.blocks.Hinge"])
-    entry = Entry(["--model.loss=anime_gen.adversarial.Hinge"], True, 5.0)
-    write_entry(job, entry)
-    assert read_entry(job) == entry
-
-
-def test_seconds_left():
-    jobs = [Job(name, seed, Path(name) / str(seed), []) for seed in (0, 1) for name in ("a", "b", "c")]
-    entries = {job.folder: Entry([]) for job in jobs}
-    assert seconds_left(jobs, entries, jobs) is None
-    entries[Path("a/0")] = Entry([], True, 10.0)
-    entries[Path("b/0")] = Entry([], True, 30.0)
-    entries[Path("a/1")] = Entry([], False, 4.0)
-    todo = [job for job in jobs if not entries[job.folder].done]
-    assert seconds_left(todo, entries, jobs) == 20 + (10 - 4) + 30 + 20
-
-
-@pytest.mark.parametrize(("number", "ends"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
-def test_signals(number, ends):
-    """SIGTERM is passed on; a Ctrl-C reaches the run from the terminal, and must not end the study before it."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        with page.passed_on(process) as came:
-            os.kill(os.getpid(), number)
-            if ends:
-                assert process.wait(30) == -signal.SIGTERM
-            else:
-                assert process.poll() is None
-        process.kill()
-    assert came == [number]
 
 
 @pytest.fixture
@@ -254,6 +198,6 @@ def test_a_study(write, here, tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", None)
     third = here(*words)
     assert third.returncode == 0, third.stderr[-2000:]
-    assert "whole, seed 0: done in 0:0" in third.stdout
+    assert "whole, seed 0: done in " in third.stdout
     assert time.monotonic() - began < 10
     assert (whole / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before

@@ -72,11 +72,6 @@ def test_ruined_pictures_come_first_and_are_marked(faces):
     assert seen.images.isfinite().all()
 
 
-def test_average_precision():
-    scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
-    assert train.average_precision(scores, torch.tensor([True, False, True, False])) == pytest.approx(5 / 6)
-
-
 def test_a_few_seconds_of_training_write_a_judge(tmp_path, capsys):
     out = tmp_path / "judge.safetensors"
     threads = torch.get_num_threads()

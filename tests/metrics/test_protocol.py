@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -72,7 +73,7 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     def crash(handle: int) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(protocol.os, "fsync", crash)
+    monkeypatch.setattr(os, "fsync", crash)
     with pytest.raises(OSError, match="no space"):
         protocol.append(path, RECORDS)
     assert protocol.read(path) == RECORDS

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from anime_gen.tagging.examine import Labels, average_precision, examine, rounded, table
+from anime_gen.files import rounded
+from anime_gen.tagging.examine import Labels, average_precision, examine, table
 from anime_gen.tagging.network import Beliefs
 from anime_gen.vocabulary import Vocabulary
 
@@ -15,6 +16,10 @@ def test_average_precision():
     assert average_precision(scores, torch.tensor([1, 0, 1, 0, NAN])) == pytest.approx((1 + 2 / 3) / 2)
     assert average_precision(scores, torch.tensor([0, 0, 0, 1, 1.0])) == pytest.approx((1 + 2 / 5) / 2)
     assert math.isnan(average_precision(scores, torch.zeros(5)))
+    assert math.isnan(average_precision(scores, torch.full((5,), NAN)))
+    # Where scores are equal, nobody's order in the file counts.
+    assert average_precision(torch.tensor([0.5, 0.5]), torch.tensor([0.0, 1.0])) == pytest.approx(1 / 2)
+    assert average_precision(torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])) == pytest.approx(1 / 2)
 
 
 def test_what_is_reported():

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion.network import Block, sinusoidal
 from anime_gen.families.diffusion.schedule import Level, Schedule
-from anime_gen.files import write_tensors
+from anime_gen.files import atomic, write_tensors
 from anime_gen.noise import normal_like
+from anime_gen.run import RunFolder
 
 # Of the pictures' values (Karras et al. 2022, sigma_data).
 DEVIATION = 0.5
@@ -75,12 +76,12 @@ class NoisedClassifier(nn.Module):
     def save(self, run: Path, report: dict[str, Any]) -> None:
         """Writes `classifier.safetensors` and `classifier.json`, its sizes and a report on it, to a run folder."""
         sizes = {"num_tags": self.num_tags, "attribute_sizes": self.attribute_sizes, "channels": self.channels}
-        weights, record = run / "classifier.safetensors", run / "classifier.json"
+        weights = RunFolder(run).classifier
+        record = weights.with_suffix(".json")
         # Both are complete before either takes its place: weights must never stand beside another one's record.
-        write_tensors(weights.with_suffix(".tmp"), self.state_dict())
-        record.with_suffix(".json.tmp").write_text(json.dumps({"sizes": sizes, **report}, indent=1) + "\n")
-        record.with_suffix(".json.tmp").replace(record)
-        weights.with_suffix(".tmp").replace(weights)
+        with atomic(record) as draft:
+            draft.write_text(json.dumps({"sizes": sizes, **report}, indent=1) + "\n", encoding="utf-8")
+            write_tensors(weights, self.state_dict())
 
     @classmethod
     def load(cls, run: Path) -> NoisedClassifier:
@@ -89,11 +90,11 @@ class NoisedClassifier(nn.Module):
         Raises:
             UserError: there is none, or one of another version.
         """
-        weights = run / "classifier.safetensors"
+        weights = RunFolder(run).classifier
         if not weights.exists():
             raise UserError(f"classifier_scale: {run} has no classifier yet; train it with: anime-gen classifier {run}")
         try:
-            classifier = cls(**json.loads((run / "classifier.json").read_text())["sizes"])
+            classifier = cls(**json.loads(weights.with_suffix(".json").read_text())["sizes"])
             classifier.load_state_dict(load_file(weights))
         except Exception as reason:
             raise UserError(f"{weights} cannot be read; train it anew with: anime-gen classifier {run}") from reason

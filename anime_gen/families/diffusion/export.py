@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from anime_gen.card import UNKNOWN, Card
@@ -37,6 +36,7 @@ from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Pr
 from anime_gen.families.diffusion.module import Denoising, Diffusion
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler, UniPC
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
+from anime_gen.files import write_picture, write_tensors, write_text
 from anime_gen.images import quantise, tile
 from anime_gen.run import Trained, read_checkpoint
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
@@ -250,7 +250,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
 
     inputs = inputs_of(module, trained.facts)
     weights = {name: tensor.float().cpu().contiguous() for name, tensor in module.averaged.state_dict().items()}
-    (out / "denoiser" / "denoiser.safetensors").write_bytes(save(weights))  # `save_file` lets only its owner read it
+    write_tensors(out / "denoiser" / "denoiser.safetensors", weights)
     torch.export.save(program_of(module, inputs), out / "denoiser" / "denoiser.pt2")
     pages = Path(__file__).parent
     shutil.copyfile(pages / "pipeline.py", out / "pipeline.py")
@@ -293,7 +293,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
         ("denoiser/config.json", config),
         ("denoiser/vocabulary.json", words),
     ):
-        (out / path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_text(out / path, json.dumps(content, indent=1) + "\n")
 
     differs = [] if exact else [f"steps of {scheduler['_class_name']} instead of {settings.sampler}"]
     if settings.rescale:
@@ -371,10 +371,10 @@ def export(trained: Trained, card: Card, out: Path, license: str = UNKNOWN) -> N
     """
     differs = write(trained, read_checkpoint(trained.path)["hyper_parameters"], out)
     words = shown_words(trained)
-    samples(trained, words).save(out / "samples.png")
+    write_picture(out / "samples.png", samples(trained, words))
     pipeline = "text-to-image" if words else "unconditional-image-generation"
     page = card.markdown(license, ["diffusers", "diffusion"], pipeline, uses_of(trained, words, differs))
-    (out / "README.md").write_text(page, encoding="utf-8")
+    write_text(out / "README.md", page)
     print(f"{trained.path} after {trained.images_shown:,} images: {out}")
     if differs:
         print(f"its pipeline draws with {', '.join(differs)}: its pictures differ from those of anime-gen sample")

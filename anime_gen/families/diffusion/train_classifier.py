@@ -19,8 +19,9 @@ from anime_gen.contract import Batch, UserError, usable
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.files import rounded, write_picture
 from anime_gen.noise import normal
-from anime_gen.run import Trained
+from anime_gen.run import RunFolder, Trained
 from anime_gen.vocabulary import Vocabulary
 
 # Where it is examined: this many times from the picture to the noise, both ends included.
@@ -134,21 +135,17 @@ def train_classifier(
         "tag_f1": [rounded(value) for value in examined.tag_f1],
     }
     classifier.save(run, report)
-    plot(examined).save(run / "classifier.png")
+    weights = RunFolder(run).classifier
+    write_picture(weights.with_suffix(".png"), plot(examined))
     state.remove()
     print(table(examined))
     drawn_by = f"sample {shlex.quote(str(run))} --classifier_scale 1 --tags={shlex.quote(words.words()[0])}"
-    print(f"{run / 'classifier.safetensors'}: draw with anime-gen {drawn_by}")
+    print(f"{weights}: draw with anime-gen {drawn_by}")
 
 
 def numbers(schedule: Schedule) -> dict[str, float]:
     """The options of a schedule."""
     return {name: value for name, value in vars(schedule).items() if isinstance(value, int | float)}
-
-
-def rounded(value: float) -> float | None:
-    """Four digits; None for NaN, which JSON lacks."""
-    return None if math.isnan(value) else round(value, 4)
 
 
 @torch.no_grad()

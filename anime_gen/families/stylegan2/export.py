@@ -10,7 +10,7 @@ from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.layout import discriminator_state, generator_state
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.families.stylegan2.published import networks
-from anime_gen.files import write_tensors
+from anime_gen.files import write_tensors, write_text
 from anime_gen.run import Trained
 
 YAML = """# What these weights fit: anime-gen fit -c experiments/shared.yaml -c this file
@@ -86,7 +86,8 @@ def import_published(file: Path, out: Path) -> None:
     embed = ours.get("generator.mapping.embed.weight")
     _save(ours, out)
     page = out.with_suffix(".yaml")
-    page.write_text(
+    write_text(
+        page,
         YAML.format(
             layers=layers_below(ours, "generator.mapping"),
             head_layers=layers_below(ours, "discriminator.head.mapping") or 8,
@@ -97,7 +98,6 @@ def import_published(file: Path, out: Path) -> None:
             weights=out,
             image_size=image_size,
         ),
-        encoding="utf-8",
     )
     labels = "no labels" if embed is None else f"{embed.shape[1]} labels"
     print(f"{out}: {len(ours)} tensors, {image_size} px, {labels}\n{page}: the family that they fit")

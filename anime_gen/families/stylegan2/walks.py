@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,10 @@ from anime_gen.conditions.kind import Words
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
-from anime_gen.files import write_tensors
+from anime_gen.files import write_picture, write_tensors
 from anime_gen.images import quantise, tile
 from anime_gen.noise import Noise
+from anime_gen.ranges import parse_ranges
 from anime_gen.run import Trained
 
 
@@ -52,21 +52,10 @@ def _drawn(trained: Trained, w_BLW: Tensor) -> Tensor:
     return quantise(torch.cat([synthesis(part) for part in torch.split(w_BLW, 16)]))
 
 
-def _numbers(option: str, text: str) -> list[int]:
-    numbers: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,18})(?:-(\d{1,18}))?\s*", part)
-        if not match or int(match[2] or match[1]) < int(match[1]):
-            raise UserError(f"--{option} {text}: give numbers such as 0-3 or 1,5,9")
-        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return numbers
-
-
 def _save(sheet: Image.Image, out: Path) -> None:
     if Image.registered_extensions().get(out.suffix.lower()) not in Image.SAVE:
         raise UserError(f"--out {out}: name a picture, such as {out.with_suffix('.png')}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(out)
+    write_picture(out, sheet)
     print(out)
 
 
@@ -84,9 +73,9 @@ def mix(
         tags: of all faces.
     """
     label_1L = _label(trained, tags)
-    down, across = _numbers("coarse", coarse), _numbers("fine", fine)
+    down, across = parse_ranges("coarse", coarse), parse_ranges("fine", fine)
     rows, columns = (_styles(trained, seeds, label_1L) for seeds in (down, across))
-    chosen = [layer for layer in _numbers("layers", layers) if layer < rows.shape[1]]
+    chosen = [layer for layer in parse_ranges("layers", layers) if layer < rows.shape[1]]
     if not chosen:
         raise UserError(f"--layers {layers}: this run has layers 0 to {rows.shape[1] - 1}")
     sheet = [torch.full_like(_drawn(trained, rows[:1]), 255), _drawn(trained, columns)]
@@ -111,7 +100,7 @@ def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags
     """
     if frames < 2:
         raise UserError(f"--frames {frames}: give 2 or more")
-    numbers = _numbers("seeds", seeds)
+    numbers = parse_ranges("seeds", seeds)
     faces = _styles(trained, numbers, _label(trained, tags))
     lines = [between(first, last, frames) for first, last in zip(faces, faces.roll(-1, 0), strict=True)]
     pictures = _drawn(trained, torch.cat(lines))
@@ -120,8 +109,7 @@ def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags
         _save(tile(pictures, frames, captions=titles), out)
         return
     shots = [tile(picture[None], 1) for picture in pictures]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    shots[0].save(out, save_all=True, append_images=shots[1:], duration=80, loop=0)
+    write_picture(out, shots[0], save_all=True, append_images=shots[1:], duration=80, loop=0)
     print(out)
 
 
@@ -143,7 +131,7 @@ def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: flo
     if columns < 2:
         raise UserError(f"--columns {columns}: give 2 or more")
     nothing_1L = _label(trained, "")
-    numbers = _numbers("seeds", seeds)
+    numbers = parse_ranges("seeds", seeds)
     faces = _styles(trained, numbers, nothing_1L)
     reaches = torch.linspace(-reach, reach, columns)
     rows = []

@@ -1,0 +1,80 @@
+"""Files are whole or absent, whatever happens while they are written."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anime_gen import files
+from anime_gen.files import atomic, write_picture, write_text
+
+
+class Stopped(BaseException):
+    """As a Ctrl-C: no Exception."""
+
+
+@pytest.mark.parametrize("before", ["what was there", None])
+@pytest.mark.parametrize("error", [ValueError, Stopped])
+def test_a_writer_that_fails_leaves_what_was_there_and_no_litter(tmp_path, before, error):
+    path = tmp_path / "deep" / "file.txt"
+    if before:
+        write_text(path, before)
+
+    def write():
+        with atomic(path) as draft:
+            draft.write_text("half of wh")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert [file.read_text() for file in path.parent.iterdir()] == ([before] if before else [])
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, names = tmp_path / "file.txt", []
+
+    def full(descriptor):
+        names.append([file.name for file in tmp_path.iterdir()])
+        raise OSError("the disk is full")
+
+    write_text(path, "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert [name.endswith(".tmp") for name in sorted(names[0])] == [False, True]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_mistake(tmp_path, monkeypatch):
+    flush = files.flush
+
+    def flush_files(path):
+        if path.is_dir():
+            raise OSError("invalid argument")
+        flush(path)
+
+    monkeypatch.setattr(files, "flush", flush_files)
+    write_text(tmp_path / "file.txt", "new")
+    assert (tmp_path / "file.txt").read_text() == "new"
+
+
+def test_text_arrives_as_it_is(tmp_path):
+    write_text(tmp_path / "file.csv", "ä,b\r\nc\n")
+    assert (tmp_path / "file.csv").read_bytes() == "ä,b\r\nc\n".encode()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.JPG", "JPEG"), ("a.webp", "WEBP")])
+def test_a_picture_is_of_the_kind_that_its_name_says(tmp_path, name, kind):
+    picture = Image.fromarray(np.zeros((4, 6, 3), np.uint8))
+    write_picture(tmp_path / name, picture)
+    with Image.open(tmp_path / name) as read:
+        assert (read.format, read.size) == (kind, (6, 4))
+
+
+def test_a_film(tmp_path):
+    shots = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 100, 200)]
+    write_picture(tmp_path / "film.gif", shots[0], save_all=True, append_images=shots[1:], duration=80, loop=0)
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 3
