@@ -97,8 +97,7 @@ class ConvGenerator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z_BZ: Tensor) -> Tensor:
-        image_BCHW: Tensor = self.layers(z_BZ[:, :, None, None])
-        return image_BCHW
+        return self.layers(z_BZ[:, :, None, None])
 
 
 def halvings(channels: list[int], norm: Norm, inputs: int = 3) -> list[nn.Module]:

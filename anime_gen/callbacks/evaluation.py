@@ -33,8 +33,7 @@ class Stage:
     @property
     def data(self) -> AnimeFaces:
         """What the run is scored on."""
-        data: AnimeFaces = self.trainer.datamodule  # type: ignore[attr-defined]
-        return data
+        return self.trainer.datamodule  # type: ignore[attr-defined]
 
     @property
     def fitting(self) -> bool:

@@ -153,5 +153,4 @@ def measured(cli: Any, scored: int) -> Pace:
     log.setLevel(logging.ERROR)
     trainer.fit(cli.model, data)
     log.setLevel(loudness)
-    pace: Pace = trainer.strategy.broadcast(clock.pace(math.ceil(min(scored, data.count("validation")) / batch)))
-    return pace
+    return trainer.strategy.broadcast(clock.pace(math.ceil(min(scored, data.count("validation")) / batch)))

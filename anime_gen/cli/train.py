@@ -63,8 +63,7 @@ class SuiteParser(OneLineParser):
     def add_class_arguments(self, class_type: type, *args: Any, **kwargs: Any) -> list[str]:
         if class_type in IN_THE_RUN:
             kwargs["default"] = IN_THE_RUN[class_type]
-        added: list[str] = super().add_class_arguments(class_type, *args, **kwargs)
-        return added
+        return super().add_class_arguments(class_type, *args, **kwargs)
 
 
 class SaveSettings(SaveConfigCallback):

@@ -22,8 +22,7 @@ def in_mirror(values_BT: Array, nothing: float, vocabulary: Vocabulary) -> Array
     """Values of mirrored pictures' tags; `nothing` where the mirror image is no tag of ours."""
     # The column after the last, which -1 reads, is for those.
     padded = np.pad(values_BT, ((0, 0), (0, 1)), constant_values=nothing)
-    seen: Array = padded[:, vocabulary.tag_mirror]
-    return seen
+    return padded[:, vocabulary.tag_mirror]
 
 
 class Tags(Field):

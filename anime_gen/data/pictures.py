@@ -53,8 +53,7 @@ class Pictures:
 
     def column(self, name: str) -> np.ndarray:
         """One column of all readable pictures, (N, ...)."""
-        values: np.ndarray = self._columns[name][self.rows]
-        return values
+        return self._columns[name][self.rows]
 
     def image(self, positions: np.ndarray, mirrored: np.ndarray | None = None) -> Tensor:
         """(B, 3, H, W) float32 in [-1, 1].
@@ -80,8 +79,7 @@ class Pictures:
         """Rows of a column, in memory."""
         column = self._text if name == "text" else self._columns[name]
         assert column is not None
-        read: np.ndarray = column[rows]
-        return read
+        return column[rows]
 
 
 class TrainingSet(Dataset[Batch]):

@@ -64,7 +64,7 @@ class OpenClip:
             rows = np.stack([known.get(caption or "", nothing) for caption in captions])
             with writing(path, rows.nbytes), atomic(path) as draft, draft.open("wb") as file:
                 np.save(file, rows)
-        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+        return np.load(path, mmap_mode="r")
 
     @torch.inference_mode()
     def read(self, captions: Sequence[str], progress: bool = False) -> np.ndarray:

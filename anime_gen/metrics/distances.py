@@ -92,12 +92,11 @@ def published_kid(real_ND: Tensor, fake_MD: Tensor, subsets: int, size: int, see
     stream = np.random.RandomState(seed)
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        values: np.ndarray = (x @ y.T * (1 / x.shape[1]) + 1) ** 3
-        return values
+        return (x @ y.T * (1 / x.shape[1]) + 1) ** 3
 
     def within(x: np.ndarray) -> np.ndarray:
         square = kernel(x, x)
-        return (square.sum(1) - square.diagonal()).sum()  # type: ignore[no-any-return]
+        return (square.sum(1) - square.diagonal()).sum()
 
     found = np.empty(subsets)
     for i in range(subsets):

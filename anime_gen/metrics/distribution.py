@@ -95,7 +95,7 @@ class _FeatureScore(Score):
         return self.extractor.num_features
 
     def _look(self, images: Tensor) -> Tensor:
-        return self.extractor(images)  # type: ignore[no-any-return]
+        return self.extractor(images)
 
     def update(
         self, images: Tensor, role: Role, condition: Condition = Condition(), truth: Tensor | None = None

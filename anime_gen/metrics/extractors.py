@@ -84,10 +84,9 @@ class Inception(_Inception):
     def resized(self, images: Tensor) -> Tensor:
         from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-        x: Tensor = interpolate_bilinear_2d_like_tensorflow1x(
+        return interpolate_bilinear_2d_like_tensorflow1x(
             images.float(), size=(self.size, self.size), align_corners=False
         )
-        return x
 
 
 class InceptionClean(_Inception):

@@ -103,8 +103,7 @@ class Network[Output](Extractor):
                 part = images[start : start + self.chunk]
                 padding = part.new_zeros(self.chunk - len(part), *part.shape[1:])
                 looks.append(_rows(self.see(torch.cat([part, padding])), len(part)))
-        output: Output = _join(looks)
-        return output
+        return _join(looks)
 
     def train(self, mode: bool = True) -> Self:
         """Stays in eval mode, whatever the module around it does."""
@@ -166,8 +165,7 @@ class JudgeFeatures(Network[JudgeOutput]):
         return frozenset(tag for tag in self.vocabulary.tags if not measured or measured.get(tag, 0.0) >= LEGIBLE_F1)
 
     def see(self, images: Tensor) -> JudgeOutput:
-        output: JudgeOutput = self.judge(images.contiguous(memory_format=torch.channels_last))
-        return output
+        return self.judge(images.contiguous(memory_format=torch.channels_last))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.look(images).features_BD

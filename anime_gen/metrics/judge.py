@@ -222,5 +222,4 @@ def held_out() -> dict[str, Any]:
     """
     if not SHIPPED_REPORT.exists():
         raise UserError(f"no {SHIPPED_REPORT}: run `make judge`")
-    report: dict[str, Any] = json.loads(SHIPPED_REPORT.read_text(encoding="utf-8"))
-    return report
+    return json.loads(SHIPPED_REPORT.read_text(encoding="utf-8"))

@@ -194,7 +194,7 @@ class LPIPS(Paired):
 
     def pairs(self, images: Tensor, truth: Tensor) -> Tensor:
         # To [-1, 1].
-        return self.network(images / 127.5 - 1, truth / 127.5 - 1).flatten()  # type: ignore[no-any-return]
+        return self.network(images / 127.5 - 1, truth / 127.5 - 1).flatten()
 
     def protocol(self) -> dict[str, Any]:
         return {

@@ -29,8 +29,7 @@ def data_of(run: Path) -> AnimeFaces:
     settings = RunFolder(run).settings()
     parser = OneLineParser(exit_on_error=False)
     parser.add_class_arguments(AnimeFaces, "data")
-    data: AnimeFaces = parser.instantiate_classes(parser.parse_object({"data": settings["data"]})).data
-    return data
+    return parser.instantiate_classes(parser.parse_object({"data": settings["data"]})).data
 
 
 class OpenRun:

@@ -81,8 +81,7 @@ def look_up(image_BCHW: Tensor, place_BPQ2: Tensor) -> Tensor:
     Returns:
         (B, C, P, Q).
     """
-    found: Tensor = _LookUp.apply(image_BCHW, place_BPQ2)
-    return found
+    return _LookUp.apply(image_BCHW, place_BPQ2)
 
 
 class _LookUp(torch.autograd.Function):
@@ -90,8 +89,7 @@ class _LookUp(torch.autograd.Function):
     def forward(ctx: Any, image_BCHW: Tensor, place_BPQ2: Tensor) -> Tensor:
         ctx.save_for_backward(place_BPQ2)
         ctx.shape = image_BCHW.shape
-        found_BCPQ: Tensor = torch.ops.aten.grid_sampler_2d(image_BCHW, place_BPQ2, BILINEAR, REFLECTION, True)
-        return found_BCPQ
+        return torch.ops.aten.grid_sampler_2d(image_BCHW, place_BPQ2, BILINEAR, REFLECTION, True)
 
     @staticmethod
     def backward(ctx: Any, gradient_BCPQ: Tensor) -> tuple[Tensor, None]:
@@ -107,10 +105,9 @@ class _Scatter(torch.autograd.Function):
         ctx.save_for_backward(place_BPQ2)
         # The kernel asks for the picture, whose values only the derivative to the places would need.
         image_BCHW = gradient_BCPQ.new_zeros(()).expand(shape)
-        scattered_BCHW: Tensor = torch.ops.aten.grid_sampler_2d_backward(
+        return torch.ops.aten.grid_sampler_2d_backward(
             gradient_BCPQ, image_BCHW, place_BPQ2, BILINEAR, REFLECTION, True, [True, False]
         )[0]
-        return scattered_BCHW
 
     @staticmethod
     def backward(ctx: Any, gradient_BCHW: Tensor) -> tuple[Tensor, None, None]:

@@ -51,8 +51,7 @@ class Discriminator(nn.Module):
 
     def forward(self, image_BCHW: Tensor, labels: Condition) -> Tensor:
         """How real pictures (B, 3, H, W) look beside what is told of them: logits (B,), float32."""
-        logits_B: Tensor = self.head(self.features(image_BCHW), labels)
-        return logits_B
+        return self.head(self.features(image_BCHW), labels)
 
 
 class Game(ABC):
@@ -107,8 +106,7 @@ class ClassifierHead(Head):
         self.labels = nn.Linear(width, words.logits)
 
     def forward(self, features_BF: Tensor, labels: Condition) -> Tensor:
-        logits_B: Tensor = at_least_float32(self.real(features_BF).flatten())
-        return logits_B
+        return at_least_float32(self.real(features_BF).flatten())
 
     def of_real(self, features_BF: Tensor, labels: Condition) -> Tensor:
         logits_BL: Tensor = at_least_float32(self.labels(features_BF))
@@ -180,8 +178,7 @@ class DataToDataHead(Head):
         self.proxies = nn.ParameterList(normal(size, game.width) for size in words.attribute_sizes)
 
     def forward(self, features_BF: Tensor, labels: Condition) -> Tensor:
-        logits_B: Tensor = at_least_float32(self.real(features_BF).flatten())
-        return logits_B
+        return at_least_float32(self.real(features_BF).flatten())
 
     def _loss(self, features_BF: Tensor, labels: Condition) -> Tensor:
         game, loss = self.game, features_BF.new_zeros((), dtype=torch.float32)

@@ -192,5 +192,4 @@ class ACGAN(GenerativeModule):
     def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         z_BZ = noise.normal(self.z_dim)
         code_BL = completed(code(condition, self.words), self.generator.remembered_NL, self.words, noise)
-        image_BCHW: Tensor = self.generator(z_BZ, code_BL)
-        return image_BCHW
+        return self.generator(z_BZ, code_BL)

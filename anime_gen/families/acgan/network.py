@@ -52,8 +52,7 @@ class SkippedBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.layers(x)
-        return out
+        return x + self.layers(x)
 
 
 class ResidualGenerator(nn.Module):
@@ -79,8 +78,7 @@ class ResidualGenerator(nn.Module):
 
     def forward(self, latent_BN: Tensor) -> Tensor:
         coarse_BCHW = self.begin(latent_BN)
-        image_BCHW: Tensor = self.end(coarse_BCHW + self.blocks(coarse_BCHW))
-        return image_BCHW
+        return self.end(coarse_BCHW + self.blocks(coarse_BCHW))
 
 
 class PlainBlock(nn.Module):
@@ -96,8 +94,7 @@ class PlainBlock(nn.Module):
         self.activation = nn.LeakyReLU(0.2)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.activation(x + self.last(self.activation(self.first(x))))
-        return out
+        return self.activation(x + self.last(self.activation(self.first(x))))
 
 
 def residual_features(image_size: int, width: int) -> Features:
@@ -222,8 +219,7 @@ class Generator(nn.Module):
 
     def forward(self, z_BZ: Tensor, code_BL: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) of latents and of labels as `labels.code` writes them."""
-        image_BCHW: Tensor = self.trunk(torch.cat([z_BZ, self.label_embedding(code_BL)], dim=1))
-        return image_BCHW
+        return self.trunk(torch.cat([z_BZ, self.label_embedding(code_BL)], dim=1))
 
     @torch.no_grad()
     def remember(self, code_BL: Tensor) -> None:

@@ -26,8 +26,7 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.layers(x)
-        return out
+        return x + self.layers(x)
 
 
 class Network(nn.Module):

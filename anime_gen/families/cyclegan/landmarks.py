@@ -117,8 +117,7 @@ class Finder(nn.Module):
         for stage in list(self.up)[::-1]:
             finer = sizes.pop()
             x = stage(torch.cat([finer, F.interpolate(x, size=finer.shape[2:])], dim=1))
-        logits_BKHW: Tensor = self.end(x)
-        return logits_BKHW
+        return self.end(x)
 
     def points(self, image_BCHW: Tensor) -> Tensor:
         """(x, y) of the five points in picture sides, (B, 5, 2), with a slope for the pictures."""
@@ -181,8 +180,7 @@ def train(
             return None
         error_BK = torch.linalg.vector_norm(centres(logits_BKHW.detach()) - points_BK2, dim=2)
         errors.append(error_BK[inside_BK].mean().item())
-        loss: Tensor = loss_BK[inside_BK].mean()
-        return loss
+        return loss_BK[inside_BK].mean()
 
     fitting.fit(
         finder,

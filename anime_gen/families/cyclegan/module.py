@@ -253,12 +253,10 @@ class CycleGAN(Translator):
         points_BK2 = self.assistant.finds_in_photo.points(photo_BCHW) if self.assistant else None
         if self.noise:
             photo_BCHW = photo_BCHW + self.noise * noise.normal(*photo_BCHW.shape[1:])[: len(photo_BCHW)]
-        image_BCHW: Tensor = self.generators.to_anime(with_maps(photo_BCHW, points_BK2))
-        return image_BCHW
+        return self.generators.to_anime(with_maps(photo_BCHW, points_BK2))
 
     def generate_back(self, image_BCHW: Tensor) -> Tensor:
-        photo_BCHW: Tensor = self.generators.to_photo(image_BCHW)
-        return photo_BCHW
+        return self.generators.to_photo(image_BCHW)
 
     def believed(self, image_BCHW: Tensor, photo_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         was_training = self.discriminators.training

@@ -73,8 +73,7 @@ class Residual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.layers(x)
-        return out
+        return x + self.layers(x)
 
 
 class UNetwork(nn.Module):
@@ -115,8 +114,7 @@ class UNetwork(nn.Module):
         x = seen.pop()
         for stage in self.up:
             x = torch.cat([stage(x), seen.pop()], dim=1)
-        image_BCHW: Tensor = self.end(x).tanh()
-        return image_BCHW
+        return self.end(x).tanh()
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -143,5 +143,4 @@ class DCGAN(GenerativeModule):
         measure_statistics(self.generator, lambda noise: self.generator(noise.normal(self.z_dim)), self.device)
 
     def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
-        image_BCHW: Tensor = self.generator(noise.normal(self.z_dim))
-        return image_BCHW
+        return self.generator(noise.normal(self.z_dim))

@@ -70,8 +70,7 @@ class NoisedClassifier(nn.Module):
         for downsample, block in zip(self.downsample, self.blocks, strict=True):
             x = block(downsample(x), embedding)
         logits = self.heads(F.silu(self.norm(x)).mean((2, 3)))
-        parts: tuple[Tensor, ...] = logits.split([*self.attribute_sizes, self.num_tags], dim=1)
-        return parts
+        return logits.split([*self.attribute_sizes, self.num_tags], dim=1)
 
     def save(self, run: Path, report: dict[str, Any]) -> None:
         """Writes `classifier.safetensors` and `classifier.json`, its sizes and a report on it, to a run folder."""

@@ -36,13 +36,11 @@ class Denoiser(torch.nn.Module):
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = next(self.network.parameters()).device
-        return device
+        return next(self.network.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        dtype: torch.dtype = next(self.network.parameters()).dtype
-        return dtype
+        return next(self.network.parameters()).dtype
 
     def to(self, device: Any = None, dtype: torch.dtype | None = None) -> Denoiser:  # type: ignore[override]
         """Moves the whole program: the graph itself names a device wherever it makes a tensor.
@@ -61,5 +59,4 @@ class Denoiser(torch.nn.Module):
         """x (B, 3, H, W), noise_label (B,), and every other input of config.json by its name -> (B, 3, H, W)."""
         given = {kind: conditions[kind] for kind in self.config["kinds"]}
         active = {kind: conditions[f"active_{kind}"] for kind in self.config["kinds"]}
-        prediction: Tensor = self.network(x=x, noise_label=noise_label, given=given, active=active)
-        return prediction
+        return self.network(x=x, noise_label=noise_label, given=given, active=active)

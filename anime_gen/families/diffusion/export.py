@@ -59,8 +59,7 @@ class Flat(nn.Module):
 
     def forward(self, x: Tensor, noise_label: Tensor, given: dict[str, Tensor], active: dict[str, Tensor]) -> Tensor:
         condition = Condition(**{field.name: given[kind] for kind, field in self.fields.items()})
-        prediction: Tensor = self.network(x, noise_label, condition, active)
-        return prediction
+        return self.network(x, noise_label, condition, active)
 
 
 def inputs_of(module: Diffusion, facts: Facts) -> dict[str, dict[str, Any]]:

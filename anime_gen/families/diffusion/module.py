@@ -106,13 +106,11 @@ class Denoising(nn.Module):
 
     def forward(self, x: Tensor, noise_label_B: Tensor, condition: Condition, active: Active) -> Tensor:
         """(B, C, H, W) of what the schedule and the target make of the noisy pictures -> (B, C, H, W)."""
-        prediction: Tensor = self.backbone(x, noise_label_B, self.guide(condition, active, x.shape[0], x.shape[-1]))
-        return prediction
+        return self.backbone(x, noise_label_B, self.guide(condition, active, x.shape[0], x.shape[-1]))
 
     def guide(self, condition: Condition, active: Active, batch: int, size: int) -> Guide:
         """All that is told of `batch` pictures (or latents) of `size` x `size`: the same at every noise level."""
-        guide: Guide = self.conditions(condition, active, batch, size // self.backbone.patch)
-        return guide
+        return self.conditions(condition, active, batch, size // self.backbone.patch)
 
 
 class Diffusion(GenerativeModule):
@@ -348,8 +346,7 @@ class Diffusion(GenerativeModule):
                     repeated = condition.map(lambda part: part.repeat(copies, *[1] * (part.dim() - 1)))
                     guides[states] = self.network.guide(repeated, active, len(noisy), x.shape[-1])
                 time = torch.full((len(noisy),), level.noise_label, device=x.device)
-                prediction: Tensor = self.network.backbone(noisy, time, guides[states])
-                return prediction
+                return self.network.backbone(noisy, time, guides[states])
 
             prediction, plain = guided(predict, self.kinds, count, guided_by, x.device)
             x_0 = self.target.x_0(prediction, x, a, s)

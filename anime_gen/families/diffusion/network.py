@@ -66,8 +66,7 @@ class Block(nn.Module):
         h = self.conv1(F.silu(self.norm1(x)))
         scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
         h = F.silu(self.norm2(h) * (1 + scale) + shift)
-        out: Tensor = self.skip(x) + self.conv2(self.dropout(h))
-        return out
+        return self.skip(x) + self.conv2(self.dropout(h))
 
 
 class Attention(nn.Module):
@@ -87,8 +86,7 @@ class Attention(nn.Module):
         qkv = self.qkv(self.norm(x)).reshape(b, 3, self.heads, c // self.heads, h * w).transpose(-1, -2)
         q, k, v = qkv.unbind(1)  # B, heads, H W, C / heads
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(-1, -2).reshape(b, c, h, w)
-        out: Tensor = x + self.out(mixed)
-        return out
+        return x + self.out(mixed)
 
 
 class UNet(Backbone):

@@ -192,8 +192,7 @@ class EDM(Schedule):
         # to [0, 1] by the formula, and only sigma > 0 matters.
         sigma = (self.mean + self.deviation * math.sqrt(2) * torch.erfinv(2 * u.double() - 1)).exp()
         low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
-        t: Tensor = (sigma ** (1 / self.rho) - low) / (high - low)
-        return t
+        return (sigma ** (1 / self.rho) - low) / (high - low)
 
     def sampling_times(self, steps: int) -> list[float]:
         return [1 - i / max(steps - 1, 1) for i in range(steps)]

@@ -62,8 +62,7 @@ class Enter(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, guide: Guide) -> Tensor:
         image = F.adaptive_avg_pool2d(guide.map_BCHW, (x.shape[-2], x.shape[-1]))
-        out: Tensor = x + (self.time(time) + self.text(guide.vector_BE))[:, :, None, None] + self.image(image)
-        return out
+        return x + (self.time(time) + self.text(guide.vector_BE))[:, :, None, None] + self.image(image)
 
 
 class Down(nn.Module):
@@ -76,8 +75,7 @@ class Down(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.layers(x)
-        return out
+        return self.layers(x)
 
 
 class Up(nn.Module):
@@ -91,8 +89,7 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=True)
-        out: Tensor = self.layers(torch.cat([skip, x], dim=1))
-        return out
+        return self.layers(torch.cat([skip, x], dim=1))
 
 
 class SelfAttention(nn.Module):
@@ -111,8 +108,7 @@ class SelfAttention(nn.Module):
         normed = self.norm(tokens)
         tokens = tokens + self.attention(normed, normed, normed, need_weights=False)[0]
         tokens = tokens + self.feed_forward(tokens)
-        out: Tensor = tokens.transpose(1, 2).reshape(x.shape)
-        return out
+        return tokens.transpose(1, 2).reshape(x.shape)
 
 
 class ThesisUNet(Backbone):
@@ -157,5 +153,4 @@ class ThesisUNet(Backbone):
         x = self.bottleneck(x)
         for up, enter, attend in zip(self.up, self.enter_up, self.attend_up, strict=True):
             x = attend(enter(up(x, skips.pop()), time, guide))
-        out: Tensor = self.out(x)
-        return out
+        return self.out(x)

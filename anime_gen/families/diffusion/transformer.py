@@ -47,8 +47,7 @@ class TransformerBlock(nn.Module):
         h = F.scaled_dot_product_attention(self.norm(q) * self.scale.to(q.dtype), self.norm(k), v)
         x = x + gate1 * self.out(h.transpose(1, 2).reshape(b, n, width))
         h = self.norm2(x) * (1 + scale2) + shift2
-        out: Tensor = x + gate2 * self.feed_forward(h)
-        return out
+        return x + gate2 * self.feed_forward(h)
 
 
 class DiT(Backbone):

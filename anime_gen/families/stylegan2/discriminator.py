@@ -25,8 +25,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H / 2, W / 2)."""
-        out_BCHW: Tensor = self.second(self.first(x_BCHW)) + self.skip(x_BCHW)
-        return out_BCHW
+        return self.second(self.first(x_BCHW)) + self.skip(x_BCHW)
 
 
 def with_deviation(x_BCHW: Tensor, group: int) -> Tensor:

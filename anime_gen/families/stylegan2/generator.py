@@ -178,8 +178,7 @@ class Generator(nn.Module):
     def forward(self, z_BZ: Tensor, label_BL: Tensor, noises: list[Tensor] | None = None) -> Tensor:
         """Pictures (B, 3, H, W) of latents and labels, the same w for every layer."""
         w_BW: Tensor = self.mapping(z_BZ, label_BL)
-        image_BCHW: Tensor = self.synthesis(self.broadcast(w_BW), noises)
-        return image_BCHW
+        return self.synthesis(self.broadcast(w_BW), noises)
 
     def broadcast(self, w_BW: Tensor) -> Tensor:
         """(B, W) to (B, num_ws, W)."""

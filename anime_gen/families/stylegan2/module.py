@@ -292,8 +292,7 @@ class StyleGAN2(GenerativeModule):
     def _synthesised(self, w_BLW: Tensor) -> Tensor:
         synthesis = self.generator.synthesis
         noises = [normal(len(w_BLW), 1, side, side, device=self.device) for side in synthesis.sides()]
-        image_BCHW: Tensor = synthesis(w_BLW, noises)
-        return image_BCHW
+        return synthesis(w_BLW, noises)
 
     def _latents(self, count: int) -> Tensor:
         return normal(count, self.width, device=self.device)
@@ -314,8 +313,7 @@ class StyleGAN2(GenerativeModule):
     def generate(self, condition: Condition, noise: Noise, settings: StyleGAN2Settings, preview: Preview) -> Tensor:
         w_BW = self.styles(self.labels_of(condition, len(noise)), noise, settings)
         noises = [noise.normal(1, side, side) for side in self.generator.synthesis.sides()]
-        image_BCHW: Tensor = self.generator.synthesis(self.generator.broadcast(w_BW), noises)
-        return image_BCHW
+        return self.generator.synthesis(self.generator.broadcast(w_BW), noises)
 
     def styles(self, label_BL: Tensor, noise: Noise, settings: StyleGAN2Settings) -> Tensor:
         """w of labels and latents, truncated as the settings say, (B, W)."""

@@ -46,8 +46,7 @@ class Record:
 
 def _storage(data: bytes) -> torch.storage.TypedStorage:
     """A storage within the pickle is a file of torch's own: of that, too, tensors only."""
-    storage: torch.storage.TypedStorage = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    return storage
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 # All that is ever called. Each makes a tensor or a container, and looks at nothing but its arguments.

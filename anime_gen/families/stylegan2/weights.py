@@ -24,8 +24,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         UserError: no such file, or something else.
     """
     if path.suffix == ".ckpt":
-        tensors: dict[str, Tensor] = read_checkpoint(path)["state_dict"]
-        return tensors
+        return read_checkpoint(path)["state_dict"]
     try:
         return load_file(path)
     except FileNotFoundError as reason:

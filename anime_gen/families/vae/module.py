@@ -105,5 +105,4 @@ class VAE(GenerativeModule):
         code_BL = code(condition, self.words)
         mean_BZ, log_variance_BZ = self.decoder.moments(code_BL)
         z_BZ = mean_BZ + (0.5 * log_variance_BZ).exp() * noise.normal(self.z_dim)
-        image_BCHW: Tensor = self.decoder(z_BZ, code_BL)
-        return image_BCHW
+        return self.decoder(z_BZ, code_BL)

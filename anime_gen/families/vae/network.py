@@ -58,5 +58,4 @@ class Decoder(nn.Module):
 
     def forward(self, z_BZ: Tensor, code_BL: Tensor) -> Tensor:
         """Latents (B, Z) and `labels.code` -> pictures (B, 3, H, W) in [-1, 1]."""
-        image_BCHW: Tensor = self.trunk(torch.cat([z_BZ, self.label_embedding(code_BL)], dim=1))
-        return image_BCHW
+        return self.trunk(torch.cat([z_BZ, self.label_embedding(code_BL)], dim=1))
