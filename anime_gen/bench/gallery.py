@@ -1,8 +1,8 @@
 """One picture of all families: the same labels through each run, a row a family: `python -m anime_gen.bench.gallery`.
 
-The first row shows painted faces that no run has learned from. Each family is told of their labels what it can be told; one
-that is told nothing draws its first seeds. One that translates is given photos of the people behind those faces, which
-stand above its row.
+The first row shows painted faces that no run has learned from. Each family is told of their labels what it can be told;
+one that is told nothing draws its first seeds. One that translates is given photos of the people behind those faces,
+which stand above its row.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 def people(rows: int) -> list[int]:
-    """Indices of faces that the columns ask for, all columns of a row, then the next row; none is of a training split."""
+    """Indices of test faces that are what the columns say, all columns of a row, then those of the next."""
     found: dict[tuple[str, str], list[int]] = {column: [] for column in COLUMNS}
     index = FIRST
     while any(len(some) < rows for some in found.values()):
@@ -130,7 +130,7 @@ def draw(runs: Sequence[Path], out: Path, strips: Path | None, checkpoint: str, 
             headings = HEADINGS if run.module.needs else None
             family = folder.parent.name
             if isinstance(run.module, Translator):
-                pairs = zip(photographed(indices, size).split(shown), pictures.split(shown), strict=True)
+                pairs = zip(photographed(indices, size).chunk(ROWS), pictures.chunk(ROWS), strict=True)
                 pictures, headings = torch.cat([part for pair in pairs for part in pair]), None
             small(tile(pictures, shown, headings=headings)).save(strips / f"{family}.png", optimize=True)
             strip = rows[-1].pictures_NCHW[list(STRIP)]
