@@ -116,7 +116,7 @@ help-pages: $(ENV) ## write down what `anime-gen VERB --help` prints, after a ch
 judge: $(ENV) ## train the judge anew (about 15 minutes); its weights ship with the package
 	@$(BIN)/python -m anime_gen.judging.train $(ARGS)
 
-painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures in ../shared
+painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures where there are any
 	@$(BIN)/python -m anime_gen.judging.painter_check $(ARGS)
 
 step-bench: $(ENV) ## how fast MODEL trains here, what share of this machine that is, and where the time goes
