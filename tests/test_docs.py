@@ -81,7 +81,14 @@ def mentioned(page: Path) -> list[Command]:
     return found
 
 
+def headed(page: Path) -> list[Command]:
+    """What a YAML says of itself above its keys."""
+    lines = re.findall(r"^# +((?:make|anime-gen) [a-z].*[^\\\\])$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [command for line in lines if (command := command_of(page, line))]
+
+
 COMMANDS = list(dict.fromkeys(command for page in PAGES_READ for command in [*fenced(page), *mentioned(page)]))
+COMMANDS += [command for page in sorted((ROOT / "experiments").rglob("*.yaml")) for command in headed(page)]
 
 
 def check(words: tuple[str, ...]) -> None:
@@ -193,7 +200,7 @@ def test_a_command_has_these_options(command):
     [
         "make experiment MODEL=nobody",
         "make nothing",
-        "make experiment MODEL=dcgan ARGS='--model.widht=3'",
+        "make experiment MODEL=dcgan ARGS='--model.wide=3'",
         "make comparison ARGS='--data.epoch_pictures=3'",
         "anime-gen fit -c experiments/family/dcgan.yaml --model.loss=anime_gen.blocks.Nothing",
         "anime-gen sample RUN --tag 'blue hair' --eyes blue",
