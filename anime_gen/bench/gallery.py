@@ -95,7 +95,8 @@ def drawn(run: OpenRun, indices: Sequence[int]) -> Tensor:
 
 def said(run: OpenRun) -> str:
     """A run's name, and how long it was trained."""
-    return f"{run.folder.parent.name} {run.trained.images_shown:,} pictures"
+    aside = "" if run.module.needs else " (told nothing)"
+    return f"{run.folder.parent.name}{aside} {run.trained.images_shown:,} pictures"
 
 
 def small(sheet: Image.Image) -> Image.Image:
