@@ -32,7 +32,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check paint-bench step-bench gpu-bench lint format lock golden clean study comparison conformance
+.PHONY: help env experiment smoke test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check paint-bench step-bench gpu-bench gallery lint format lock golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ study: $(ENV) ## train what STUDY (an experiment file) lists and is not done yet
 comparison: $(ENV) ## all families at equal time with three seeds, and their table (about an hour)
 	@$(BIN)/anime-gen study experiments/compare.yaml $(ARGS)
 
+gallery: $(ENV) ## all families (about an hour and a half), and one picture of the same faces by each: runs/gallery
+	@$(BIN)/anime-gen study experiments/gallery.yaml $(ARGS)
+	@$(BIN)/python -m anime_gen.bench.gallery runs/gallery/*/0 --strips runs/gallery/strips
+
 dashboard: $(ENV) ## TensorBoard over all runs, laid over each other
 	@$(BIN)/anime-gen dashboard runs $(ARGS)
 
@@ -112,7 +116,7 @@ help-pages: $(ENV) ## write down what `anime-gen VERB --help` prints, after a ch
 judge: $(ENV) ## train the judge anew (about 15 minutes); its weights ship with the package
 	@$(BIN)/python -m anime_gen.judging.train $(ARGS)
 
-painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures in ../shared
+painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures where there are any
 	@$(BIN)/python -m anime_gen.judging.painter_check $(ARGS)
 
 step-bench: $(ENV) ## how fast MODEL trains here, what share of this machine that is, and where the time goes

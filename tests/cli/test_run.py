@@ -433,7 +433,7 @@ def test_every_family_draws_the_same_faces(run):
 
 
 def test_the_readmes_landmarks_are_those_there_are(tmp_path):
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "anime_gen" / "conditions" / "README.md").read_text()
     example = readme.split("```json\n")[1].split("```")[0]
     points = read(json.loads(example))
     assert int((~points.isnan().any(-1)).sum()) == 4
