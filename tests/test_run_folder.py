@@ -65,7 +65,7 @@ def test_settings_have_the_names_of_today(tmp_path):
     run = RunFolder(tmp_path)
     run.config.write_text("model: {class_path: x.Y, init_args: {augment: anime_gen.augment.ada.ADA}}\n")
     assert run.is_run
-    assert run.settings()["model"]["init_args"]["augment"] == "anime_gen.blocks.augment.ada.ADA"
+    assert run.settings()["model"]["init_args"]["augment"] == "anime_gen.blocks.augment.ADA"
 
 
 @pytest.mark.parametrize("text", ["model: [", "3", ""])

@@ -19,11 +19,19 @@ from anime_gen.vocabulary import Vocabulary
 WORDS = Vocabulary(["smile", "left glove", "right glove", "hat"], {"hair": ["red", "blue"], "eye": ["green", "brown"]})
 FACTS = Facts(16, WORDS, text_width=6)
 
+
+def half_clear() -> Image.Image:
+    """Noise above, nothing below."""
+    picture = Image.new("RGBA", (24, 20))
+    picture.paste(Image.effect_noise((24, 10), 80).convert("RGBA"), (0, 0))
+    return picture
+
+
 # Something that a user might hand over, of each form.
 HANDED = {
     Words: lambda: Words("smile"),
     Points: lambda: Points({"nose": [0.5, 0.6]}),
-    Picture: lambda: Picture(Image.effect_noise((24, 20), 80).convert("RGBA")),
+    Picture: lambda: Picture(half_clear()),
 }
 
 

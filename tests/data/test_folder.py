@@ -11,7 +11,7 @@ from PIL import Image
 from anime_gen.contract import UserError
 from anime_gen.data.folder import Folder, convert
 from anime_gen.data.pack import Pack, report_unreadable
-from anime_gen.data.source import SPLITS
+from anime_gen.data.source import OF_ANY_PICTURE, SPLITS
 from anime_gen.vocabulary import LANDMARKS
 
 
@@ -24,7 +24,7 @@ def test_a_plain_folder_is_split_by_name_and_has_no_labels(faces):
     listed = names(folder)
     everything = [name for split in SPLITS for name in listed[split]]
     assert len(set(everything)) == len(everything) == 120
-    assert folder.parts == {"sketch_B1HW"}  # lines are found in any picture
+    assert folder.parts == OF_ANY_PICTURE  # such as lines
     assert folder.vocabulary.tags == ()
     # Adding pictures moves no other picture to another split.
     Image.new("RGB", (9, 9)).save(faces / "zzz.JPEG")
@@ -90,7 +90,7 @@ def test_words_and_parts_are_those_of_the_pictures_that_are_there(faces):
     folder = Folder(faces, min_tag_count=1)
     assert folder.vocabulary.as_dict() == {"tags": ["hat"], "attributes": {"hair": ["red"]}}
     assert folder.parts == {
-        "tags_BT", "tag_confidence_BT", "attributes_BA", "attribute_confidence_BA", "caption_BL", "sketch_B1HW",
+        "tags_BT", "tag_confidence_BT", "attributes_BA", "attribute_confidence_BA", "caption_BL", *OF_ANY_PICTURE,
     }  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def test_a_manifest_elsewhere_and_its_labels(faces, tmp_path):
     )
     folder = Folder(faces, tmp_path / "mine.csv", min_tag_count=1)
     labels = {"tags_BT", "attributes_BA", "landmarks_BK2", "visible_BK", "caption_BL"}
-    assert folder.parts == labels | {"sketch_B1HW", "tag_confidence_BT", "attribute_confidence_BA"}
+    assert folder.parts == labels | OF_ANY_PICTURE | {"tag_confidence_BT", "attribute_confidence_BA"}
     assert folder.vocabulary.tags == ("grey hair", "hat", "smile")
     columns = Pack(folder, "train", 8).open({"tags", "attributes", "landmarks", "visible"})
     assert columns["tags"].tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]

@@ -83,8 +83,8 @@ def test_runs_on_changed_labels_are_measured_alike(faces, tmp_path):
     plain = AnimeFaces(faces, 32, 16, cache_dir=tmp_path)
     noisy = AnimeFaces(NoisyLabels(faces, wrong=0.3), 32, 16, cache_dir=tmp_path)
     assert noisy.record("train", "validation") == plain.record("train", "validation")
-    assert "labels" not in plain.told()
-    assert noisy.told()["labels"]["wrong"] == 0.3
+    assert "labels" not in plain.presentation()
+    assert noisy.presentation()["labels"]["wrong"] == 0.3
 
 
 def test_a_share_is_a_share(faces):

@@ -116,7 +116,12 @@ def test_real_faces_score_well_and_ruined_ones_badly(faces):
     broken = (ruin(faces.images[150:].float() / 127.5 - 1, faces.landmarks_NK2[150:]) + 1).mul(127.5).clamp(0, 255)
     told = []
     for images in (faces.images[150:], broken.to(torch.uint8)):
-        condition = Condition(faces.tags_NT, faces.attributes_NA, faces.landmarks_NK2, faces.visible_NK)
+        condition = Condition(
+            tags_BT=faces.tags_NT,
+            attributes_BA=faces.attributes_NA,
+            landmarks_BK2=faces.landmarks_NK2,
+            visible_BK=faces.visible_NK,
+        )
         scores.update(images, Role.SAMPLE, condition.rows(slice(150, None)))
         told.append({score.name: score.value for score in scores.compute()})
         scores.reset()

@@ -108,12 +108,14 @@ def train_classifier(
         there = Batch(batch.image_BCHW.to(device), batch.condition.map(lambda part: part.to(device)), batch.index_B)
         return training_loss(classifier, module.schedule, there)
 
-    state = fitting.State(run / "classifier.safetensors", {**data.stream_record(), **settings, "schedule": schedule})
+    weights = RunFolder(run).classifier
+    state = fitting.State(weights, {**data.stream_record(), **settings, "schedule": schedule})
     done = fitting.fit(
         classifier,
         loss_of,
         lambda start: data.stream(classifier.needs, images, batch_size, start),
-        fitting.adamw(classifier, lr, weight_decay=0.05),
+        # Of everything: a classifier whose biases and norms did not decay was a little worse in 8 of 10 pairs of runs.
+        torch.optim.AdamW(classifier.parameters(), lr=lr, weight_decay=0.05),
         fitting.for_images(images),
         seed=seed,
         state=state,
@@ -135,7 +137,6 @@ def train_classifier(
         "tag_f1": [rounded(value) for value in examined.tag_f1],
     }
     classifier.save(run, report)
-    weights = RunFolder(run).classifier
     write_picture(weights.with_suffix(".png"), plot(examined))
     state.remove()
     print(table(examined))
