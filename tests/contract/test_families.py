@@ -205,8 +205,8 @@ def test_imports_go_one_way():
             "opened", "reports", "run", "settings", "tagging", "vocabulary", "cli",
         ),
         "bench": (
-            "callbacks", "cli", "conditions", "contract", "data", "files", "images", "metrics", "noise", "opened", "painter",
-            "run", "bench",
+            "callbacks", "cli", "conditions", "contract", "data", "files", "images", "metrics", "noise", "opened",
+            "painter", "run", "bench",
         ),
         "__main__.py": ("cli",),
     }  # fmt: skip
