@@ -207,7 +207,8 @@ def test_imports_go_one_way():
             "opened", "ranges", "reports", "run", "settings", "studies", "tagging", "vocabulary", "cli",
         ),
         "bench": (
-            "callbacks", "cli", "contract", "data", "files", "images", "metrics", "noise", "painter", "run", "bench",
+            "callbacks", "cli", "conditions", "contract", "data", "files", "images", "metrics", "noise", "opened",
+            "painter", "run", "bench",
         ),
         "__main__.py": ("cli",),
     }  # fmt: skip
