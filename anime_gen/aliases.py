@@ -44,9 +44,12 @@ PARAMETERS: Mapping[str, Mapping[str, str]] = {
 SUBMODULES: Mapping[str, str] = {"told": "label_embedding"}
 
 
+_LONGEST_FIRST = sorted(PATHS, key=len, reverse=True)
+
+
 def path_today(path: str) -> str:
     """Today's name of a module or class; other texts stay what they are."""
-    for old in sorted(PATHS, key=len, reverse=True):
+    for old in _LONGEST_FIRST:
         if path == old or path.startswith(f"{old}."):
             return PATHS[old] + path.removeprefix(old)
     return path

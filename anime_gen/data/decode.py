@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from anime_gen.conditions.kind import on_paper, square
+
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 _ORIENTATION = 0x0112
@@ -45,10 +47,7 @@ def decode(path: Path, size: int) -> np.ndarray:
             file.draft(None, (2 * size * file.width // full, 2 * size * file.height // full))
         orientation = _orientation(file)
         picture = _flatten(file)
-        width, height = picture.size
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
-        small = picture.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
+        small = square(picture, size)
         # A centred square stays one when it is turned, and turning the small one is cheaper.
         if orientation in _UPRIGHT:
             small = small.transpose(_UPRIGHT[orientation])
@@ -112,9 +111,7 @@ def _flatten(file: Image.Image) -> Image.Image:
         # Pillow's own convert() clips everything above 255 to white.
         return Image.fromarray((np.asarray(file) / 257 + 0.5).astype(np.uint8))
     if _has_alpha(file):
-        clear = file.convert("RGBA")
-        paper = Image.new("RGBA", clear.size, "white")
-        return Image.alpha_composite(paper, clear).convert("RGB")
+        return on_paper(file)
     if file.mode in ("RGB", "L"):
         file.load()
         return file

@@ -208,22 +208,28 @@ class _LandmarkVector(Encoder):
         return self.layers(torch.cat([points.flatten(1), given_BK.float()], dim=1)), given_BK.any(-1)
 
 
-class SketchEncoder(Encoder):
-    """Line art to a latent image."""
+class PictureEncoder(Encoder):
+    """A condition that is a picture itself to a latent image.
+
+    Args:
+        field: of `Condition`, (B, channels, H, W), NaN where it is not given.
+        channels: of the field.
+        width: of the latent image.
+        patch: pixels along a side that the latent image sees as one.
+    """
 
     spatial = True
 
-    needs = frozenset({"sketch_B1HW"})
-
-    def __init__(self, width: int, patch: int) -> None:
+    def __init__(self, field: str, channels: int, width: int, patch: int) -> None:
         super().__init__()
-        self.layers = convolutional(patch**2, width)
+        self.needs = frozenset({field})
+        self.field = field
+        self.layers = convolutional(channels * patch**2, width)
 
     def forward(self, condition: Condition, size: int, patch: int) -> tuple[Tensor, Tensor]:
-        sketch_B1HW = condition.sketch_B1HW
-        assert sketch_B1HW is not None
-        given = ~sketch_B1HW.isnan().flatten(1).any(1)
-        return self.layers(F.pixel_unshuffle(sketch_B1HW.nan_to_num(0.0), patch)), given
+        picture_BCHW = condition[self.field]
+        given = ~picture_BCHW.isnan().flatten(1).any(1)
+        return self.layers(F.pixel_unshuffle(picture_BCHW.nan_to_num(0.0), patch)), given
 
 
 class Hint(Form):
@@ -232,25 +238,7 @@ class Hint(Form):
     kind = "hint"
 
     def encoder(self, sizes: Sizes) -> Encoder:
-        return HintEncoder(sizes.latent, sizes.patch)
-
-
-class HintEncoder(Encoder):
-    """Sparse coloured strokes to a latent image: their colours, and where they are."""
-
-    spatial = True
-
-    needs = frozenset({"hint_B4HW"})
-
-    def __init__(self, width: int, patch: int) -> None:
-        super().__init__()
-        self.layers = convolutional(4 * patch**2, width)
-
-    def forward(self, condition: Condition, size: int, patch: int) -> tuple[Tensor, Tensor]:
-        hint_B4HW = condition.hint_B4HW
-        assert hint_B4HW is not None
-        given = ~hint_B4HW.isnan().flatten(1).any(1)
-        return self.layers(F.pixel_unshuffle(hint_B4HW.nan_to_num(0.0), patch)), given
+        return PictureEncoder("hint_B4HW", 4, sizes.latent, sizes.patch)
 
 
 class TextForm(Form):

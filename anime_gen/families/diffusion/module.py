@@ -21,8 +21,8 @@ from anime_gen.families.diffusion.conditions import (
     Guide,
     LandmarkForm,
     LandmarkLatent,
+    PictureEncoder,
     Sizes,
-    SketchEncoder,
     TagEncoder,
     TextForm,
 )
@@ -207,7 +207,7 @@ class Diffusion(GenerativeModule):
         if landmarks is not None and num_landmarks:
             encoders["landmarks"] = landmarks.encoder(sizes)
         if sketch:
-            encoders["sketch"] = SketchEncoder(width, patch)
+            encoders["sketch"] = PictureEncoder("sketch_B1HW", 1, width, patch)
         encoders |= {form.kind: form.encoder(sizes) for form in conditions or []}
         self.network = Denoising(backbone, Conditions(encoders, vector, width, patch)).to(
             memory_format=torch.channels_last
