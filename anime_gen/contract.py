@@ -17,10 +17,10 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from anime_gen.aliases import seconds_of, weights_today
 from anime_gen.conditions import Condition as Condition
 from anime_gen.errors import UserError as UserError
 from anime_gen.noise import Noise
+from anime_gen.settings.aliases import seconds_of, weights_today
 
 # Shown on the way to a picture: the share that is done, in [0, 1], and what there is, (B, 3, H, W) in about [-1, 1].
 # What it raises ends the sampling.

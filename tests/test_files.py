@@ -1,6 +1,7 @@
 """Files are whole or absent, whatever happens while they are written."""
 
 import os
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -78,3 +79,16 @@ def test_a_film(tmp_path):
     write_picture(tmp_path / "film.gif", shots[0], save_all=True, append_images=shots[1:], duration=80, loop=0)
     with Image.open(tmp_path / "film.gif") as film:
         assert film.n_frames == 3
+
+
+def test_a_new_folder_is_whole_or_absent(tmp_path):
+    with suppress(KeyboardInterrupt), files.atomic_folder(tmp_path / "new") as draft:
+        (draft / "one").write_text("1")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "new").mkdir()
+    with files.atomic_folder(tmp_path / "new") as draft:
+        (draft / "one").write_text("1")
+        assert not list((tmp_path / "new").iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert (tmp_path / "new" / "one").read_text() == "1"

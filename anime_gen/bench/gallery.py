@@ -22,8 +22,8 @@ from anime_gen import painter
 from anime_gen.conditions import Condition
 from anime_gen.contract import Translator, UserError
 from anime_gen.images import quantise, tile
-from anime_gen.opened import OpenRun
 from anime_gen.painter import natural
+from anime_gen.run.opened import OpenRun
 
 HAIRS, GENDERS = ("blonde", "blue", "pink", "black"), ("female", "male")
 COLUMNS = [(hair, gender) for hair in HAIRS for gender in GENDERS]

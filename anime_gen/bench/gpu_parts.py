@@ -35,7 +35,7 @@ from anime_gen.images import quantise
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import Role, read
 from anime_gen.metrics.scores import Scores, judge_scores
-from anime_gen.run import SAMPLES, RunFolder
+from anime_gen.run.folder import SAMPLES, RunFolder
 
 SHARED = ["-c", "experiments/shared.yaml"]
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from anime_gen.contract import GenerativeModule
-from anime_gen.run import BEST, RunFolder
+from anime_gen.run.folder import BEST, RunFolder
 
 
 class Best(ModelCheckpoint):

@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from anime_gen.contract import GenerativeModule
 from anime_gen.metrics.protocol import read
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 
 def collapsed_since(history: Mapping[int, float], threshold: float, patience: int, forms_within: int) -> int | None:

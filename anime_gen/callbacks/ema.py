@@ -11,8 +11,8 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from anime_gen.aliases import weights_today
 from anime_gen.contract import GenerativeModule
+from anime_gen.settings.aliases import weights_today
 
 
 class EMA(L.Callback):
@@ -27,7 +27,7 @@ class EMA(L.Callback):
             not remember the initialisation (Karras et al. 2020, ADA, appendix; there 0.05).
     """
 
-    state_key = "EMA"  # where `anime_gen.run` finds the weights in a checkpoint
+    state_key = "EMA"  # where `anime_gen.run.trained` finds the weights in a checkpoint
 
     def __init__(self, half_life: int = 8000, ramp_up: float = 0.1) -> None:
         self.half_life = half_life

@@ -19,7 +19,7 @@ from anime_gen.callbacks.show import show
 from anime_gen.contract import Condition, GenerativeModule
 from anime_gen.files import write_picture
 from anime_gen.images import quantise, tile
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 
 class Grids(Part):

@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.files import write_text
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 PACKAGES = (
     "anime_gen", "torch", "torchvision", "lightning", "torchmetrics", "jsonargparse", "numpy", "pillow", "skia-python"

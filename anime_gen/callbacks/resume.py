@@ -13,7 +13,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from anime_gen.contract import GenerativeModule
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 
 class Resume(Checkpoint):

@@ -24,8 +24,8 @@ from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after
 from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, slice_scores
 from anime_gen.metrics.slices import Sliced
-from anime_gen.run import RunFolder
-from anime_gen.settings import as_data
+from anime_gen.run.folder import RunFolder
+from anime_gen.settings.parser import as_data
 
 
 class Scoring(Part):

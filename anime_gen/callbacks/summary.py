@@ -13,7 +13,7 @@ from anime_gen.callbacks.progress import clock
 from anime_gen.contract import GenerativeModule
 from anime_gen.metrics.headlines import headlines, table
 from anime_gen.metrics.protocol import Record, read
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 
 class Summary(L.Callback):

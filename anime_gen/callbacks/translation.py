@@ -25,7 +25,7 @@ from anime_gen.metrics.protocol import Role, Score
 from anime_gen.metrics.scores import Scored, Scores
 from anime_gen.metrics.slices import Sliced, can_slice
 from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 
 class Translation(Part):

@@ -18,12 +18,12 @@ from anime_gen.conditions import Condition, joined
 from anime_gen.contract import UserError
 from anime_gen.files import write_bytes, write_text
 from anime_gen.images import quantise, tile
-from anime_gen.opened import OpenRun
 from anime_gen.reports import figures, render
 from anime_gen.reports.matching import At
 from anime_gen.reports.runs import Run, find, read_runs
 from anime_gen.reports.table import compare
-from anime_gen.settings import OneLineParser
+from anime_gen.run.opened import OpenRun
+from anime_gen.settings.parser import OneLineParser
 
 # Pictures of each family for each condition.
 SEEDS = (0, 1)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import clear
 from anime_gen.files import write_picture
 from anime_gen.images import tile
-from anime_gen.opened import OpenRun
-from anime_gen.ranges import parse_ranges
-from anime_gen.settings import OneLineParser, as_data
+from anime_gen.run.opened import OpenRun
+from anime_gen.settings.parser import OneLineParser, as_data
+from anime_gen.settings.ranges import Ranges
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -77,7 +77,7 @@ def build_parser(settings: object | None = None) -> ArgumentParser:
     parser.add_argument("run", type=str, help="run folder, such as runs/diffusion/NAME, or a .ckpt file")
     parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
     add_options(parser)
-    parser.add_argument("--seeds", default="0-63", help="one picture for each: 0-63, or 1,2,10-19 (default: 0-63)")
+    parser.add_argument("--seeds", type=Ranges, default=Ranges("0-63"), help="one picture for each: 0-63, or 1,2,10-19")
     parser.add_argument("--columns", type=int, default=8, help="pictures in a row of the grid (default: 8)")
     parser.add_argument("--out", default="grid.png", help="FILE.png: one grid; a FOLDER/: one PNG for each seed")
     parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
@@ -118,11 +118,10 @@ def main(verb: str, arguments: list[str]) -> None:
         changes = {name: options[name] for name in given(arguments, settings)}
         settings = dataclasses.replace(settings, **changes)
     run.module.to(usable(options.device))
-    seeds = parse_ranges("seeds", options.seeds)
-    draw(run, forms(options), settings, seeds, options.columns, options.out)
+    draw(run, forms(options), settings, options.seeds, options.columns, options.out)
 
 
-def draw(run: OpenRun, asked: Mapping[str, Form], settings: Any, seeds: list[int], columns: int, out: str) -> None:
+def draw(run: OpenRun, asked: Mapping[str, Form], settings: Any, seeds: Sequence[int], columns: int, out: str) -> None:
     """Samples and writes.
 
     Raises:

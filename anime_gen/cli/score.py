@@ -24,7 +24,7 @@ from anime_gen.metrics.extractors import EXTRACTORS
 from anime_gen.metrics.features import Classifier, Extractor
 from anime_gen.metrics.protocol import Record, Role, Score, write
 from anime_gen.metrics.scores import Scores, computed
-from anime_gen.settings import OneLineParser
+from anime_gen.settings.parser import OneLineParser
 
 BATCH = 64  # pictures read ahead: a whole number of every extractor's chunks
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from anime_gen.contract import UserError
 from anime_gen.metrics.headlines import headlines, lines, table
 from anime_gen.metrics.protocol import read
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 
 class Options(argparse.ArgumentParser):

@@ -23,7 +23,7 @@ from anime_gen.cli import main as anime_gen
 from anime_gen.cli import mistake
 from anime_gen.cli.train import quiet, suite
 from anime_gen.contract import UserError
-from anime_gen.settings import OneLineParser
+from anime_gen.settings.parser import OneLineParser
 from anime_gen.studies.launch import train
 from anime_gen.studies.ledger import read_entry, seconds_left
 from anime_gen.studies.plan import Job, plan, read_study

@@ -14,7 +14,7 @@ from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError, usable
 from anime_gen.data.folder import convert, picture_files
 from anime_gen.data.manifest import Manifest, read_manifest, write_manifest
-from anime_gen.settings import OneLineParser
+from anime_gen.settings.parser import OneLineParser
 from anime_gen.tagging.completion import Pool, by_one, complete
 from anime_gen.tagging.examine import Labels, joined
 from anime_gen.tagging.network import Labeller, Seen, Tagger

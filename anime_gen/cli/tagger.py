@@ -7,7 +7,7 @@ import importlib
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError, usable
 from anime_gen.data import AnimeFaces
-from anime_gen.settings import OneLineParser
+from anime_gen.settings.parser import OneLineParser
 
 # What it can do: where, and what for.
 ACTIONS = {

@@ -21,7 +21,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import Logger
 
-from anime_gen.aliases import word_today
 from anime_gen.callbacks import Evaluation, Part, Scoring
 from anime_gen.cli import rank
 from anime_gen.cli.bases import with_bases
@@ -31,8 +30,10 @@ from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.files import write_text
 from anime_gen.noise import SameFirstWeights
-from anime_gen.run import RunFolder, read_checkpoint, run_of
-from anime_gen.settings import OneLineParser, one_line
+from anime_gen.run.folder import RunFolder, run_of
+from anime_gen.run.trained import read_checkpoint
+from anime_gen.settings.aliases import word_today
+from anime_gen.settings.parser import OneLineParser, one_line
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 

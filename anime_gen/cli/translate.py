@@ -16,9 +16,9 @@ from anime_gen.contract import Translator, UserError
 from anime_gen.data.folder import picture_files
 from anime_gen.files import write_picture, write_text
 from anime_gen.images import tile
-from anime_gen.opened import OpenRun
-from anime_gen.opened.photos import SHOWN, Unreadable, frame_photos, held_out, translations, usual_of
-from anime_gen.settings import OneLineParser
+from anime_gen.run.opened import OpenRun
+from anime_gen.run.photos import SHOWN, Unreadable, frame_photos, held_out, translations, usual_of
+from anime_gen.settings.parser import OneLineParser
 
 
 def main(verb: str, arguments: list[str]) -> None:

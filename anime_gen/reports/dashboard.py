@@ -23,7 +23,7 @@ from anime_gen.metrics.protocol import Record, measure, read
 from anime_gen.reports.grids import Drawn, align, drawn, sheets
 from anime_gen.reports.matching import differing, first_keys
 from anime_gen.reports.runs import PLACES, folders
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

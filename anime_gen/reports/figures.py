@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anime_gen.blocks.made import Curves
 from anime_gen.contract import UserError
 from anime_gen.metrics.headlines import sample_of
 from anime_gen.metrics.protocol import Record, of_control
@@ -341,4 +343,19 @@ def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure |
         axis.set_xlabel(laid.label(name), size=8, color=INK)
         axis.set_ylabel(laid.label(quality), size=8, color=INK)
         axis.margins(0.15)
+    return figure
+
+
+def shares(curves: Curves) -> Figure:
+    """Lines of values from 0 to 1, over an axis of marks."""
+    looks: dict[str, dict[str, Any]] = {
+        name: {"color": colour, "marker": marker}
+        for name, colour, marker in zip(curves.lines, cycle(COLOURS), cycle(MARKERS), strict=False)
+    }
+    figure, (axis,) = panels(1, curves.title, "", looks)
+    for name, values in curves.lines.items():
+        axis.plot(values, linewidth=1.6, markersize=4, **looks[name])
+    axis.set_xticks(range(len(curves.marks)), curves.marks)
+    axis.set_xlabel(curves.axis)
+    axis.set_ylim(0, 1.02)
     return figure

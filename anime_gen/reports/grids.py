@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from anime_gen.images import beside, cut
-from anime_gen.run import SAMPLES, RunFolder
+from anime_gen.run.folder import SAMPLES, RunFolder
 
 # Side by side: so many runs a sheet, so many pictures of each for every condition.
 RUNS_A_SHEET, SEEDS_A_RUN = 4, 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record, read
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

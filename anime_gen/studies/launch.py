@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 from anime_gen.studies.ledger import Entry, write_entry
 from anime_gen.studies.plan import Job
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anime_gen.aliases import word_today
 from anime_gen.contract import UserError
 from anime_gen.files import write_text
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
+from anime_gen.settings.aliases import word_today
 from anime_gen.studies.plan import Job
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from anime_gen.callbacks.provenance import Provenance
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from anime_gen.conditions.text import caption_tokens
 from anime_gen.contract import UserError
 from anime_gen.families.diffusion.module import DiffusionSettings
 from anime_gen.images import quantise
-from anime_gen.opened import data_of
 from anime_gen.reports.runs import read_run
-from anime_gen.run import load
+from anime_gen.run.opened import data_of
+from anime_gen.run.trained import load
 from anime_gen.vocabulary import LANDMARKS
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -91,7 +91,7 @@ def test_weights_begin_another_run(trained: Path, here: Callable[..., Any], tmp_
     ("verb", "options", "message"),
     [
         ("mix", ("--layers=70-80",), "this run has layers 0 to 5"),
-        ("mix", ("--coarse=a-b",), "--coarse a-b: give numbers and ranges"),
+        ("mix", ("--coarse=a-b",), "coarse: a-b: give numbers and ranges"),
         ("walk", ("--frames=1",), "give 2 or more"),
         ("along", ("--tags=wings",), "is not in this model's vocabulary"),
         ("along", ("--tags=-smile",), "tells this run nothing"),

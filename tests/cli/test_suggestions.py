@@ -22,7 +22,7 @@ from PIL import Image
 from anime_gen.cli import family_verbs
 from anime_gen.cli.bases import with_bases
 from anime_gen.contract import GenerativeModule, Translator
-from anime_gen.run import load
+from anime_gen.run.trained import load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = {path.stem: with_bases(path) for path in sorted((ROOT / "experiments" / "family").glob("*.yaml"))}

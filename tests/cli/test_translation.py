@@ -17,8 +17,8 @@ from PIL import Image
 from anime_gen.cli.compare import faces
 from anime_gen.data import PaintedPhotos
 from anime_gen.images import quantise
-from anime_gen.opened import data_of
 from anime_gen.reports.runs import read_run
+from anime_gen.run.opened import data_of
 
 SMALL = {
     "model": {

@@ -15,7 +15,7 @@ from anime_gen.conditions.kind import Asking, Picture
 from anime_gen.data import AnimeFaces, PaintedFaces
 from anime_gen.errors import UserError
 from anime_gen.images import draw_condition
-from anime_gen.run import load
+from anime_gen.run.trained import load
 from anime_gen.vocabulary import Vocabulary
 
 FACTS = Facts(16, Vocabulary([], {}))

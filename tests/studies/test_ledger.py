@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anime_gen.contract import UserError
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 from anime_gen.studies.ledger import Entry, read_entry, seconds_left, write_entry
 from anime_gen.studies.plan import Job
 

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from anime_gen.blocks.made import Content, Weights
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion.network import Block, sinusoidal
 from anime_gen.families.diffusion.schedule import Level, Schedule
-from anime_gen.files import atomic, write_tensors
 from anime_gen.noise import normal_like
-from anime_gen.run import RunFolder
+from anime_gen.run.folder import RunFolder
 
 # Of the pictures' values (Karras et al. 2022, sigma_data).
 DEVIATION = 0.5
@@ -72,15 +72,12 @@ class NoisedClassifier(nn.Module):
         logits = self.heads(F.silu(self.norm(x)).mean((2, 3)))
         return logits.split([*self.attribute_sizes, self.num_tags], dim=1)
 
-    def save(self, run: Path, report: dict[str, Any]) -> None:
-        """Writes `classifier.safetensors` and `classifier.json`, its sizes and a report on it, to a run folder."""
+    def files(self, run: Path, report: dict[str, Any]) -> dict[Path, Content]:
+        """What `load` reads: `classifier.safetensors`, and `classifier.json`, its sizes and a report on it."""
         sizes = {"num_tags": self.num_tags, "attribute_sizes": self.attribute_sizes, "channels": self.channels}
         weights = RunFolder(run).classifier
-        record = weights.with_suffix(".json")
-        # Both are complete before either takes its place: weights must never stand beside another one's record.
-        with atomic(record) as draft:
-            draft.write_text(json.dumps({"sizes": sizes, **report}, indent=1) + "\n", encoding="utf-8")
-            write_tensors(weights, self.state_dict())
+        record = json.dumps({"sizes": sizes, **report}, indent=1) + "\n"
+        return {weights: Weights(self.state_dict()), weights.with_suffix(".json"): record}
 
     @classmethod
     def load(cls, run: Path) -> NoisedClassifier:

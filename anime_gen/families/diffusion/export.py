@@ -15,30 +15,28 @@ diffusers is not needed to write it.
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
-import shutil
 from collections.abc import Mapping
 from functools import singledispatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from anime_gen.card import UNKNOWN, Card
+from anime_gen.blocks.made import UNKNOWN, Content, Made, ModelCard, Sheet, Weights
 from anime_gen.conditions import KINDS, Condition, Facts
 from anime_gen.conditions.kind import Words
 from anime_gen.conditions.text import NUM_TOKENS, Tokens
 from anime_gen.contract import UserError
 from anime_gen.families.diffusion.loss import Epsilon, FlowVelocity, Picture, Preconditioned, Target, Velocity
-from anime_gen.families.diffusion.module import Denoising, Diffusion
+from anime_gen.families.diffusion.module import Denoising, Diffusion, DiffusionSettings
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler, UniPC
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
-from anime_gen.files import write_picture, write_tensors, write_text
-from anime_gen.images import quantise, tile
-from anime_gen.run import Trained, read_checkpoint
+from anime_gen.images import quantise
+from anime_gen.run.trained import Trained, read_checkpoint
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
 
 # The version of diffusers whose schedulers the tests compare with ours.
@@ -221,8 +219,34 @@ def words_of(vocabulary: Vocabulary) -> dict[str, dict[str, Any]]:
     return words
 
 
-def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
-    """Writes the folder; returns what the exported sampler does otherwise than the run's own, in words.
+def check(trained: Trained, out: Path) -> Diffusion:
+    """The family of a run that can be exported to a folder.
+
+    Raises:
+        UserError: the run is of another family or works on latents, or the folder holds something.
+    """
+    module = trained.module
+    if not isinstance(module, Diffusion):
+        raise UserError(f"export: {trained.path} is a {type(module).__name__}; only diffusion can be exported")
+    if module.space is not None:
+        raise UserError(f"export: {trained.path} works on latents, which the exported pipeline cannot decode")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"--out {out} holds something already; name a new folder")
+    return module
+
+
+def differences(settings: DiffusionSettings, twin: Twin) -> list[str]:
+    """What the exported sampler does otherwise than the run's own, in words."""
+    differs = [] if twin.exact else [f"steps of {twin.config['_class_name']} instead of {settings.sampler}"]
+    if settings.rescale:
+        differs.append("no rescale")
+    if settings.interval:
+        differs.append("guidance at every noise level")
+    return differs
+
+
+def loadable(trained: Trained, options: Mapping[str, Any], out: Path) -> tuple[dict[str, Content], list[str]]:
+    """What loads without this package, by its name in the folder; and what it does otherwise than the run, in words.
 
     Args:
         trained: the run.
@@ -230,31 +254,15 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
         out: a new folder.
 
     Raises:
-        UserError: the run is of another family, diffusers has no scheduler for it, or the folder holds something.
+        UserError: the run cannot be exported, diffusers has no scheduler for it, or the folder holds something.
     """
-    module, vocabulary = trained.module, trained.vocabulary
-    if not isinstance(module, Diffusion):
-        raise UserError(f"export: {trained.path} is a {type(module).__name__}; only diffusion can be exported")
-    if module.space is not None:
-        raise UserError(f"export: {trained.path} works on latents, which the exported pipeline cannot decode")
-    settings = module.settings
-    scheduler, noise_label_scale, exact = scheduler_of(module.schedule, module.target, settings.sampler)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out} holds something already; name a new folder")
-    try:
-        (out / "scheduler").mkdir(parents=True)
-        (out / "denoiser").mkdir()
-    except OSError as reason:
-        raise UserError(f"--out {out}: {reason.strerror}") from reason
-
+    module = check(trained, out)
+    vocabulary, settings = trained.vocabulary, module.settings
+    twin = scheduler_of(module.schedule, module.target, settings.sampler)
     inputs = inputs_of(module, trained.facts)
     weights = {name: tensor.float().cpu().contiguous() for name, tensor in module.averaged.state_dict().items()}
-    write_tensors(out / "denoiser" / "denoiser.safetensors", weights)
-    torch.export.save(program_of(module, inputs), out / "denoiser" / "denoiser.pt2")
-    pages = Path(__file__).parent
-    shutil.copyfile(pages / "pipeline.py", out / "pipeline.py")
-    shutil.copyfile(pages / "denoiser.py", out / "denoiser" / "denoiser.py")
-
+    program = io.BytesIO()
+    torch.export.save(program_of(module, inputs), program)
     kinds = module.kinds
     guidance = settings.guidance
     if isinstance(guidance, dict):
@@ -263,7 +271,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
     index = {
         "_class_name": ["pipeline", "AnimeFaces"],
         "denoiser": ["denoiser", "Denoiser"],
-        "scheduler": ["diffusers", scheduler["_class_name"]],
+        "scheduler": ["diffusers", twin.config["_class_name"]],
     }
     config = {
         "class": name_of(module),
@@ -276,7 +284,7 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
         "text": trained.text,
         "kinds": kinds,
         "inputs": inputs,
-        "noise_label_scale": noise_label_scale,
+        "noise_label_scale": twin.noise_label_scale,
         "defaults": {"steps": settings.steps, "guidance": guidance},
         "tensors": {name: list(tensor.shape) for name, tensor in weights.items()},
     }
@@ -286,20 +294,23 @@ def write(trained: Trained, options: Mapping[str, Any], out: Path) -> list[str]:
         "aliases": dict(ALIASES),
         "words": words_of(vocabulary),
     }
-    for path, content in (
-        ("model_index.json", index | written_with),
-        ("scheduler/scheduler_config.json", scheduler | written_with),
-        ("denoiser/config.json", config),
-        ("denoiser/vocabulary.json", words),
-    ):
-        write_text(out / path, json.dumps(content, indent=1) + "\n")
+    pages = Path(__file__).parent
+    files: dict[str, Content] = {
+        "denoiser/denoiser.safetensors": Weights(weights),
+        "denoiser/denoiser.pt2": program.getvalue(),
+        "denoiser/denoiser.py": (pages / "denoiser.py").read_text(encoding="utf-8"),
+        "denoiser/config.json": in_json(config),
+        "denoiser/vocabulary.json": in_json(words),
+        "scheduler/scheduler_config.json": in_json(twin.config | written_with),
+        "model_index.json": in_json(index | written_with),
+        "pipeline.py": (pages / "pipeline.py").read_text(encoding="utf-8"),
+    }
+    return files, differences(settings, twin)
 
-    differs = [] if exact else [f"steps of {scheduler['_class_name']} instead of {settings.sampler}"]
-    if settings.rescale:
-        differs.append("no rescale")
-    if settings.interval:
-        differs.append("guidance at every noise level")
-    return differs
+
+def in_json(content: Mapping[str, Any]) -> str:
+    """As diffusers writes it."""
+    return json.dumps(content, indent=1) + "\n"
 
 
 def name_of(thing: object) -> str:
@@ -351,31 +362,37 @@ def shown_words(trained: Trained, most: int = 4) -> list[str]:
     return list(vocabulary.tags[:most]) if "tags_BT" in needs else []
 
 
-def samples(trained: Trained, words: list[str], columns: int = 4) -> Image.Image:
+def samples(trained: Trained, words: list[str], columns: int = 4) -> Sheet:
     """A row of pictures for each of some words; where there are none, a row of what is drawn when nothing is asked."""
     module, seeds = trained.module, list(range(columns))
     conditions = [trained.asked({"tags": Words(word)}) for word in words] or [trained.asked({})]
     rows = [module.sample(one.repeated(columns), seeds) for one in conditions]
-    return tile(quantise(torch.cat(rows)), columns, captions=words or None)
+    return Sheet(quantise(torch.cat(rows)), columns, captions=words or None)
 
 
-def export(trained: Trained, card: Card, out: Path, license: str = UNKNOWN) -> None:
-    """Writes a diffusion run as safetensors, as a torch.export program and as a diffusers pipeline, with a model card.
+def export(trained: Trained, out: Path, license: str = UNKNOWN) -> Made:
+    """A diffusion run as safetensors, as a torch.export program and as a diffusers pipeline, with a model card.
 
     Args:
         trained: the run.
-        card: what its folder says of it.
         out: a new folder.
         license: of the weights, by the hub's name for it, such as cc-by-4.0; your training pictures decide.
+
+    Raises:
+        UserError: the run cannot be exported, diffusers has no scheduler for it, or the folder holds something.
     """
-    differs = write(trained, read_checkpoint(trained.path)["hyper_parameters"], out)
+    files, differs = loadable(trained, read_checkpoint(trained.path)["hyper_parameters"], out)
     words = shown_words(trained)
-    write_picture(out / "samples.png", samples(trained, words))
     pipeline = "text-to-image" if words else "unconditional-image-generation"
-    page = card.markdown(license, ["diffusers", "diffusion"], pipeline, uses_of(trained, words, differs))
-    write_text(out / "README.md", page)
-    print(f"{trained.path} after {trained.images_shown:,} images: {out}")
+    files |= {
+        "samples.png": samples(trained, words),
+        "README.md": ModelCard(license, ["diffusers", "diffusion"], pipeline, uses_of(trained, words, differs)),
+    }
+    said = [f"{trained.path} after {trained.images_shown:,} images"]
     if differs:
-        print(f"its pipeline draws with {', '.join(differs)}: its pictures differ from those of anime-gen sample")
+        said.append(f"its pipeline draws with {', '.join(differs)}: its pictures differ from those of anime-gen sample")
     if license == UNKNOWN:
-        print(f"{out / 'README.md'} is its model card; it states no licence: --license cc-by-4.0, or another, does")
+        said.append(
+            f"{out / 'README.md'} is its model card; it states no licence: --license cc-by-4.0, or another, does"
+        )
+    return Made({out / name: content for name, content in files.items()}, "\n".join(said))

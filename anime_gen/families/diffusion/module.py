@@ -32,7 +32,7 @@ from anime_gen.families.diffusion.network import Backbone, UNet
 from anime_gen.families.diffusion.sampler import Denoiser, DPMSolverPP, Sampler
 from anime_gen.families.diffusion.schedule import Cosine, Level, Schedule
 from anime_gen.noise import Noise, normal_like
-from anime_gen.run import load_latent_space
+from anime_gen.run.trained import load_latent_space
 
 # Latents have deviation 1: what lies further out is a network's mistake at the noisiest levels, where it is amplified.
 LATENT_BOUND = 5.0

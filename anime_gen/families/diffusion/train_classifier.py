@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
 from anime_gen import fitting
+from anime_gen.blocks.made import Curves, Made
 from anime_gen.contract import Batch, UserError, usable
 from anime_gen.families.diffusion.classifier import NoisedClassifier, training_loss
 from anime_gen.families.diffusion.module import Diffusion
 from anime_gen.families.diffusion.schedule import Level, Schedule
-from anime_gen.files import rounded, write_picture
+from anime_gen.files import rounded
 from anime_gen.noise import normal
-from anime_gen.run import RunFolder, Trained
+from anime_gen.run.folder import RunFolder
+from anime_gen.run.trained import Trained
 from anime_gen.vocabulary import Vocabulary
 
 # Where it is examined: this many times from the picture to the noise, both ends included.
@@ -68,10 +69,10 @@ def train_classifier(
     lr: float = 2e-3,
     seed: int = 0,
     device: str = "auto",
-) -> None:
-    """Trains, examines at each noise level, and leaves `classifier.safetensors`, `.json` and `.png` in the run folder.
+) -> Made:
+    """Trains and examines at each noise level: `classifier.safetensors`, `.json` and `.png` for the run folder.
 
-    What is trained by then is kept there, too, until all is done: after a Ctrl-C or a kill the same call goes on.
+    What is trained by then is kept there, until all is done: after a Ctrl-C or a kill the same call goes on.
 
     Args:
         trained: the run's `Diffusion`, of which only the schedule counts.
@@ -136,12 +137,9 @@ def train_classifier(
         "accuracy": {group: [rounded(value) for value in values] for group, values in examined.accuracy.items()},
         "tag_f1": [rounded(value) for value in examined.tag_f1],
     }
-    classifier.save(run, report)
-    write_picture(weights.with_suffix(".png"), plot(examined))
-    state.remove()
-    print(table(examined))
     drawn_by = f"sample {shlex.quote(str(run))} --classifier_scale 1 --tags={shlex.quote(words.words()[0])}"
-    print(f"{weights}: draw with anime-gen {drawn_by}")
+    files = classifier.files(run, report) | {weights.with_suffix(".png"): plot(examined)}
+    return Made(files, f"{table(examined)}\n{weights}: draw with anime-gen {drawn_by}", state.remove)
 
 
 def numbers(schedule: Schedule) -> dict[str, float]:
@@ -200,41 +198,14 @@ def table(examined: Examined) -> str:
     return "\n".join([head, *rows])
 
 
-INK, GRID, PAPER = (40, 40, 40), (222, 222, 222), (255, 255, 255)
-# Told apart by the colour-blind too (Okabe & Ito 2008).
-COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (90, 90, 90))
-
-
-def plot(examined: Examined) -> Image.Image:
-    """Accuracy against noise: one line a group, tag F1 black."""
-    curves = examined.curves()
-    scale = 2  # drawn at twice the size: lines without steps
-    left, top, width, height = 60 * scale, 40 * scale, 520 * scale, 300 * scale
-    sheet = Image.new("RGB", (left + width + 150 * scale, top + height + 60 * scale), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    font, large = (ImageFont.load_default(size=size * scale) for size in (12, 14))
-
-    def place(i: float, value: float) -> tuple[float, float]:
-        return left + width * i / (LEVELS - 1), top + height * (1 - value)
-
-    draw.text((left, 10 * scale), "What the classifier sees of validation pictures", INK, large)
-    for tenth in range(0, 11, 2):
-        draw.line([place(0, tenth / 10), place(LEVELS - 1, tenth / 10)], GRID, scale)
-        x, y = place(0, tenth / 10)
-        draw.text((x - 8 * scale, y), f"{tenth / 10:.1f}", INK, font, anchor="rm")
-    for i, level in enumerate(examined.levels):
-        x, y = place(i, 0)
-        draw.line([(x, y), (x, y + 4 * scale)], INK, scale)
-        draw.text((x, y + 8 * scale), ratio(level), INK, font, anchor="mt")
-    beneath = left + width / 2, top + height + 32 * scale
-    draw.text(beneath, "noise over picture, sigma / alpha", INK, font, anchor="mt")
-    for number, (name, values) in enumerate(curves.items()):
-        colour = (0, 0, 0) if name not in examined.accuracy else COLOURS[number % len(COLOURS)]
-        points = [place(i, value) for i, value in enumerate(values) if not math.isnan(value)]
-        draw.line(points, colour, 2 * scale, joint="curve")
-        for x, y in points:
-            draw.ellipse([x - 3 * scale, y - 3 * scale, x + 3 * scale, y + 3 * scale], colour)
-        x, y = left + width + 20 * scale, top + (number * 22 + 10) * scale
-        draw.line([(x, y), (x + 18 * scale, y)], colour, 2 * scale)
-        draw.text((x + 26 * scale, y), name if name not in examined.accuracy else f"{name}, accuracy", INK, font, "lm")
-    return sheet.resize((sheet.width // scale, sheet.height // scale), Image.Resampling.LANCZOS)
+def plot(examined: Examined) -> Curves:
+    """What it gets right against the noise."""
+    return Curves(
+        "What the classifier sees of validation pictures",
+        "noise over picture, sigma / alpha",
+        [ratio(level) for level in examined.levels],
+        {
+            f"{name}, accuracy" if name in examined.accuracy else name: values
+            for name, values in examined.curves().items()
+        },
+    )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from anime_gen.blocks.made import Made, Weights
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.layout import discriminator_state, generator_state
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.families.stylegan2.published import networks
-from anime_gen.files import write_tensors, write_text
-from anime_gen.run import Trained
+from anime_gen.run.trained import Trained
 
 YAML = """# What these weights fit: anime-gen fit -c experiments/shared.yaml -c this file
 model:
@@ -36,14 +36,14 @@ data:
 """
 
 
-def _save(tensors: dict[str, Tensor], out: Path) -> None:
+def _checked(out: Path) -> Path:
     if out.suffix != ".safetensors":
         raise UserError(f"--out {out}: name a file that ends in .safetensors")
-    write_tensors(out, tensors)
+    return out
 
 
-def write_weights(trained: Trained, out: Path) -> None:
-    """Writes the averaged generator and the discriminator of a run.
+def weights_of(trained: Trained, out: Path) -> Made:
+    """The averaged generator and the discriminator of a run.
 
     Args:
         trained: the run.
@@ -57,8 +57,7 @@ def write_weights(trained: Trained, out: Path) -> None:
         raise UserError(f"weights: {trained.path} is a run of {type(module).__name__}, not of StyleGAN2")
     tensors = {f"generator.{name}": part for name, part in module.generator.state_dict().items()}
     tensors |= {f"discriminator.{name}": part for name, part in module.discriminator.state_dict().items()}
-    _save(tensors, out)
-    print(f"{out}: {len(tensors)} tensors")
+    return Made({_checked(out): Weights(tensors)}, f"{len(tensors)} tensors")
 
 
 def layers_below(names: dict[str, Tensor], prefix: str) -> int:
@@ -66,8 +65,8 @@ def layers_below(names: dict[str, Tensor], prefix: str) -> int:
     return sum(name.startswith(f"{prefix}.layers.") and name.endswith(".weight") for name in names)
 
 
-def import_published(file: Path, out: Path) -> None:
-    """Writes a published checkpoint's averaged generator and discriminator, and a YAML that they fit beside them.
+def import_published(file: Path, out: Path) -> Made:
+    """A published checkpoint's averaged generator and discriminator, and a YAML that they fit beside them.
 
     Args:
         file: network-snapshot-*.pkl of stylegan2-ada-pytorch; nothing in it is executed.
@@ -76,6 +75,7 @@ def import_published(file: Path, out: Path) -> None:
     Raises:
         UserError: it is something else, or of another architecture.
     """
+    weights, page = _checked(out), out.with_suffix(".yaml")
     generator, discriminator = networks(file)
     ours = {f"generator.{name}": part for name, part in generator_state(generator).items()}
     image_size = max(int(name.split(".")[1][1:]) for name in generator if name.startswith("synthesis.b"))
@@ -84,20 +84,18 @@ def import_published(file: Path, out: Path) -> None:
     if any(f"discriminator.blocks.{level}.skip.weight" not in ours for level in range(levels)):
         raise UserError(f"import: the discriminator of {file} is not the residual one; give a checkpoint that has that")
     embed = ours.get("generator.mapping.embed.weight")
-    _save(ours, out)
-    page = out.with_suffix(".yaml")
-    write_text(
-        page,
-        YAML.format(
-            layers=layers_below(ours, "generator.mapping"),
-            head_layers=layers_below(ours, "discriminator.head.mapping") or 8,
-            width=len(ours["generator.w_average"]),
-            channel_base=ours[f"generator.synthesis.blocks.{levels}.second.weight"].shape[0] * image_size,
-            channel_max=ours["generator.synthesis.blocks.0.second.weight"].shape[0],
-            labels="nothing" if embed is None else "everything",
-            weights=out,
-            image_size=image_size,
-        ),
+    family = YAML.format(
+        layers=layers_below(ours, "generator.mapping"),
+        head_layers=layers_below(ours, "discriminator.head.mapping") or 8,
+        width=len(ours["generator.w_average"]),
+        channel_base=ours[f"generator.synthesis.blocks.{levels}.second.weight"].shape[0] * image_size,
+        channel_max=ours["generator.synthesis.blocks.0.second.weight"].shape[0],
+        labels="nothing" if embed is None else "everything",
+        weights=weights,
+        image_size=image_size,
     )
     labels = "no labels" if embed is None else f"{embed.shape[1]} labels"
-    print(f"{out}: {len(ours)} tensors, {image_size} px, {labels}\n{page}: the family that they fit")
+    return Made(
+        {weights: Weights(ours), page: family},
+        f"{len(ours)} tensors, {image_size} px, {labels}\n{page}: the family that they fit",
+    )

@@ -10,7 +10,7 @@ VERBS = {
         "FILE.pkl: a published checkpoint as safetensors",
     ),
     "weights": (
-        "anime_gen.families.stylegan2.export:write_weights",
+        "anime_gen.families.stylegan2.export:weights_of",
         "RUN: write both networks as safetensors, for --model.start_from of another run",
     ),
 }

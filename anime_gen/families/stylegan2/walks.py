@@ -1,7 +1,8 @@
-"""mix, walk, along and project: what a trained StyleGAN2 can be asked beside samples. Each writes pictures."""
+"""mix, walk, along and project: what a trained StyleGAN2 can be asked beside samples."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
+from anime_gen.blocks.made import Film, Made, Sheet, Weights
 from anime_gen.conditions.kind import Words
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
-from anime_gen.files import write_picture, write_tensors
-from anime_gen.images import quantise, tile
+from anime_gen.images import quantise
 from anime_gen.noise import Noise
-from anime_gen.ranges import parse_ranges
-from anime_gen.run import Trained
+from anime_gen.run.trained import Trained
+from anime_gen.settings.ranges import Ranges
 
 
 def _family(trained: Trained) -> StyleGAN2:
@@ -38,7 +39,7 @@ def _label(trained: Trained, tags: str) -> Tensor:
     return label_1L
 
 
-def _styles(trained: Trained, seeds: list[int], label_1L: Tensor) -> Tensor:
+def _styles(trained: Trained, seeds: Sequence[int], label_1L: Tensor) -> Tensor:
     """The styles of seeds, (B, layers, W): those that `sample` draws."""
     module = _family(trained)
     with torch.no_grad():
@@ -52,16 +53,14 @@ def _drawn(trained: Trained, w_BLW: Tensor) -> Tensor:
     return quantise(torch.cat([synthesis(part) for part in torch.split(w_BLW, 16)]))
 
 
-def _save(sheet: Image.Image, out: Path) -> None:
-    if Image.registered_extensions().get(out.suffix.lower()) not in Image.SAVE:
-        raise UserError(f"--out {out}: name a picture, such as {out.with_suffix('.png')}")
-    write_picture(out, sheet)
-    print(out)
-
-
 def mix(
-    trained: Trained, out: Path, coarse: str = "0-3", fine: str = "4-9", layers: str = "4-99", tags: str = ""
-) -> None:
+    trained: Trained,
+    out: Path,
+    coarse: Ranges = Ranges("0-3"),  # noqa: B008  never changes
+    fine: Ranges = Ranges("4-9"),  # noqa: B008
+    layers: Ranges = Ranges("4-99"),  # noqa: B008
+    tags: str = "",
+) -> Made:
     """Style mixing: a row's face with a column's fine layers (Karras et al. 2019, figure 3).
 
     Args:
@@ -73,9 +72,8 @@ def mix(
         tags: of all faces.
     """
     label_1L = _label(trained, tags)
-    down, across = parse_ranges("coarse", coarse), parse_ranges("fine", fine)
-    rows, columns = (_styles(trained, seeds, label_1L) for seeds in (down, across))
-    chosen = [layer for layer in parse_ranges("layers", layers) if layer < rows.shape[1]]
+    rows, columns = (_styles(trained, seeds, label_1L) for seeds in (coarse, fine))
+    chosen = [layer for layer in layers if layer < rows.shape[1]]
     if not chosen:
         raise UserError(f"--layers {layers}: this run has layers 0 to {rows.shape[1] - 1}")
     sheet = [torch.full_like(_drawn(trained, rows[:1]), 255), _drawn(trained, columns)]
@@ -83,12 +81,18 @@ def mix(
         own = row[None]
         both = mixed(own.expand(len(columns), -1, -1), columns, chosen)
         sheet += [_drawn(trained, own), _drawn(trained, both)]
-    titles = [f"layers {layers} of the columns, the others of the rows", *(f"coarse: seed {seed}" for seed in down)]
-    headings = ["", *(f"fine: {seed}" for seed in across)]
-    _save(tile(torch.cat(sheet), len(columns) + 1, captions=titles, headings=headings), out)
+    titles = [f"layers {layers} of the columns, the others of the rows", *(f"coarse: seed {seed}" for seed in coarse)]
+    headings = ["", *(f"fine: {seed}" for seed in fine)]
+    return Made({out: Sheet(torch.cat(sheet), len(columns) + 1, titles, headings)})
 
 
-def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags: str = "") -> None:
+def walk(
+    trained: Trained,
+    out: Path,
+    seeds: Ranges = Ranges("0-3"),  # noqa: B008  never changes
+    frames: int = 16,
+    tags: str = "",
+) -> Made:
     """From face to face and back to the first, on straight lines in W.
 
     Args:
@@ -100,20 +104,23 @@ def walk(trained: Trained, out: Path, seeds: str = "0-3", frames: int = 16, tags
     """
     if frames < 2:
         raise UserError(f"--frames {frames}: give 2 or more")
-    numbers = parse_ranges("seeds", seeds)
-    faces = _styles(trained, numbers, _label(trained, tags))
+    faces = _styles(trained, seeds, _label(trained, tags))
     lines = [between(first, last, frames) for first, last in zip(faces, faces.roll(-1, 0), strict=True)]
     pictures = _drawn(trained, torch.cat(lines))
-    if out.suffix.lower() not in (".gif", ".webp"):
-        titles = [f"seed {first} to {last}" for first, last in zip(numbers, [*numbers[1:], numbers[0]], strict=True)]
-        _save(tile(pictures, frames, captions=titles), out)
-        return
-    shots = [tile(picture[None], 1) for picture in pictures]
-    write_picture(out, shots[0], save_all=True, append_images=shots[1:], duration=80, loop=0)
-    print(out)
+    if out.suffix.lower() in (".gif", ".webp"):
+        return Made({out: Film(pictures)})
+    titles = [f"seed {first} to {last}" for first, last in zip(seeds, [*seeds[1:], seeds[0]], strict=True)]
+    return Made({out: Sheet(pictures, frames, titles)})
 
 
-def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: float = 1.5, columns: int = 7) -> None:
+def along(
+    trained: Trained,
+    out: Path,
+    tags: str,
+    seeds: Ranges = Ranges("0-3"),  # noqa: B008  never changes
+    reach: float = 1.5,
+    columns: int = 7,
+) -> Made:
     """Faces that get more and less of some tags, each tag's direction read off the mapping network.
 
     Args:
@@ -131,8 +138,7 @@ def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: flo
     if columns < 2:
         raise UserError(f"--columns {columns}: give 2 or more")
     nothing_1L = _label(trained, "")
-    numbers = parse_ranges("seeds", seeds)
-    faces = _styles(trained, numbers, nothing_1L)
+    faces = _styles(trained, seeds, nothing_1L)
     reaches = torch.linspace(-reach, reach, columns)
     rows = []
     for word in words:
@@ -140,16 +146,16 @@ def along(trained: Trained, out: Path, tags: str, seeds: str = "0-3", reach: flo
             way_W = direction(module.generator.mapping, nothing_1L[0], _label(trained, word)[0], module.width)
         for face in faces:
             rows.append(_drawn(trained, face + reaches[:, None, None] * way_W))
-    titles = [f"{word}, seed {seed}" for word in words for seed in numbers]
+    titles = [f"{word}, seed {seed}" for word in words for seed in seeds]
     headings = [f"{step:+.2g}" if step else "0" for step in reaches.tolist()]
-    _save(tile(torch.cat(rows), columns, captions=titles, headings=headings), out)
-    print("less of the row's tag on the left, more on the right; 1 is as far as the tag is")
+    said = "less of the row's tag on the left, more on the right; 1 is as far as the tag is"
+    return Made({out: Sheet(torch.cat(rows), columns, titles, headings)}, said)
 
 
 def project_picture(
     trained: Trained, out: Path, picture: Path, tags: str = "", plus: bool = False, steps: int = 500
-) -> None:
-    """Finds the style of a picture: writes projection.png (picture, nearest face) and projection.safetensors (w).
+) -> Made:
+    """Finds the style of a picture: makes projection.png (picture, nearest face) and projection.safetensors (w).
 
     Args:
         trained: the run.
@@ -173,8 +179,11 @@ def project_picture(
     for found in (bar := tqdm(project(module.generator, wanted_1CHW, _label(trained, tags), plus, steps), total=steps)):
         bar.set_postfix_str(f"{found.loss:.4f} away")
     assert found is not None
-    out.mkdir(parents=True, exist_ok=True)
     both = quantise(torch.cat([wanted_1CHW, found.image_1CHW]))
-    _save(tile(both, 2, headings=["asked for", "found"]), out / "projection.png")
-    write_tensors(out / "projection.safetensors", {"w_1LW": found.w_1LW})
-    print(f"{out / 'projection.safetensors'}: {found.loss:.4f} away on average over all sizes, black to white being 2")
+    return Made(
+        {
+            out / "projection.png": Sheet(both, 2, headings=["asked for", "found"]),
+            out / "projection.safetensors": Weights({"w_1LW": found.w_1LW}),
+        },
+        f"{found.loss:.4f} away on average over all sizes, black to white being 2",
+    )

@@ -30,7 +30,7 @@ from anime_gen.families.diffusion.classifier import NoisedClassifier, gradient, 
 from anime_gen.families.diffusion.network import Backbone
 from anime_gen.families.diffusion.schedule import Level
 from anime_gen.noise import Noise
-from anime_gen.run import Trained
+from anime_gen.run.trained import Trained
 
 
 def small(seed=0):

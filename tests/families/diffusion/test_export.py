@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from anime_gen.blocks.adversarial import NonSaturating
-from anime_gen.card import Card
+from anime_gen.cli import family
+from anime_gen.cli.family import keep
 from anime_gen.conditions.kind import Words
 from anime_gen.conditions.text import CAPTION_TOKENS, caption_tokens
 from anime_gen.contract import Condition, UserError
@@ -46,7 +47,8 @@ from anime_gen.families.diffusion import (
     export,
 )
 from anime_gen.images import quantise
-from anime_gen.run import Trained
+from anime_gen.reports.card import Card
+from anime_gen.run.trained import Trained
 from anime_gen.vocabulary import LANDMARKS, Vocabulary
 
 WORDS = Vocabulary(
@@ -73,12 +75,19 @@ def trained(network="unet", **changes) -> Trained:
     return Trained(module, WORDS, None, 1234, Path("runs/diffusion/one/checkpoints/best.ckpt"))
 
 
+def written(run, folder):
+    """The folder without its card; returns what differs."""
+    files, differs = export.loadable(run, OPTIONS, folder)
+    keep({folder / name: content for name, content in files.items()}, folder)
+    return differs
+
+
 @pytest.fixture(scope="module", params=NETWORKS)
 def exported(request, tmp_path_factory):
     """(run, folder) of each network."""
     run = trained(request.param, **({"landmarks": LandmarkMask()} if request.param == "thesis" else {}))
     folder = tmp_path_factory.mktemp("exports") / request.param
-    export.write(run, OPTIONS, folder)
+    written(run, folder)
     return run, folder
 
 
@@ -177,13 +186,13 @@ def test_the_program_computes_the_network_where_there_is_no_anime_gen(exported, 
 )
 def test_what_diffusers_cannot_step_is_refused_before_anything_is_written(change, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        export.write(trained(**change), OPTIONS, tmp_path / "new")
+        written(trained(**change), tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch, here):
     run = trained()
-    monkeypatch.setattr("anime_gen.opened.run.load", lambda *_: run)
+    monkeypatch.setattr("anime_gen.run.opened.load", lambda *_: run)
     monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
@@ -194,7 +203,7 @@ def test_the_verb_says_what_is_wrong_in_one_line(tmp_path, monkeypatch, here):
         return done.stderr.strip().splitlines()[-1]
 
     assert "full holds something already" in refused("RUN", "--out", tmp_path / "full")
-    assert "Not a directory" in refused("RUN", "--out", tmp_path / "full" / "file" / "below")
+    assert "full/file: File exists" in refused("RUN", "--out", tmp_path / "full" / "file" / "below")
     assert "out" in refused("RUN")
     run = run._replace(module=DCGAN(16, Convolutional(4), NonSaturating()))
     assert "is a DCGAN; only diffusion" in refused("RUN", "--out", tmp_path / "new")
@@ -221,7 +230,7 @@ def pipe(tmp_path_factory):
         patch.setenv("HF_HUB_OFFLINE", "1")
         diffusers = pytest.importorskip("diffusers")
         folder = tmp_path_factory.mktemp("exports") / "run"
-        assert export.write(trained(), OPTIONS, folder) == []
+        assert written(trained(), folder) == []
         loaded = diffusers.DiffusionPipeline.from_pretrained(
             folder, custom_pipeline=str(folder), trust_remote_code=True
         )
@@ -240,13 +249,26 @@ CARD = Card(
 )
 
 
-def test_the_model_card_is_one_and_its_lines_run(pipe, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def exports(here, monkeypatch):
+    """`anime-gen export` of a run as if it lay in a folder."""
+
+    def export_(run, card, *words):
+        monkeypatch.setattr("anime_gen.run.opened.load", lambda *_: run)
+        monkeypatch.setattr(family, "card_of", lambda trained: card)
+        monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
+        done = here("export", "RUN", *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return export_
+
+
+def test_the_model_card_is_one_and_its_lines_run(pipe, exports, tmp_path, monkeypatch):
     ModelCard = pytest.importorskip("huggingface_hub").ModelCard
     folder = tmp_path / "faces"
     run = trained(settings=DiffusionSettings(2, sampler=UniPC()))
-    monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
-    export.export(run, CARD, folder, "cc0-1.0")
-    assert "licence" not in capsys.readouterr().out
+    assert "licence" not in exports(run, CARD, "--out", folder, "--license", "cc0-1.0")
     card = ModelCard.load(folder / "README.md")
     assert card.data.license == "cc0-1.0"
     assert card.data.pipeline_tag == "text-to-image"
@@ -265,12 +287,11 @@ def test_the_model_card_is_one_and_its_lines_run(pipe, tmp_path, monkeypatch, ca
     assert abs(ours[0].permute(1, 2, 0).numpy().astype(np.int16) - drawn).max() <= 1
 
 
-def test_a_card_says_what_nobody_has_said(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export, "read_checkpoint", lambda path: {"hyper_parameters": OPTIONS})
+def test_a_card_says_what_nobody_has_said(exports, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "program_of", lambda *rest: torch.export.export(torch.nn.Identity(), (torch.zeros(1),)))
     run = trained(num_tags=0, attribute_sizes=[], settings=DiffusionSettings(2, sampler=DDIM(0.5)))
-    export.export(run, CARD._replace(scores={}, table=[]), tmp_path / "faces")
-    assert "--license cc-by-4.0" in capsys.readouterr().out
+    said = exports(run, CARD._replace(scores={}, table=[]), "--out", tmp_path / "faces")
+    assert "--license cc-by-4.0" in said
     page = (tmp_path / "faces" / "README.md").read_text()
     assert "license: unknown" in page
     assert "were not scored" in page

@@ -11,7 +11,7 @@ import yaml
 from anime_gen.cli.train import suite
 from anime_gen.contract import Batch, Condition, GenerativeModule, UserError
 from anime_gen.families.diffusion import Diffusion, DiT, LandmarkLatent, ThesisUNet, UNet
-from anime_gen.run import load, load_latent_space
+from anime_gen.run.trained import load, load_latent_space
 
 SHARED = ("-c", "experiments/shared.yaml")
 TINY = {

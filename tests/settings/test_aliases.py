@@ -9,14 +9,14 @@ import lightning as L
 import pytest
 import torch
 
-from anime_gen import aliases
-from anime_gen.aliases import path_today, today, word_today
 from anime_gen.cli.train import suite
 from anime_gen.families.vae.module import VAE
-from anime_gen.run import load
+from anime_gen.run.trained import load
+from anime_gen.settings import aliases
+from anime_gen.settings.aliases import path_today, today, word_today
 from anime_gen.vocabulary import Vocabulary
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.mark.parametrize("new", aliases.PATHS.values())

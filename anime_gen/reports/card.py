@@ -10,7 +10,7 @@ from typing import NamedTuple
 from huggingface_hub import EvalResult, ModelCardData
 from tabulate import tabulate
 
-UNKNOWN = "unknown"  # the hub's word for a licence that nobody has stated
+from anime_gen.blocks.made import UNKNOWN, ModelCard
 
 
 class Card(NamedTuple):
@@ -24,18 +24,11 @@ class Card(NamedTuple):
     scores: dict[str, float]  # on validation pictures, of these very weights; none: they were not scored
     table: list[tuple[str, str, str]]  # the same for people: name, value of the samples, of real pictures
 
-    def markdown(self, licence: str, tags: list[str], pipeline: str, uses: str) -> str:
-        """The page, which shows a picture `samples.png` that lies beside it.
-
-        Args:
-            licence: of the weights, by the hub's name for it.
-            tags: what the hub finds it by.
-            pipeline: the hub's name for what it does.
-            uses: Markdown that tells how to draw with it.
-        """
+    def markdown(self, about: ModelCard) -> str:
+        """The page, which shows a picture `samples.png` that lies beside it."""
         results = [
             EvalResult(
-                task_type=pipeline,
+                task_type=about.pipeline,
                 dataset_type=self.pictures,
                 dataset_name=self.pictures,
                 dataset_split="validation",
@@ -45,9 +38,9 @@ class Card(NamedTuple):
             for name, value in self.scores.items()
         ]
         front = ModelCardData(
-            license=licence,
-            tags=[*tags, "anime", "faces", "anime_gen"],
-            pipeline_tag=pipeline,
+            license=about.licence,
+            tags=[*about.tags, "anime", "faces", "anime_gen"],
+            pipeline_tag=about.pipeline,
             model_name=self.name,
             eval_results=results or None,
         )
@@ -60,8 +53,8 @@ class Card(NamedTuple):
         )
         stated = (
             "Not stated. The pictures that it was trained on decide: say it in the first lines of this page."
-            if licence == UNKNOWN
-            else f"`{licence}`"
+            if about.licence == UNKNOWN
+            else f"`{about.licence}`"
         )
         blocks = [
             f"---\n{front.to_yaml()}\n---",
@@ -69,7 +62,7 @@ class Card(NamedTuple):
             "![samples](samples.png)",
             f"{self.family} that draws faces of {self.image_size} x {self.image_size} pixels, trained with anime_gen "
             f"on {self.pictures}.",
-            f"## Use\n\n{uses}",
+            f"## Use\n\n{about.uses}",
             f"## Scores\n\n{scores}",
             f"## Licence\n\n{stated}",
         ]

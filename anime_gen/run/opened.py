@@ -16,8 +16,9 @@ from anime_gen.contract import GenerativeModule, Preview, unseen, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.text import OpenClip
 from anime_gen.images import quantise
-from anime_gen.run import RunFolder, Trained, load, run_of
-from anime_gen.settings import OneLineParser
+from anime_gen.run.folder import RunFolder, run_of
+from anime_gen.run.trained import Trained, load
+from anime_gen.settings.parser import OneLineParser
 
 
 def data_of(run: Path) -> AnimeFaces:

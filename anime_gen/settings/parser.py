@@ -9,10 +9,12 @@ from typing import Any
 
 import yaml
 from jsonargparse import get_loader, set_loader
+from jsonargparse.typing import register_type
 from lightning.pytorch.cli import LightningArgumentParser
 
-from anime_gen.aliases import today
 from anime_gen.errors import UserError
+from anime_gen.settings.aliases import today
+from anime_gen.settings.ranges import Ranges
 
 
 def renewed(text: str, path: str = "") -> Any:
@@ -24,6 +26,7 @@ def renewed(text: str, path: str = "") -> Any:
 
 
 set_loader("anime_gen", renewed, exceptions=(yaml.YAMLError,))
+register_type(Ranges, str, Ranges, UserError)
 
 
 class OneLineParser(LightningArgumentParser):
@@ -45,7 +48,7 @@ def one_line(message: str) -> str:
     noise = re.compile(
         r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
         r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>"
-        r"|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
+        r"|Not of type Ranges:|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
     )
     lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
     text = ": ".join(dict.fromkeys(filter(None, lines)))

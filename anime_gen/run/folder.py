@@ -1,0 +1,177 @@
+"""A run folder on disk. The one place that knows a run's layout.
+
+runs/<family>/<name>/
+  config.yaml         every setting, resolved
+  provenance.json     package versions, git state, command, machine
+  metrics.json        scores, each with images shown, seconds and protocol
+  checkpoints/        last.ckpt to go on from, best.ckpt by score
+  grids/              sample grids, PNG, by images shown
+  predictions/        of `predict`: a picture for each test condition
+  tradeoff/<setting>/ the run's scores at several values of a setting of its sampler
+  classifier.*        the classifier of noisy pictures that guides it, where one was trained
+  study.json          what the study that trained it knows of it
+  events.out.*        TensorBoard
+  metrics.csv, wandb  of --trainer.logger=CSVLogger and WandbLogger
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import yaml
+
+from anime_gen.errors import UserError
+from anime_gen.settings.aliases import today
+
+# What the grids are called that every family draws; others have a word behind the images in their files' names.
+SAMPLES = "samples"
+# Checkpoints: by score, and to go on from.
+BEST, LAST = "best", "last"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where everything of a run lies.
+
+    What scores or draws by another run's checkpoint leaves the same files in a folder of its own, but no settings.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, trainer: L.Trainer) -> RunFolder:
+        """The one that a trainer writes to."""
+        return cls(Path(trainer.default_root_dir))
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoint(LAST)
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoint(BEST)
+
+    def checkpoint(self, name: str) -> Path:
+        return self.checkpoints / f"{name}.ckpt"
+
+    @property
+    def grids(self) -> Path:
+        return self.path / "grids"
+
+    def grid(self, images: int, what: str = SAMPLES) -> Path:
+        """A picture that was drawn after so many images."""
+        return self.grids / (f"{images:09d}.png" if what == SAMPLES else f"{images:09d}_{what}.png")
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    @property
+    def classifier(self) -> Path:
+        """Its weights; its report and its curves have the same name, with .json and .png."""
+        return self.path / "classifier.safetensors"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "study.json"
+
+    def tradeoff(self, setting: str) -> Path:
+        """A folder with what was found by varying a setting of the sampler."""
+        return self.path / "tradeoff" / setting
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run lies here, rather than nothing, or scores of a run elsewhere."""
+        return self.config.is_file()
+
+    def existing(self) -> RunFolder:
+        """Itself.
+
+        Raises:
+            UserError: no run lies here.
+        """
+        if not self.is_run:
+            raise UserError(f"{self.path} is no run (it has no config.yaml); runs lie under runs/<family>/<name>")
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting of the run, as its YAML nests them, by today's names.
+
+        Raises:
+            UserError: no run lies here, or its settings cannot be read.
+        """
+        config = self.existing().config
+        try:
+            settings = today(yaml.safe_load(config.read_text(encoding="utf-8")))
+        except yaml.YAMLError as reason:
+            raise UserError(f"{config} is no YAML: {' '.join(str(reason).split())}") from reason
+        if not isinstance(settings, dict):
+            raise UserError(f"{config} is not the settings of a run")
+        return settings
+
+    def sittings(self) -> list[dict[str, Any]]:
+        """What is known of every start of the run; nothing where it has only just begun.
+
+        Raises:
+            UserError: the file is not whole.
+        """
+        if not self.provenance.exists():
+            return []
+        try:
+            sittings: list[dict[str, Any]] = json.loads(self.provenance.read_text(encoding="utf-8"))
+        except ValueError as reason:
+            raise UserError(f"{self.provenance} is not whole ({reason}); move it away") from reason
+        return sittings
+
+    def drawn(self) -> dict[str, dict[int, Path]]:
+        """What is in the pictures -> images shown -> file, in order."""
+        found: dict[str, dict[int, Path]] = {}
+        for path in sorted(self.grids.glob("*.png")):
+            if match := re.fullmatch(r"(\d+)(?:_(\w+))?", path.stem):
+                found.setdefault(match[2] or SAMPLES, {})[int(match[1])] = path
+        return found
+
+
+def checkpoint_of(run: Path, name: str = BEST) -> Path:
+    """The checkpoint file of a run folder (`best`, or `last` where no score has chosen one), or `run` if it is a file.
+
+    Raises:
+        UserError: nothing to load there.
+    """
+    if run.is_file():
+        return run
+    if not run.is_dir():
+        raise UserError(f"{run} is no run: give a folder such as runs/diffusion/NAME, or a .ckpt file")
+    folder = RunFolder(run)
+    for candidate in (name, LAST) if name == BEST else (name,):
+        path = folder.checkpoint(candidate)
+        if path.exists():
+            return path
+    held = ", ".join(sorted(path.stem for path in folder.checkpoints.glob("*.ckpt")))
+    raise UserError(f"{run} holds no checkpoint {name!r}" + (f"; it holds: {held}" if held else " yet"))
+
+
+def run_of(checkpoint: Path) -> Path:
+    """The run folder that a checkpoint file lies in."""
+    return checkpoint.parent.parent
