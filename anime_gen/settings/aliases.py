@@ -33,11 +33,19 @@ PATHS: Mapping[str, str] = {
     "anime_gen.families.vae.module": "anime_gen.families.vae",
 }
 
-# Parameters that were renamed, by the name of their class.
+# Parameters that were renamed, by the name of their class; behind a dot, those that stand in a group now.
 PARAMETERS: Mapping[str, Mapping[str, str]] = {
     "ACGAN": {"hide": "label_dropout"},
     "VAE": {"hide": "label_dropout"},
-    "StyleGAN2": {"hide": "label_dropout", "told": "labels"},
+    "StyleGAN2": {
+        "hide": "label_dropout",
+        "told": "labels",
+        **{name: f"regularisers.{name}" for name in ("r1", "r1_every", "path_weight", "path_every", "mixing")},
+    },
+    "Diffusion": {
+        name: f"optimizer.{name}"
+        for name in ("lr", "betas", "weight_decay", "max_gradient_norm", "warmup_images", "cooldown")
+    },
 }
 
 # Submodules that were renamed: parts of a weight's name between its dots.
@@ -69,7 +77,16 @@ def parameters_today(class_path: str, options: Mapping[str, Any]) -> dict[str, A
         options: parameter to value, as a YAML file has them.
     """
     renamed = PARAMETERS.get(class_path.rpartition(".")[2], {})
-    return {renamed.get(name, name): today(value) for name, value in options.items()}
+    made: dict[str, Any] = {name: today(value) for name, value in options.items() if name not in renamed}
+    for name in (name for name in options if name in renamed):
+        group, _, own = renamed[name].rpartition(".")
+        (made.setdefault(group, {}) if group else made)[own] = today(options[name])
+    return made
+
+
+def names_today(parameter: str) -> list[str]:
+    """What a parameter is called now by the classes that once had it."""
+    return sorted({renamed[parameter] for renamed in PARAMETERS.values() if parameter in renamed})
 
 
 def today(written: Any) -> Any:

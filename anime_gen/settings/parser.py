@@ -13,7 +13,7 @@ from jsonargparse.typing import register_type
 from lightning.pytorch.cli import LightningArgumentParser
 
 from anime_gen.errors import UserError
-from anime_gen.settings.aliases import today
+from anime_gen.settings.aliases import names_today, today
 from anime_gen.settings.ranges import Ranges
 
 
@@ -53,6 +53,10 @@ def one_line(message: str) -> str:
     lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
     text = ": ".join(dict.fromkeys(filter(None, lines)))
     text = re.sub(r"\s+", " ", re.sub(r"Parser key \"([^\"]+)\"", r"\1", text))
+    # An option of the command line comes without its class, so that it could not be renamed.
+    refused = re.search(r"Option '(\w+)' is not accepted$", text)
+    if refused and (names := names_today(refused[1])):
+        text += f"; it is called {' or '.join(names)} now"
     return text if len(text) < 500 else text[:500] + " ..."
 
 

@@ -51,7 +51,7 @@ def test_a_lazy_regulariser_counts_as_often_as_it_has_its_turn(monkeypatch):
     small = ["--model.width=16", "--model.channel_base=128", "--model.channel_max=16", "--trainer.precision=32-true"]
 
     def per_image(every):
-        found = training.cost([*words("stylegan2"), *small, f"--model.r1_every={every}"], 0.05)
+        found = training.cost([*words("stylegan2"), *small, f"--model.regularisers.r1_every={every}"], 0.05)
         assert found.batches % max(every, 1) == 0
         return found.gmacs_per_second / found.images_per_second
 

@@ -69,8 +69,8 @@ def test_trained_sampled_and_exported(tmp_path, monkeypatch, capfd):
             "init_args": {
                 "network": {"init_args": {"channels": [8, 16]}},
                 "settings": {"steps": 2},
-                "lr": 5e-3,  # enough that the hint reaches the picture
-                "warmup_images": 16,
+                # Enough that the hint reaches the picture.
+                "optimizer": {"lr": 5e-3, "warmup_images": 16},
             }
         },
         "data": {"image_size": 16, "batch_size": 16, "epoch_images": 160, "score_images": 8,

@@ -32,7 +32,7 @@ def curve(family: str) -> dict[str, list[float]]:
     if "channel_max: 512" in yaml:
         small += ["--model.width=32", "--model.channel_max=32"]
     if "families.diffusion" in yaml:
-        small.append("--model.warmup_images=0")  # or six steps change nothing
+        small.append("--model.optimizer.warmup_images=0")  # or six steps change nothing
     cli = suite([*yamls, *small], run=False)
     found: dict[str, list[float]] = {}
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from anime_gen.cli.train import suite
+from anime_gen.contract import UserError
 from anime_gen.families.vae.module import VAE
 from anime_gen.run.trained import load
 from anime_gen.settings import aliases
-from anime_gen.settings.aliases import path_today, today, word_today
+from anime_gen.settings.aliases import parameters_today, path_today, today, word_today
 from anime_gen.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,6 +56,16 @@ def test_names_are_whole_words():
 def test_settings_are_renewed_at_any_depth():
     old = {"model": {"class_path": "x.Y", "init_args": {"loss": "anime_gen.adversarial.Hinge", "n": [1, None]}}}
     assert today(old)["model"]["init_args"] == {"loss": "anime_gen.blocks.Hinge", "n": [1, None]}
+
+
+def test_parameters_that_stand_in_a_group_now():
+    old = {"class_path": "anime_gen.families.stylegan2.module.StyleGAN2",
+           "init_args": {"r1": 0.1, "lr": 1e-3, "mixing": 0.5, "told": "nothing"}}  # fmt: skip
+    assert today(old)["init_args"] == {"lr": 1e-3, "labels": "nothing", "regularisers": {"r1": 0.1, "mixing": 0.5}}
+    assert today(today(old)) == today(old)
+    mixed = {"lr": 1e-3, "optimizer": {"cooldown": 0.1}}
+    assert parameters_today("a.Diffusion", mixed) == {"optimizer": {"cooldown": 0.1, "lr": 1e-3}}
+    assert mixed["optimizer"] == {"cooldown": 0.1}, "what was given is not changed"
 
 
 def test_a_config_of_an_earlier_version_builds(tmp_path):
@@ -103,3 +114,10 @@ def test_a_checkpoint_of_an_earlier_version_loads(tmp_path):
     assert loaded.module.label_dropout == 0.3
     for name, value in module.averaged.state_dict().items():
         torch.testing.assert_close(loaded.module.averaged.state_dict()[name], value + 1.0)
+
+
+def test_an_old_key_of_the_command_line_is_refused_with_its_name_of_today():
+    yamls = ["-c", "experiments/shared.yaml", "-c", "experiments/family/diffusion.yaml"]
+    with pytest.raises(UserError, match=r"'lr' is not accepted; it is called optimizer\.lr now$"):
+        suite([*yamls, "--model.lr=0.1"], run=False)
+    assert suite([*yamls, "--model.optimizer.lr=0.1"], run=False).model.optimizer.lr == 0.1

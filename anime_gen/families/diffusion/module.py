@@ -29,6 +29,7 @@ from anime_gen.families.diffusion.conditions import (
 from anime_gen.families.diffusion.guidance import Active, Dropping, Scales, branches, guided, rescaled, scales
 from anime_gen.families.diffusion.loss import Plain, Target, Velocity, Weighting, weighted_squared_error
 from anime_gen.families.diffusion.network import Backbone, UNet
+from anime_gen.families.diffusion.optimizer import Optimizer
 from anime_gen.families.diffusion.sampler import Denoiser, DPMSolverPP, Sampler
 from anime_gen.families.diffusion.schedule import Cosine, Level, Schedule
 from anime_gen.noise import Noise, normal_like
@@ -135,11 +136,7 @@ class Diffusion(GenerativeModule):
         weighting: how much each noise level counts.
         dropping: how often conditions are hidden in training.
         settings: how to sample.
-        lr, betas, weight_decay: AdamW.
-        max_gradient_norm: the gradient of all parameters is scaled down to at most this L2 norm.
-        warmup_images: images over which the learning rate rises from 0.
-        cooldown: last part of the run, as a fraction of its images, in which the learning rate falls to 0 again
-            (Haegele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
+        optimizer: how fast it learns, and when.
     """
 
     settings: DiffusionSettings
@@ -164,19 +161,10 @@ class Diffusion(GenerativeModule):
         weighting: Weighting | None = None,
         dropping: Dropping = Dropping(),  # noqa: B008  an immutable tuple
         settings: DiffusionSettings | None = None,
-        lr: float = 6e-4,
-        betas: tuple[float, float] = (0.9, 0.99),
-        weight_decay: float = 0.0,
-        max_gradient_norm: float = 1.0,
-        warmup_images: int = 5000,
-        cooldown: float = 0.4,
+        optimizer: Optimizer = Optimizer(),  # noqa: B008
     ) -> None:
         super().__init__(image_size)
         self.save_hyperparameters()
-        if lr <= 0:
-            raise UserError(f"model.lr={lr}: give a number above 0")
-        if not 0 <= cooldown <= 1:
-            raise UserError(f"model.cooldown={cooldown}: give a fraction of the run, from 0 (none) to 1")
         backbone = network or UNet()
         self.space: LatentSpace | None = None
         if latent is not None:
@@ -222,10 +210,8 @@ class Diffusion(GenerativeModule):
         self.dropping.check()
         self.settings = settings or DiffusionSettings()
         self.levels(self.settings)  # refuses too many steps now rather than at the first scoring
-        self.lr, self.betas, self.weight_decay = lr, betas, weight_decay
-        self.max_gradient_norm = max_gradient_norm
-        self.warmup_images = warmup_images
-        self.cooldown = cooldown
+        self.optimizer = optimizer
+        self.optimizer.check()
 
     def needs_for(self, settings: DiffusionSettings) -> frozenset[str]:
         needs = self.network.conditions.needs
@@ -281,27 +267,25 @@ class Diffusion(GenerativeModule):
         return {"loss": loss}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.max_gradient_norm)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.optimizer.max_gradient_norm)
 
     def configure_optimizers(self) -> Any:
         if self.trainer.gradient_clip_val:
-            raise UserError("diffusion clips its gradients itself: give --model.max_gradient_norm")
+            raise UserError("diffusion clips its gradients itself: give --model.optimizer.max_gradient_norm")
         optimizer = torch.optim.AdamW(
             self.network.parameters(),
-            lr=self.lr,
-            betas=self.betas,
-            weight_decay=self.weight_decay,
+            lr=self.optimizer.lr,
+            betas=self.optimizer.betas,
+            weight_decay=self.optimizer.weight_decay,
             # float16's gradients must be unscaled before they are clipped; a fused step would unscale them after.
             fused=self.trainer.precision != "16-mixed",
         )
         steps = self.trainer.estimated_stepping_batches  # infinite for a run without an end
 
-        # Warm-up is counted in images, so that it means the same at every batch size. Everything is read anew at every
-        # step: a resumed run needs no state for it, and one that was given more epochs trains on at the full rate.
+        # Everything is read anew at every step: a resumed run needs no state for it, and one that was given more epochs
+        # trains on at the full rate.
         def rate(_: int) -> float:
-            warmth = (self.images_shown + 1) / max(self.warmup_images, 1)
-            left = 1 - self.trainer.global_step / steps
-            return max(0.0, min(1.0, warmth, left / self.cooldown if self.cooldown else 1.0))
+            return self.optimizer.rate(self.images_shown, 1 - self.trainer.global_step / steps)
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

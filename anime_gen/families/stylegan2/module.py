@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -22,7 +21,7 @@ from anime_gen.families.stylegan2 import weights
 from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
 from anime_gen.families.stylegan2.generator import Generator, Synthesis, channels
 from anime_gen.families.stylegan2.mapping import Mappings
-from anime_gen.families.stylegan2.regularisation import lazily, path_lengths
+from anime_gen.families.stylegan2.regularisation import Regularisers, lazily, path_lengths
 from anime_gen.noise import Noise, normal
 
 # Latents whose styles' mean is the average w of a condition.
@@ -76,11 +75,7 @@ class StyleGAN2(GenerativeModule):
         augment: what both sides' pictures go through before the discriminator; null for nothing. `ADA` adapts itself.
         lr: Adam's learning rate, for both sides.
         betas: Adam's, for both.
-        r1: gamma, weight of the discriminator's slope at real pictures (Mescheder et al. 2018).
-        r1_every: batches between two steps of that; 0 leaves it out.
-        path_weight: of the deviation of path lengths.
-        path_every: batches between two steps of that; 0 leaves it out.
-        mixing: share of pictures whose fine layers have another w than the coarse ones.
+        regularisers: what keeps both sides smooth, and how often.
         start_from: weights to begin with (weights.py), perhaps of another data set or label set; null for new ones.
         settings: how to sample.
 
@@ -107,11 +102,7 @@ class StyleGAN2(GenerativeModule):
         augment: ADA | DiffAugment | None = None,
         lr: float = 0.0025,
         betas: tuple[float, float] = (0.0, 0.99),
-        r1: float = 1.0,
-        r1_every: int = 16,
-        path_weight: float = 2.0,
-        path_every: int = 4,
-        mixing: float = 0.9,
+        regularisers: Regularisers = Regularisers(),  # noqa: B008  an immutable tuple
         start_from: Path | None = None,
         settings: StyleGAN2Settings | None = None,
     ) -> None:
@@ -123,14 +114,9 @@ class StyleGAN2(GenerativeModule):
                 f"model: width is {width}, channel_base {channel_base} and channel_max {channel_max}; give at least 1, "
                 f"{image_size} and 1"
             )
-        for name, share in (("label_dropout", label_dropout), ("mixing", mixing)):
-            if not 0 <= share <= 1:
-                raise UserError(f"model.{name}={share}: give a share from 0 to 1")
-        if min(r1, path_weight, r1_every, path_every) < 0:
-            raise UserError(
-                f"model: r1 is {r1}, r1_every {r1_every}, path_weight {path_weight} and path_every {path_every}; none "
-                "may be negative"
-            )
+        if not 0 <= label_dropout <= 1:
+            raise UserError(f"model.label_dropout={label_dropout}: give a share from 0 to 1")
+        regularisers.check()
         words = labels.of(Words(num_tags, tuple(attribute_sizes or ())))
         if labels is not Labels.nothing and not words.logits:
             raise UserError(
@@ -145,11 +131,7 @@ class StyleGAN2(GenerativeModule):
         self.augment = augment
         self.lr = lr
         self.betas = betas
-        self.r1 = r1
-        self.r1_every = r1_every
-        self.path_weight = path_weight
-        self.path_every = path_every
-        self.mixing = mixing
+        self.regularisers = regularisers
         self.settings = settings or StyleGAN2Settings()
         numbers, sizes = self.words.logits, channels(channel_base, channel_max, image_size)
         self.generator = Generator(mapping.mapping(numbers, width), Synthesis(image_size, width, sizes), width)
@@ -170,7 +152,7 @@ class StyleGAN2(GenerativeModule):
 
     @property
     def period(self) -> int:
-        return math.lcm(*(every for every in (self.r1_every, self.path_every) if every))
+        return self.regularisers.period
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -185,7 +167,10 @@ class StyleGAN2(GenerativeModule):
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
             torch.optim.Adam(network.parameters(), *lazily(self.lr, self.betas, every), fused=True)
-            for network, every in ((self.generator, self.path_every), (self.discriminator, self.r1_every))
+            for network, every in (
+                (self.generator, self.regularisers.path_every),
+                (self.discriminator, self.regularisers.r1_every),
+            )
         ]
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -202,10 +187,10 @@ class StyleGAN2(GenerativeModule):
         of_generator, of_discriminator = optimizers
         label_BL = self.labels_of(self._partly_hidden(batch.condition), len(batch.image_BCHW))
         scalars = self._train_generator(of_generator, self._wishes(batch))
-        if self.path_every and self.batches_seen % self.path_every == 0:
+        if self.regularisers.path_every and self.batches_seen % self.regularisers.path_every == 0:
             scalars |= self._even_paths(of_generator, self._wishes(batch))
         scalars |= self._train_discriminator(of_discriminator, batch.image_BCHW, label_BL, self._wishes(batch))
-        if self.r1_every and self.batches_seen % self.r1_every == 0:
+        if self.regularisers.r1_every and self.batches_seen % self.regularisers.r1_every == 0:
             scalars |= self._flatten_discriminator(of_discriminator, batch.image_BCHW, label_BL)
         self.batches_seen += 1
         return scalars
@@ -246,7 +231,9 @@ class StyleGAN2(GenerativeModule):
         mean = self.path_mean.lerp(self._over_ranks(length_B.detach().mean()), 0.01)
         self.path_mean.copy_(mean)
         penalty = (length_B - mean).square().mean()
-        optimizer_step(self, optimizer, self.path_every * self.path_weight * penalty, self.generator)
+        optimizer_step(
+            self, optimizer, self.regularisers.path_every * self.regularisers.path_weight * penalty, self.generator
+        )
         return {"path_length": length_B.detach().mean(), "path_penalty": penalty.detach()}
 
     def _flatten_discriminator(
@@ -254,7 +241,9 @@ class StyleGAN2(GenerativeModule):
     ) -> dict[str, Tensor]:
         """R1: gamma / 2 times the squared slope with respect to the pictures before they are augmented."""
         penalty = r1_penalty(lambda seen_BCHW: self.discriminator(self._seen(seen_BCHW), label_BL), real_BCHW)
-        optimizer_step(self, optimizer, self.r1_every * self.r1 / 2 * penalty, self.discriminator)
+        optimizer_step(
+            self, optimizer, self.regularisers.r1_every * self.regularisers.r1 / 2 * penalty, self.discriminator
+        )
         return {"r1": penalty.detach()}
 
     def labels_of(self, condition: Condition, count: int) -> Tensor:
@@ -277,11 +266,13 @@ class StyleGAN2(GenerativeModule):
         average_W = self._over_ranks(w_BW.detach().mean(0))
         self.generator.w_average.lerp_(average_W, 0.005)
         w_BLW = self.generator.broadcast(w_BW)
-        if self.mixing:
+        if self.regularisers.mixing:
             other_BW = self.generator.mapping(self._latents(len(label_BL)), label_BL)
             layers = self.generator.synthesis.num_ws
             first_B = torch.randint(1, layers, (len(label_BL),), device=self.device)
-            first_B = torch.where(torch.rand(len(label_BL), device=self.device) < self.mixing, first_B, layers)
+            first_B = torch.where(
+                torch.rand(len(label_BL), device=self.device) < self.regularisers.mixing, first_B, layers
+            )
             fine_BL1 = (torch.arange(layers, device=self.device) >= first_B[:, None])[..., None]
             w_BLW = torch.where(fine_BL1, self.generator.broadcast(other_BW), w_BLW)
         return w_BLW

@@ -4,11 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from anime_gen.contract import UserError
 from anime_gen.noise import normal_like
+
+
+class Regularisers(NamedTuple):
+    """What keeps both sides smooth.
+
+    Args:
+        r1: gamma, weight of the discriminator's slope at real pictures (Mescheder et al. 2018).
+        r1_every: batches between two steps of that; 0 leaves it out.
+        path_weight: of the deviation of path lengths.
+        path_every: batches between two steps of that; 0 leaves it out.
+        mixing: share of pictures whose fine layers have another w than the coarse ones (Karras et al. 2019, section
+            3.1).
+    """
+
+    r1: float = 1.0
+    r1_every: int = 16
+    path_weight: float = 2.0
+    path_every: int = 4
+    mixing: float = 0.9
+
+    def check(self) -> None:
+        """Raises UserError where a number cannot be."""
+        for name, value in self._asdict().items():
+            if value < 0:
+                raise UserError(f"model.regularisers.{name}={value}: give 0 or more")
+        if self.mixing > 1:
+            raise UserError(f"model.regularisers.mixing={self.mixing}: give a share from 0 to 1")
+
+    @property
+    def period(self) -> int:
+        """Batches after which their turns repeat."""
+        return math.lcm(*(every for every in (self.r1_every, self.path_every) if every))
 
 
 def path_lengths(synthesis: Callable[[Tensor], Tensor], w_BLW: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.stylegan2.discriminator import Heads, LabelSelectHead, ProjectionHead
 from anime_gen.families.stylegan2.mapping import ApartMapping, JoinedMapping, Mappings
 from anime_gen.families.stylegan2.module import Labels, StyleGAN2, StyleGAN2Settings
+from anime_gen.families.stylegan2.regularisation import Regularisers
 from anime_gen.noise import normal, normal_like
 
 SIZE = 16
@@ -23,7 +24,9 @@ SIZE = 16
 def unattached(mapping: Mappings | None = None, head: Heads | None = None, **settings: Any) -> StyleGAN2:
     """A module whose `training_step` works without a trainer."""
     torch.manual_seed(0)
-    small = {"num_tags": 3, "width": 8, "channel_base": 64, "channel_max": 8, **settings}
+    taken = {name: settings.pop(name) for name in Regularisers._fields if name in settings}
+    small = {"num_tags": 3, "width": 8, "channel_base": 64, "channel_max": 8, "regularisers": Regularisers(**taken)}
+    small |= settings
     module = StyleGAN2(SIZE, mapping or JoinedMapping(2), head or LabelSelectHead(), **small)
     optimizers = module.configure_optimizers()
     module.optimizers = lambda: optimizers  # type: ignore[method-assign, assignment, return-value]
@@ -189,8 +192,9 @@ def test_every_step_and_sample_runs_in_either_precision(head: Heads, precision: 
     [
         ({"channel_base": 8}, "channel_base 8"),
         ({"label_dropout": 2.0}, "model.label_dropout=2.0"),
-        ({"mixing": -1.0}, "model.mixing=-1.0"),
-        ({"r1": -1.0}, "r1 is -1.0"),
+        ({"mixing": -1.0}, "model.regularisers.mixing=-1.0"),
+        ({"mixing": 1.5}, "model.regularisers.mixing=1.5"),
+        ({"r1_every": -1}, "model.regularisers.r1_every=-1"),
     ],
 )
 def test_what_cannot_be_is_refused(settings: dict[str, Any], message: str) -> None:
