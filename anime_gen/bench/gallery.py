@@ -2,7 +2,7 @@
 
 The first row shows painted faces that no run has learned from. Each family is told of their labels what it can be told;
 one that is told nothing draws its first seeds. One that translates is given photos of the people behind those faces,
-which stand above its row.
+which stand above its row; a latent space is given the faces themselves, and shows what comes back of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from anime_gen import painter
 from anime_gen.conditions import Condition
-from anime_gen.contract import Translator, UserError
+from anime_gen.contract import LatentSpace, Translator, UserError
 from anime_gen.images import quantise, tile
 from anime_gen.painter import natural
 from anime_gen.run.opened import OpenRun
@@ -83,19 +83,34 @@ def labels_of(indices: Sequence[int]) -> Condition:
     )
 
 
-def drawn(run: OpenRun, indices: Sequence[int]) -> Tensor:
-    """What a run makes of the labels (or photos) of those faces, uint8 (N, 3, H, W); each picture has its own seed."""
-    module = run.module
-    if isinstance(module, Translator):
-        condition = Condition(source_BCHW=photographed(indices, module.image_size).float() / 127.5 - 1)
-    else:
-        condition = labels_of(indices).only(module.needs)
-    return quantise(module.sample(condition, range(len(indices)))).cpu()
+class Drawn(NamedTuple):
+    """What a run makes of people, uint8 (N, 3, H, W)."""
+
+    given_NCHW: Tensor | None  # of which pictures; None: of labels or of nothing
+    pictures_NCHW: Tensor
+
+
+def drawn(run: OpenRun, indices: Sequence[int]) -> Drawn:
+    """Each picture has a seed of its own, whatever it is made of."""
+    module, seeds = run.module, range(len(indices))
+    given = None
+    match module:
+        case Translator():
+            given = photographed(indices, module.image_size)
+            made = module.sample(Condition(source_BCHW=given.float() / 127.5 - 1), seeds)
+        case LatentSpace():
+            given = painted(indices, module.image_size)
+            made = module.decode(module.encode(given.to(module.device).float() / 127.5 - 1))
+        case _:
+            made = module.sample(labels_of(indices).only(module.needs), seeds)
+    return Drawn(given, quantise(made).cpu())
 
 
 def said(run: OpenRun) -> str:
     """A run's name, and how long it was trained."""
     aside = "" if run.module.needs else " (told nothing)"
+    if isinstance(run.module, LatentSpace):
+        aside = " (what comes back of the painted)"
     return f"{run.folder.parent.name}{aside} {run.trained.images_shown:,} pictures"
 
 
@@ -118,21 +133,21 @@ def draw(runs: Sequence[Path], out: Path, strips: Path | None, checkpoint: str, 
         size = size or run.module.image_size
         if run.module.image_size != size:
             raise UserError(f"{folder} draws pictures of {run.module.image_size} px, others of {size} px")
-        pictures = drawn(run, indices)
+        given, pictures = drawn(run, indices)
         name = said(run)
         if not rows:
             rows.append(Row("painted: their labels are what each row is told", painted(indices[:shown], size)))
-        if isinstance(run.module, Translator):
-            rows.append(Row("photos for the row below", photographed(indices[:shown], size)))
+        if isinstance(run.module, Translator) and given is not None:
+            rows.append(Row("photos for the row below", given[:shown]))
         rows.append(Row(name, pictures[:shown]))
         print(name, flush=True)
         if strips is not None:
             strips.mkdir(parents=True, exist_ok=True)
-            headings = HEADINGS if run.module.needs else None
+            headings = HEADINGS if run.module.needs and given is None else None
             family = folder.parent.name
-            if isinstance(run.module, Translator):
-                pairs = zip(photographed(indices, size).chunk(ROWS), pictures.chunk(ROWS), strict=True)
-                pictures, headings = torch.cat([part for pair in pairs for part in pair]), None
+            if given is not None:
+                pairs = zip(given.chunk(ROWS), pictures.chunk(ROWS), strict=True)
+                pictures = torch.cat([part for pair in pairs for part in pair])
             small(tile(pictures, shown, headings=headings)).save(strips / f"{family}.png", optimize=True)
             strip = rows[-1].pictures_NCHW[list(STRIP)]
             small(tile(strip, len(STRIP)).resize((202, 52), Image.Resampling.LANCZOS)).save(

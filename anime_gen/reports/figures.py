@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
-from itertools import cycle
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, told apart with every kind of colour blindness; markers tell what is printed in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", ":", "-.")
 INK, MUTED = "#222222", "#666666"
 WIDTH, HEIGHT = 3.5, 2.7  # of a panel, inches
 LEAST_WIDTH = 5.5  # of a figure, inches
@@ -87,12 +87,13 @@ def panels(
     return figure, axes
 
 
-def looks_of(table: Table) -> dict[str, dict[str, Any]]:
-    """How each system is drawn, the same in all figures of a comparison: 64 that differ in colour or marker."""
+def looks_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """How each system (or line) is drawn: 64 that differ in colour or marker, of which 32 differ in colour or line."""
     found = {}
-    for place, system in enumerate(table.systems):
+    for place, name in enumerate(names):
         turn, colour = divmod(place, len(COLOURS))
-        found[system] = {"color": COLOURS[colour], "marker": MARKERS[(colour + turn) % len(MARKERS)]}
+        marker = MARKERS[(colour + turn) % len(MARKERS)]
+        found[name] = {"color": COLOURS[colour], "marker": marker, "linestyle": LINES[turn % len(LINES)]}
     return found
 
 
@@ -159,7 +160,7 @@ def curves(table: Table, seconds: bool = False) -> Figure:
     parts = [small_print(column.protocol) for column in columns[:1]]
     parts += ["line: mean over seeds, band: 95 % bootstrap interval"]
     parts += [f"never moves: {', '.join(still)}"] if still else []
-    figure, axes = panels(len(columns), f"Scores against {across}", "; ".join(parts), looks := looks_of(table))
+    figure, axes = panels(len(columns), f"Scores against {across}", "; ".join(parts), looks := looks_of(table.systems))
     for axis, column in zip(axes, columns, strict=True):
         for system, look in looks.items():
             series = points[column.name][system]
@@ -206,7 +207,7 @@ def quality_and_control(table: Table, quality: str = "fd_judge") -> Figure:
     up = next(column for column in table.columns if column.name == quality)
     asked = {
         name: {**look, "linestyle": ""}
-        for name, look in looks_of(table).items()
+        for name, look in looks_of(table.systems).items()
         if any(cell and cell.summary for cell in (column.cells[name] for column in others))
     }
     small = f"{small_print(up.protocol)}; at {table.at}; small: one seed, large: mean"
@@ -348,10 +349,7 @@ def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure |
 
 def shares(curves: Curves) -> Figure:
     """Lines of values from 0 to 1, over an axis of marks."""
-    looks: dict[str, dict[str, Any]] = {
-        name: {"color": colour, "marker": marker}
-        for name, colour, marker in zip(curves.lines, cycle(COLOURS), cycle(MARKERS), strict=False)
-    }
+    looks = looks_of(curves.lines)
     figure, (axis,) = panels(1, curves.title, "", looks)
     for name, values in curves.lines.items():
         axis.plot(values, linewidth=1.6, markersize=4, **looks[name])

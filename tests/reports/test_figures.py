@@ -57,6 +57,12 @@ def test_quality_against_control(runs):
     assert points["dit"].get_color() == colours["dit"], "a system looks alike in all figures"
 
 
+def test_systems_that_share_a_colour_differ_in_marker_and_line():
+    looks = figures.looks_of([f"system {index}" for index in range(32)]).values()
+    assert len({(look["color"], look["marker"]) for look in looks}) == 32
+    assert len({(look["color"], look["linestyle"]) for look in looks}) == 32
+
+
 def test_a_distance_is_no_control(make, tmp_path):
     """A score that counts nothing that was asked of samples: however low it should be, it is another quality."""
     folder = make(tmp_path, "diffusion", 0)
