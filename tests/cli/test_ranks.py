@@ -11,7 +11,12 @@ SMALL = {
     "diffusion": {"network": {"init_args": {"channels": [8, 16]}}, "settings": {"steps": 2}},
     "dcgan": {"networks": {"class_path": "anime_gen.families.dcgan.Convolutional", "init_args": {"width": 8}}},
     # Adaptive augmentation, path lengths and the average style are agreed on by all ranks.
-    "stylegan2": {"width": 8, "channel_base": 64, "channel_max": 8, "path_every": 2, "r1_every": 2, "mixing": 0.5},
+    "stylegan2": {
+        "width": 8,
+        "channel_base": 64,
+        "channel_max": 8,
+        "regularisers": {"path_every": 2, "r1_every": 2, "mixing": 0.5},
+    },
 }
 
 
