@@ -100,7 +100,7 @@ notebooks: $(ENV) ## run notebooks/*.ipynb on the runs there are; copies with th
 study: $(ENV) ## train what STUDY (an experiment file) lists and is not done yet, then compare it
 	@$(BIN)/anime-gen study $(STUDY) $(ARGS)
 
-comparison: $(ENV) ## all families at equal time with three seeds, and their table (about an hour)
+comparison: $(ENV) ## four families at equal time with three seeds, and their table (about an hour)
 	@$(BIN)/anime-gen study experiments/compare.yaml $(ARGS)
 
 gallery: $(ENV) ## all families (about an hour and a half), and one picture of the same faces by each: runs/gallery

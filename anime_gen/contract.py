@@ -1,4 +1,4 @@
-"""The page everyone shares: what a batch is, and what a family promises.
+"""What everyone shares: what a batch is, and what a family promises.
 
 Suffixes tell shapes: B batch, C channels, H height, W width, K landmarks, T tags, A attribute groups.
 What may be known of a picture: `anime_gen.conditions`.

@@ -98,6 +98,8 @@ def check(words: tuple[str, ...]) -> None:
             check(tuple(line))
     elif words[0] == "anime-gen":
         typed(words[1], list(words[2:]))
+    elif words[0] == "source":
+        assert words[1:] == (".venv/bin/activate",)
     elif words[:2] == ("python", "-m"):
         assert importlib.util.find_spec(words[2]), f"there is no module {words[2]}"
     else:

@@ -27,7 +27,7 @@ from anime_gen.run.opened import OpenRun
 
 HAIRS, GENDERS = ("blonde", "blue", "pink", "black"), ("female", "male")
 COLUMNS = [(hair, gender) for hair in HAIRS for gender in GENDERS]
-HEADINGS = [f"{hair} {'girl' if gender == 'female' else 'boy'}" for hair, gender in COLUMNS]
+HEADINGS = [f"{hair} hair, {'girl' if gender == 'female' else 'boy'}" for hair, gender in COLUMNS]
 # Rows of a family's own sheet, and the faces of its strip.
 ROWS, STRIP = 3, (0, 2, 4, 5)
 # Faces of the seed that runs paint by default, in its test split.

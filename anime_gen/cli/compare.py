@@ -125,7 +125,8 @@ def main(verb: str, arguments: list[str]) -> None:
         "images": ("Scores against images", figures.png(figures.curves(table))),
         "seconds": ("Scores against seconds", figures.png(figures.curves(table, seconds=True))),
     }
-    if figures.controls(table, options.quality):
+    # A point alone says nothing.
+    if len(table.systems) > 1 and figures.controls(table, options.quality):
         drawn = figures.quality_and_control(table, options.quality)
         shown["control"] = ("Quality against control", figures.png(drawn))
     if options.faces:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from anime_gen.cli.train import quiet
 from anime_gen.conditions import KINDS
-from anime_gen.conditions.kind import Form, Option, Picture, Points, Words
+from anime_gen.conditions.kind import Input, Option, Picture, Points, Words
 from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import clear
 from anime_gen.files import write_picture
@@ -31,17 +31,17 @@ from anime_gen.settings.ranges import Ranges
 def add_options(parser: ArgumentParser) -> None:
     """One for each way to ask for each kind of condition."""
     for option in OPTIONS.values():
-        typed = {"default": ""} if option.form is Words else {"type": Path | None, "default": None}
+        typed = {"default": ""} if option.input is Words else {"type": Path | None, "default": None}
         parser.add_argument(f"--{option.name}", help=option.help, **typed)
 
 
-def forms(options: Namespace) -> dict[str, Form]:
+def forms(options: Namespace) -> dict[str, Input]:
     """What was asked for by those options.
 
     Raises:
         UserError: a file that cannot be read.
     """
-    return {name: READ[option.form](name, options[name]) for name, option in OPTIONS.items() if options[name]}
+    return {name: READ[option.input](name, options[name]) for name, option in OPTIONS.items() if options[name]}
 
 
 def read_points(name: str, path: Path) -> Points:
@@ -63,7 +63,7 @@ def read_picture(name: str, path: Path) -> Picture:
 
 
 # How a word of the command line becomes what is handed over.
-READ: Mapping[type[Form], Callable[[str, Any], Form]] = {
+READ: Mapping[type[Input], Callable[[str, Any], Input]] = {
     Words: lambda name, text: Words(text),
     Points: read_points,
     Picture: read_picture,
@@ -121,7 +121,7 @@ def main(verb: str, arguments: list[str]) -> None:
     draw(run, forms(options), settings, options.seeds, options.columns, options.out)
 
 
-def draw(run: OpenRun, asked: Mapping[str, Form], settings: Any, seeds: Sequence[int], columns: int, out: str) -> None:
+def draw(run: OpenRun, asked: Mapping[str, Input], settings: Any, seeds: Sequence[int], columns: int, out: str) -> None:
     """Samples and writes.
 
     Raises:

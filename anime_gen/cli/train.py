@@ -219,6 +219,15 @@ class SuiteCLI(LightningCLI):
         if checkpoint := self.config[subcommand].get("ckpt_path"):
             self.model.run_folder = run_of(Path(checkpoint))
         try:
+            self._run(subcommand)
+        except BaseException:
+            # A run that was refused must not keep its name from the next try.
+            if subcommand == "fit" and not (self.watch.begun or self.resuming or rank()):
+                RunFolder(Path(self.config[subcommand].run)).withdraw()
+            raise
+
+    def _run(self, subcommand: str) -> None:
+        try:
             super()._run_subcommand(subcommand)
         except (MisconfigurationException, FileNotFoundError, ValueError) as error:
             if self.watch.begun:
@@ -275,8 +284,10 @@ def claim(folder: Path) -> Path:
     Raises:
         UserError: it holds a run already, or cannot be made.
     """
-    if RunFolder(folder).is_run:
-        raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or go on with RESUME={folder}")
+    run = RunFolder(folder)
+    if run.is_run:
+        way = f"go on with RESUME={folder}" if run.last.exists() else "delete it, if nothing trains there"
+        raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or {way}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
@@ -385,6 +396,6 @@ def resume(verb: str, arguments: list[str]) -> None:
         raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
     run = RunFolder(Path(arguments[0])).existing()
     if not run.last.exists():
-        raise UserError(f"{run.path} has no checkpoints/last.ckpt yet: nothing to go on from; start it anew")
+        raise UserError(f"{run.path} has no checkpoints/last.ckpt yet: nothing to go on from; delete it and start anew")
     own = ["--config", str(run.config), "--run", str(run.path), "--ckpt_path", str(run.last)]
     suite(["fit", *own, *arguments[1:]], resuming=True)

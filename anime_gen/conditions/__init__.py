@@ -1,7 +1,7 @@
-"""What a family may be told about each picture: a page for each kind of condition.
+"""What a family may be told about each picture: a file for each kind of condition.
 
-A page holds its tensors and what "not given" is in them, its columns on disk, what a mirror image does to it, how a
-user asks for it, and how it is drawn. A new kind is a new page, which is found here; a family that is to be told it
+A file holds its tensors and what "not given" is in them, its columns on disk, what a mirror image does to it, how a
+user asks for it, and how it is drawn. A new kind is a new file, which is found here; a family that is to be told it
 needs an encoder of its own. Read kind and condition first.
 """
 

@@ -76,25 +76,25 @@ class Field(ABC):
         return torch.rand(count, *self.shape(facts)).to(self.dtype)
 
 
-class Form:
-    """What a user hands over: a form of a page shows a widget for each, the command line reads a word."""
+class Input:
+    """What a user hands over: the command line reads a word, a web page shows a widget for each."""
 
 
-class Words(Form):
+class Words(Input):
     """Text; on the command line as it is typed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
 
-class Points(Form):
+class Points(Input):
     """Names or a list of points; on the command line a JSON file."""
 
     def __init__(self, content: Any) -> None:
         self.content = content
 
 
-class Picture(Form):
+class Picture(Input):
     """A picture, upright, RGBA; on the command line its file."""
 
     def __init__(self, image: Image.Image) -> None:
@@ -109,7 +109,7 @@ class Asking(NamedTuple):
     read: Callable[[str], Tensor] | None = None
 
 
-class Option[F: Form](NamedTuple):
+class Option[I: Input](NamedTuple):
     """One way to ask for something.
 
     `rows` makes of what a user hands over one row of each of its fields; it raises UserError, whose text begins with
@@ -118,9 +118,9 @@ class Option[F: Form](NamedTuple):
 
     name: str  # `--name` on the command line, the name of a widget
     help: str
-    form: type[F]
+    input: type[I]
     fields: frozenset[str]
-    rows: Callable[[F, Asking], dict[str, Tensor]]
+    rows: Callable[[I, Asking], dict[str, Tensor]]
 
 
 class Kind(ABC):

@@ -158,7 +158,10 @@ def curves(table: Table, seconds: bool = False) -> Figure:
         else:
             columns.append(column)
     parts = [small_print(column.protocol) for column in columns[:1]]
-    parts += ["line: mean over seeds, band: 95 % bootstrap interval"]
+    most = max(
+        (len(seeds) for found in points.values() for series in found.values() for seeds in series.values()), default=0
+    )
+    parts += ["line: mean over seeds, band: 95 % bootstrap interval" if most > 1 else "one seed each: no interval"]
     parts += [f"never moves: {', '.join(still)}"] if still else []
     figure, axes = panels(len(columns), f"Scores against {across}", "; ".join(parts), looks := looks_of(table.systems))
     for axis, column in zip(axes, columns, strict=True):

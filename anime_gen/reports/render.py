@@ -50,7 +50,7 @@ def explanation(table: Table) -> list[str]:
     """What a reader must know, one sentence a line."""
     lines = [
         f"At {table.at}. Mean over n seeds [{CONFIDENCE:.0%} bootstrap interval], P: probability of the best mean, "
-        "*: best mean. With few seeds both are too sure of themselves; the verdicts are not.",
+        "*: best mean. With few seeds trust neither interval nor P: the verdicts use neither.",
         *_reached(table),
         *table.notes,
     ]
@@ -209,7 +209,7 @@ def page(table: Table, pictures: Iterable[tuple[str, bytes]] = ()) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Comparison</title><style>{STYLE}</style>\n'
         f"<h1>Families compared at {html.escape(table.at)}</h1>\n"
         f'<p class="small">Mean over n seeds, {CONFIDENCE:.0%} bootstrap interval, P: probability of the best mean; '
-        "with few seeds both are too sure of themselves, the verdicts are not.<br>Shaded: best mean. ↑ higher is "
+        "with few seeds trust neither interval nor P: the verdicts use neither.<br>Shaded: best mean. ↑ higher is "
         "better, ↓ lower. Point at a row for its protocol.</p>\n"
         f'<div class="wide"><table><thead><tr><th>score</th>{heads}</tr></thead><tbody>\n{rows}</tbody></table></div>\n'
         f'<h2>Verdicts</h2><ul>{decided}</ul>\n<h2>Notes</h2><ul class="small">{notes}</ul>\n{shown}</html>\n'

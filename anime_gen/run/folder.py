@@ -10,7 +10,7 @@ runs/<family>/<name>/
   tradeoff/<setting>/ the run's scores at several values of a setting of its sampler
   classifier.*        the classifier of noisy pictures that guides it, where one was trained
   study.json          what the study that trained it knows of it
-  events.out.*        TensorBoard
+  events.out.*        TensorBoard; hparams.yaml beside it
   metrics.csv, wandb  of --trainer.logger=CSVLogger and WandbLogger
 """
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,14 @@ class RunFolder:
     def is_run(self) -> bool:
         """Whether a run lies here, rather than nothing, or scores of a run elsewhere."""
         return self.config.is_file()
+
+    def withdraw(self) -> None:
+        """Takes away what a run leaves that is refused before its first batch; folders only where they are empty."""
+        for file in (self.config, self.provenance, self.path / "hparams.yaml", *self.path.glob("events.out.*")):
+            file.unlink(missing_ok=True)
+        for folder in (self.checkpoints, self.grids, self.path):
+            with suppress(OSError):
+                folder.rmdir()
 
     def existing(self) -> RunFolder:
         """Itself.

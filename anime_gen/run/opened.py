@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anime_gen.conditions import Condition
-from anime_gen.conditions.kind import Form
+from anime_gen.conditions.kind import Input
 from anime_gen.contract import GenerativeModule, Preview, unseen, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.text import OpenClip
@@ -78,7 +78,7 @@ class OpenRun:
         assert self._tower is not None
         return torch.from_numpy(self._tower.read([caption]))
 
-    def ask(self, given: Mapping[str, Form], settings: Any = None) -> Condition:
+    def ask(self, given: Mapping[str, Input], settings: Any = None) -> Condition:
         """One row of what is asked for; what nobody mentions stays open.
 
         Args:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from anime_gen.conditions import FIELDS, KINDS, Condition, Facts
-from anime_gen.conditions.kind import Asking, Form
+from anime_gen.conditions.kind import Asking, Input
 from anime_gen.contract import GenerativeModule, LatentSpace, UserError
 from anime_gen.run.folder import BEST, LAST, checkpoint_of, run_of
 from anime_gen.settings.aliases import parameters_today, path_today, weights_today
@@ -34,7 +34,7 @@ class Trained(NamedTuple):
         return Facts(self.module.image_size, self.vocabulary, self.module.hparams.get("text_width", 0))
 
     def asked(
-        self, given: Mapping[str, Form], settings: Any = None, read: Callable[[str], Tensor] | None = None
+        self, given: Mapping[str, Input], settings: Any = None, read: Callable[[str], Tensor] | None = None
     ) -> Condition:
         """One row of what is asked for; nothing else that the family is told is given.
 

@@ -105,7 +105,7 @@ def test_sampling_leaves_training_mode_and_generators_alone(family):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_step_trains_counts_and_reports(family):
+def test_a_step_trains_counts_reports_and_is_saved(family, tmp_path):
     module, _ = family
     outputs = {}
 
@@ -132,6 +132,12 @@ def test_a_step_trains_counts_and_reports(family):
     assert all(torch.isfinite(torch.as_tensor(value)).all() for value in outputs.values())
     moved = [name for name, value in module.named_parameters() if not torch.equal(value, before[name])]
     assert moved
+    # As `anime_gen.run.trained` opens it: by what the constructor was given, and the weights.
+    trainer.save_checkpoint(tmp_path / "saved.ckpt")
+    again = type(module).load_from_checkpoint(tmp_path / "saved.ckpt", map_location="cpu", weights_only=True)
+    assert again.images_shown == module.images_shown
+    for name, value in module.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
 
 
 def imports(source: str, package: str) -> set[str]:

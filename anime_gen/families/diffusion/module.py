@@ -45,9 +45,9 @@ class DiffusionSettings:
 
     Args:
         steps: evaluations of the network (each on several copies of the batch, see guidance).
-        guidance: 1 plain conditional, more follows the conditions harder; one number, or one for each of `attributes`,
-            `tags`, `text`, `landmarks` and `sketch`. One number costs two copies of the batch, each further number one
-            more.
+        guidance: 1 plain conditional, more follows the conditions harder; one number, or one for each kind that is told
+            (`attributes`, `tags`, `text`, `landmarks`, `sketch`, `hint`). One number costs two copies of the batch,
+            each further number one more.
         rescale: share of the contrast that guidance adds which is taken back, 0 to 1 (Lin et al. 2024, section 3.4).
         interval: guidance only at noise levels sigma / alpha between these two (Kynkaanniemi et al. 2024); elsewhere
             the plain conditional prediction, at half the cost. None: everywhere.

@@ -81,8 +81,11 @@ def mix(
         own = row[None]
         both = mixed(own.expand(len(columns), -1, -1), columns, chosen)
         sheet += [_drawn(trained, own), _drawn(trained, both)]
-    titles = [f"layers {layers} of the columns, the others of the rows", *(f"coarse: seed {seed}" for seed in coarse)]
-    headings = ["", *(f"fine: {seed}" for seed in fine)]
+    titles = [
+        f"layers {chosen[0]} to {chosen[-1]} of the columns, the others of the rows",
+        *(f"seed {seed}" for seed in coarse),
+    ]
+    headings = ["", *(f"seed {seed}" for seed in fine)]
     return Made({out: Sheet(torch.cat(sheet), len(columns) + 1, titles, headings)})
 
 
@@ -128,7 +131,7 @@ def along(
         out: picture to write: a row for each tag and face.
         tags: the words whose directions are followed, one after the other.
         seeds: of the faces, which have no tags themselves.
-        reach: how far to both sides; 1 is as far as the tag is.
+        reach: how far to both sides; 1 is the step from faces without the tag to faces with it.
         columns: steps.
     """
     module = _family(trained)
@@ -148,7 +151,7 @@ def along(
             rows.append(_drawn(trained, face + reaches[:, None, None] * way_W))
     titles = [f"{word}, seed {seed}" for word in words for seed in seeds]
     headings = [f"{step:+.2g}" if step else "0" for step in reaches.tolist()]
-    said = "less of the row's tag on the left, more on the right; 1 is as far as the tag is"
+    said = "less of the row's tag on the left, more on the right; +1 is the step from faces without it to faces with it"
     return Made({out: Sheet(torch.cat(rows), columns, titles, headings)}, said)
 
 
