@@ -34,7 +34,7 @@ from anime_gen.data.source import Source, Split
 from anime_gen.images import quantise
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import Role, read
-from anime_gen.metrics.scores import Scores, judge_scores
+from anime_gen.metrics.scores import Scores, judge_scores, rendering_scores
 from anime_gen.run.folder import SAMPLES, RunFolder
 
 SHARED = ["-c", "experiments/shared.yaml"]
@@ -284,10 +284,10 @@ def sampling(words: list[str], scale: Scale) -> dict[str, Any]:
 
 
 def scoring(words: list[str], scale: Scale) -> dict[str, float]:
-    """Pictures a second that the judge's scores look at, and the seconds in which they are then worked out."""
+    """Pictures a second that a run's scores look at, and the seconds in which they are then worked out."""
     with silence(), tempfile.TemporaryDirectory() as folder:
         data = build(words, folder, L.Callback()).datamodule
-        scores = Scores(judge_scores(data.vocabulary)).to(DEVICE)
+        scores = Scores([*judge_scores(data.vocabulary), *rendering_scores(data.image_size)]).to(DEVICE)
         batches = [
             (quantise(batch.image_BCHW), batch.condition.map(lambda part: part.to(DEVICE)))
             for batch in data.loader("validation", LABELS, scale.sampled)

@@ -22,7 +22,7 @@ from anime_gen.metrics import reference
 from anime_gen.metrics.diversity import ConditionDiversity
 from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after
-from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, slice_scores
+from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, rendering_scores, slice_scores
 from anime_gen.metrics.slices import Sliced
 from anime_gen.run.folder import RunFolder
 from anime_gen.settings.parser import as_data
@@ -87,6 +87,7 @@ class Scoring(Part):
         self._scores = Scores(
             [
                 *judge_scores(data.vocabulary, judge),
+                *rendering_scores(data.image_size),
                 *(score for extractor in self.extractors for score in extractor_scores(extractor)),
                 *self.extra,
                 *(Sliced(partial(slice_scores, judge), data.vocabulary, group, judge) for group in self.slices),

@@ -22,7 +22,7 @@ from anime_gen.metrics.diversity import NearDuplicates
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.paired import LabError
 from anime_gen.metrics.protocol import Role, Score
-from anime_gen.metrics.scores import Scored, Scores
+from anime_gen.metrics.scores import Scored, Scores, rendering_scores
 from anime_gen.metrics.slices import Sliced, can_slice
 from anime_gen.metrics.translation import CycleError, Holes, Inverted, Named, Recoloured
 from anime_gen.run.folder import RunFolder
@@ -81,7 +81,10 @@ class Translation(Part):
         ]
         self._there = Scores([Holes(), NearDuplicates(judge), Named(LandmarkError(judge), "photo"), *slices])
         self._likeness = Scores([Inverted(), Recoloured()])
-        self._back = Scores([Named(score, "back") for score in (FrechetDistance(judge), KernelDistance(judge))])
+        of_pixels = rendering_scores(data.image_size)
+        self._back = Scores(
+            [Named(score, "back") for score in (FrechetDistance(judge), KernelDistance(judge), *of_pixels)]
+        )
         self._photos, self._anime = (Scores([Named(CycleError(), name)]) for name in ("photo", "anime"))
         names = [f"{which}_{domain}" for which in ("real", "made") for domain in ("anime", "photo")]
         self._believed = {name: MeanMetric() for name in names}

@@ -22,9 +22,14 @@ from anime_gen.data.folder import picture_files
 from anime_gen.metrics.distribution import CMMD, KID, PRDC, FrechetDistance, InceptionScore, KernelDistance
 from anime_gen.metrics.extractors import EXTRACTORS
 from anime_gen.metrics.features import Classifier, Extractor
+from anime_gen.metrics.patches import SlicedWasserstein
 from anime_gen.metrics.protocol import Record, Role, Score, write
 from anime_gen.metrics.scores import Scores, computed
+from anime_gen.metrics.spectrum import SpectrumDistance
 from anime_gen.settings.parser import OneLineParser
+
+# Scores of the pixels themselves, of pictures of one size.
+OF_PIXELS: Mapping[str, Callable[[int], Score]] = {"swd": SlicedWasserstein, "spectrum": SpectrumDistance}
 
 BATCH = 64  # pictures read ahead: a whole number of every extractor's chunks
 
@@ -42,6 +47,20 @@ class Pictures:
         self.names = list(picture_files(folder))
         self._read: Callable[[Path], np.ndarray] = read if size is None else partial(decode, size=size)
         self._digest = hashlib.sha256()
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of the first picture, which must be a square.
+
+        Raises:
+            UserError: it is none.
+        """
+        height, width, _ = self._open(self.names[0]).shape
+        if height != width:
+            raise UserError(
+                f"{self.folder / self.names[0]} is no square: give --image_size, or leave render, swd and spectrum out"
+            )
+        return height
 
     @property
     def content(self) -> str:
@@ -80,7 +99,8 @@ def build_parser() -> ArgumentParser:
         "--metrics",
         default="fd,kd,prdc",
         help="fd (FID is fd of inception), kd (kernel distance of all pairs), kid (of random subsets, as published), "
-        "prdc (precision, recall, density, coverage), is (Inception score), cmmd",
+        "prdc (precision, recall, density, coverage), is (Inception score), cmmd; without extractor swd (sliced "
+        "Wasserstein distance of patches), spectrum (of radial power spectra)",
     )
     parser.add_argument(
         "--extractor",
@@ -122,7 +142,9 @@ def open_score(name: str, makers: Mapping[str, Callable[[Extractor], Score]], ex
         UserError: no such metric, or one that the extractor cannot have.
     """
     if name not in makers:
-        hint = "FID is fd with --extractor inception" if name == "fid" else f"they are {', '.join(makers)}"
+        hint = (
+            "FID is fd with --extractor inception" if name == "fid" else f"they are {', '.join([*makers, *OF_PIXELS])}"
+        )
         raise UserError(f"--metrics: there is no {name!r}; {hint}")
     if name == "is" and not isinstance(extractor, Classifier):
         raise UserError(f"--metrics is: {extractor.name} names no classes; add --extractor inception, or leave it out")
@@ -155,8 +177,21 @@ def main(verb: str, arguments: list[str]) -> None:
         Role.HELD_OUT: Pictures(options.real, options.image_size),
         Role.SAMPLE: Pictures(options.fake, options.image_size),
     }
-    extractors = [open_extractor(text) for text in options.extractor or ["judge"]]
-    scores = Scores([open_score(name, makers, extractor) for extractor in extractors for name in metrics])
+    of_features = [name for name in metrics if name not in OF_PIXELS]
+    extractors = [open_extractor(text) for text in options.extractor or ["judge"]] if of_features else []
+    of_pixels = [name for name in metrics if name in OF_PIXELS]
+    named = [*(extractor.name for extractor in extractors if extractor.resize == "none"), *of_pixels]
+    size = options.image_size
+    if named and size is None:
+        size, other = (pictures.side for pictures in sides.values())
+        if size != other:
+            raise UserError(f"{', '.join(named)}: real pictures are of {size} px, others of {other}; give --image_size")
+    scores = Scores(
+        [
+            *(open_score(name, makers, extractor) for extractor in extractors for name in of_features),
+            *(OF_PIXELS[name](size) for name in of_pixels),
+        ]
+    )
     scores.to(device)
     for role, pictures in sides.items():
         progress = tqdm(total=len(pictures.names), desc=f"looking at {pictures.folder}", leave=False, disable=None)

@@ -60,6 +60,20 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
     return torch.clamp(distance, min=0)
 
 
+def whitening(real: Moments, directions: int) -> Tensor:
+    """Axes along which features without a common unit are compared, (K, D): what maps them, less their mean, there.
+
+    Each feature in units of its deviation over real pictures, then the principal directions of those, the widest
+    first, in units of theirs. K is `directions`, or fewer where real pictures differ along fewer.
+    """
+    deviation_D = real.covariance_DD.diagonal().sqrt()
+    unit_D = torch.where(deviation_D > 0, 1 / deviation_D, 0.0)
+    values, vectors = torch.linalg.eigh(real.covariance_DD * unit_D * unit_D[:, None])
+    values, vectors = values.flip(0)[:directions], vectors.flip(1)[:, :directions]
+    wide = values > 1e-6 * values[0]
+    return (vectors[:, wide] / values[wide].sqrt()).T * unit_D
+
+
 def kernel_distance(x_ND: Tensor, y_MD: Tensor) -> Tensor:
     """Unbiased MMD^2 with KID's kernel k(x, y) = (x.y / D + 1)^3, over all pairs.
 

@@ -69,6 +69,12 @@ class FrechetDistance(Score):
             distances.moments(n, getattr(self, f"{side.value}_sum"), getattr(self, f"{side.value}_outer"))
             for n, side in zip(counts, SIDES, strict=True)
         )
+        if self.extractor.directions:
+            axes_KD = distances.whitening(real, self.extractor.directions)
+            real, fake = (
+                distances.Moments(axes_KD @ side.mean_D, axes_KD @ side.covariance_DD @ axes_KD.T)
+                for side in (real, fake)
+            )
         return {self.names[0]: distances.frechet_distance(*real, *fake)}
 
     def protocol(self) -> dict[str, Any]:
@@ -119,6 +125,12 @@ class _FeatureScore(Score):
         real, fake = (self._in_order(side) for side in SIDES)
         self._sizes = {"num_real": len(real), "num_fake": len(fake)}
         _need(len(real), len(fake), at_least)
+        if directions := self.extractor.directions:
+            wide = real.double()
+            mean_D = wide.mean(0)
+            own = distances.Moments(mean_D, torch.cov(wide.T))
+            axes_KD = distances.whitening(own, directions)
+            real, fake = ((side.double() - mean_D) @ axes_KD.T for side in (real, fake))
         return real, fake
 
     def protocol(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from anime_gen.contract import UserError
 from anime_gen.metrics import weights as files
 from anime_gen.metrics.features import Classifier, Extractor, JudgeFeatures, Network, Seen
 from anime_gen.metrics.judge import Judge, hash_weights
+from anime_gen.metrics.rendering import Rendering
 
 # What torchvision and DINOv2 were trained with.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -263,10 +264,17 @@ def _judge(weights: Path | None = None) -> JudgeFeatures:
     return JudgeFeatures(None if weights is None else Judge.load(weights))
 
 
+def _rendering(weights: Path | None = None) -> Rendering:
+    if weights is not None:
+        raise UserError(f"render={weights}: it has no weights; give render alone")
+    return Rendering()
+
+
 # What the command line calls them; each takes `weights`, a file or None. In YAML they are chosen by class_path, with
 # all their options.
 EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
     "judge": _judge,
+    "render": _rendering,
     "inception": Inception,
     "inception_clean": InceptionClean,
     "clip": CLIP,

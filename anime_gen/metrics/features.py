@@ -20,6 +20,8 @@ class Extractor(nn.Module, ABC):
     num_features: int
     resize: str  # what happens to pictures of another size; another mode is another metric
     weights_hash: str  # sha256, see `hash_weights`
+    # Not 0: its features have no common unit, and are compared along so many directions (`distances.whitening`).
+    directions: int = 0
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
@@ -32,6 +34,7 @@ class Extractor(nn.Module, ABC):
             "extractor_weights": self.weights_hash,
             "resize": self.resize,
             "num_features": self.num_features,
+            **({"directions": self.directions} if self.directions else {}),
         }
 
 

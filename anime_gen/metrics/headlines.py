@@ -9,10 +9,11 @@ from typing import NamedTuple
 from anime_gen.metrics.protocol import Record
 
 # In the order in which they matter; each line is what a pattern fits of the scores that a run has, and the first
-# `HEADLINES` that fit anything are shown. Are the samples like the data; is each a face; do they do as they were told,
-# by labels, by landmarks, by a photo; and, where nobody told them anything, are they all one picture, or copies.
+# `HEADLINES` that fit anything are shown. Are the samples like the data, in what they show and in how they are
+# rendered; is each a face; do they do as they were told, by labels, by landmarks, by a photo; and, where nobody told
+# them anything, are they all one picture, or copies.
 ORDER = (
-    r"fd_judge",
+    r"fd_(judge|render)",
     r"(precision|recall)_judge",
     r"faces",
     r"accuracy_\w+",

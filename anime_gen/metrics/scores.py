@@ -13,13 +13,16 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from anime_gen.contract import Condition
+from anime_gen.metrics import rendering
 from anime_gen.metrics.control import AttributeAccuracy, FaceRate, LandmarkError, TagScore
 from anime_gen.metrics.copies import NearestPixels, NearestTraining
 from anime_gen.metrics.distribution import PRDC, FrechetDistance, InceptionScore, KernelDistance
 from anime_gen.metrics.diversity import Collapse
 from anime_gen.metrics.features import Classifier, Extractor, JudgeFeatures
 from anime_gen.metrics.paired import PSNR, SSIM, LabError
+from anime_gen.metrics.patches import SlicedWasserstein
 from anime_gen.metrics.protocol import Record, Role, Score
+from anime_gen.metrics.spectrum import SpectrumDistance
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -112,6 +115,13 @@ def judge_scores(vocabulary: Vocabulary, judge: JudgeFeatures | None = None) -> 
         PSNR(),
         LabError(),
     ]
+
+
+def rendering_scores(image_size: int) -> list[Score]:
+    """What every run is scored by beside the judge: how pictures are rendered. No weights; none for tiny pictures."""
+    if image_size < rendering.SMALLEST:
+        return []
+    return [FrechetDistance(rendering.Rendering()), SlicedWasserstein(image_size), SpectrumDistance(image_size)]
 
 
 def extractor_scores(extractor: Extractor) -> list[Score]:

@@ -56,6 +56,20 @@ def test_scores_what_training_would(here, folders):
     assert other.protocol["num_real"] == 7
 
 
+def test_scores_of_the_pixels_themselves(here, folders):
+    words = ("--metrics", "fd,swd,spectrum", "--extractor", "render")
+    refused = here("score", *both(folders), *words)
+    assert refused.returncode == 2
+    assert "real pictures are of 40 px, others of 32; give --image_size" in refused.stderr.splitlines()[-1]
+    result = here("score", *both(folders), *words, "--image_size", 32, "--json", folders / "scores.json")
+    assert result.returncode == 0, result.stderr
+    records = read(folders / "scores.json")
+    assert [record.name for record in records] == ["fd_render", "swd_32", "swd_16", "spectrum_db"]
+    same = here("score", "--real", folders / "fake", "--fake", folders / "fake", *words, "--json", folders / "s.json")
+    assert same.returncode == 0, same.stderr
+    assert [record.value for record in read(folders / "s.json")] == pytest.approx([0] * 4, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -63,7 +77,7 @@ def test_scores_what_training_would(here, folders):
         (("--metrics", "fd,mmd"), ["mmd", "they are fd, kd"]),
         (("--metrics", "is"), ["judge", "no classes"]),
         (("--metrics", "kid"), ["at least 1000", "got 8 and 8"]),
-        (("--extractor", "inceptoin"), ["inceptoin", "they are judge, inception"]),
+        (("--extractor", "inceptoin"), ["inceptoin", "they are judge, render, inception"]),
         (("--extractor", "squeezenet1_1=no/such.file"), ["no/such.file", "squeezenet1_1-b8a52dc0.pth"]),
         (("--fake", "no/such/folder"), ["no/such/folder"]),
         (("--json", "no/such/folder/scores.json"), ["--json"]),

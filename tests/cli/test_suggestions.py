@@ -125,7 +125,7 @@ def test_five_scores_come_first_and_the_rest_on_demand(project: Project) -> None
         head, _, rest = said.partition("GiB\n")[2].partition("\n\n")
         lines = [line for line in head.splitlines() if "samples" not in line]
         assert len(lines) == 5, said
-        assert lines[0].split()[0] == "fd_judge"
+        assert lines[0].split()[:2] == ["fd_judge,", "render"]
         assert "--all" in rest
         assert project.type("show", run).stdout.splitlines()[1:] == head.splitlines()
         every = project.type("show", run, "--all").stdout

@@ -57,7 +57,8 @@ def test_both_directions_are_scored_and_shown(trained: Path) -> None:
     found = values(trained)
     measured = {name for name, value in found.items() if value is not None}
     assert measured >= {
-        "fd_judge", "fd_judge_back", "kd_judge_back", "cycle_error_photo", "cycle_error_anime", "inverted", "holes",
+        "fd_judge", "fd_judge_back", "kd_judge_back", "fd_render_back", "swd_32_back", "spectrum_db_back",
+        "cycle_error_photo", "cycle_error_anime", "inverted", "holes",
         "recoloured", "near_duplicates_judge",
         "landmark_failures_photo", "delta_e", "ssim", "discriminator_accuracy_anime",
         "discriminator_accuracy_photo",

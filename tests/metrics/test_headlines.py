@@ -10,8 +10,8 @@ def records(**values: float | None) -> list[Record]:
     return [Record(name.replace("__", "@"), value, 64, 1.0, {"split": "validation"}) for name, value in values.items()]
 
 
-ALWAYS = {"kd_judge": 2.0, "fd_judge": 1.0, "recall_judge": 0.4, "precision_judge": 0.3, "faces": 0.5, "ssim": None,
-          "copies_judge": 0.0, "collapse_judge": 0.2, "copies_mse": 0.0}  # fmt: skip
+ALWAYS = {"kd_judge": 2.0, "fd_judge": 1.0, "fd_render": 4.0, "recall_judge": 0.4, "precision_judge": 0.3, "faces": 0.5,
+          "ssim": None, "copies_judge": 0.0, "collapse_judge": 0.2, "copies_mse": 0.0}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ ALWAYS = {"kd_judge": 2.0, "fd_judge": 1.0, "recall_judge": 0.4, "precision_judg
 )  # fmt: skip
 def test_five_lines_of_what_the_run_has(own, rest):
     found = headlines(records(**ALWAYS, **own))
-    assert [line.name for line in found] == ["fd_judge", "recall_judge, precision_judge", "faces", *rest]
+    assert [line.name for line in found] == ["fd_judge, render", "recall_judge, precision_judge", "faces", *rest]
 
 
 def test_an_error_that_could_not_be_measured_is_no_score_that_nobody_asked_for():

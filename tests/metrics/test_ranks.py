@@ -13,7 +13,7 @@ from anime_gen.metrics.diversity import Collapse, ConditionDiversity
 from anime_gen.metrics.features import Extractor
 from anime_gen.metrics.paired import PSNR, SSIM, LabError
 from anime_gen.metrics.protocol import Role
-from anime_gen.metrics.scores import Scores
+from anime_gen.metrics.scores import Scores, rendering_scores
 from anime_gen.metrics.slices import Sliced
 
 N = 31
@@ -34,6 +34,7 @@ def told(judge, vocabulary, pictures, shares):
     scores = Scores(
         [
             *(SSIM(), PSNR(), LabError(), ClipScore(Corner()), NearestPixels(), Collapse(Corner(), at_most=20)),
+            *rendering_scores(32),
             Sliced(lambda: [Collapse(Corner()), PSNR()], vocabulary, "gender", judge, at_least=3),
         ]
     )
@@ -63,7 +64,7 @@ def one_rank(rank, judge, vocabulary, pictures, folder):
 
 def test_two_ranks_score_as_one(judge, vocabulary, pictures, tmp_path):
     wanted = told(judge, vocabulary, pictures, [slice(0, N)] * 3)
-    assert len(wanted) == 14
+    assert len(wanted) == 18
     assert None not in wanted.values()
     mp.start_processes(one_rank, (judge, vocabulary, pictures, tmp_path), nprocs=2, start_method="fork")
     for rank in range(2):

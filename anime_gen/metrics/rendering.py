@@ -1,0 +1,86 @@
+"""How pictures are rendered, whatever they show: sharpness, grain, compression, the traces of upsampling.
+
+Networks that name what is shown are trained to forgive all that. These numbers need no training: they describe the
+bands of each picture's Laplacian pyramid, and mean the same on painted, drawn and
+photographed pictures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anime_gen.contract import UserError
+from anime_gen.metrics.features import Network
+from anime_gen.metrics.pyramid import FILTER, laplacian
+
+LEVELS = 4
+NUMBERS = 7  # of each level and colour
+SMALLEST = 16  # pixels a side: the coarsest band has two
+# Levels of 255 below which nothing is told apart: half a step of a byte.
+_FLOOR = 0.5
+
+
+def describe(images: Tensor) -> Tensor:
+    """3 colours x `LEVELS` x `NUMBERS` numbers of each picture, (B, 84) float32.
+
+    Of a band: log of its mean and root mean squared magnitude and of the 0.1 quantile of its magnitude, how far
+    neighbours to the right and below are alike (their products' mean over the mean square); of the level: log of the
+    mean step to the right and below.
+
+    Args:
+        images: (B, 3, H, W) in 0..255, at least `SMALLEST` pixels a side.
+    """
+    columns = []
+    for level, band in laplacian(images.float(), LEVELS):
+        magnitude = band.abs().flatten(2)
+        square = band.square().mean((2, 3))
+        right = (band[:, :, :, 1:] * band[:, :, :, :-1]).mean((2, 3))
+        below = (band[:, :, 1:] * band[:, :, :-1]).mean((2, 3))
+        columns += [
+            (magnitude.mean(2) + _FLOOR).log(),
+            (square + _FLOOR**2).log() / 2,
+            (magnitude.kthvalue(magnitude.shape[2] // 10 + 1, dim=2).values + _FLOOR).log(),
+            (level.diff(dim=3).abs().mean((2, 3)) + _FLOOR).log(),
+            (level.diff(dim=2).abs().mean((2, 3)) + _FLOOR).log(),
+            right / (square + _FLOOR**2),
+            below / (square + _FLOOR**2),
+        ]
+    return torch.stack(columns, 2).flatten(1)
+
+
+class Rendering(Network[Tensor]):
+    """`render`: those numbers as an extractor, on pictures as they are: no size is changed, which would render anew.
+
+    The numbers have no common unit: distances are taken along the directions in which real pictures differ most, in
+    units of how much they differ.
+    """
+
+    name = "render"
+    num_features = LEVELS * 3 * NUMBERS
+    resize = "none"
+    weights_hash = "none"
+    directions = 48
+    chunk = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        place: Tensor = self._buffers["_place"]  # type: ignore[assignment]
+        return place.device
+
+    def see(self, images: Tensor) -> Tensor:
+        if min(images.shape[2:]) < SMALLEST:
+            raise UserError(f"{self.name}: pictures of at least {SMALLEST} px a side, not {tuple(images.shape[2:])}")
+        return describe(images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.look(images)
+
+    def protocol(self) -> dict[str, Any]:
+        return {**super().protocol(), "levels": LEVELS, "filter": FILTER, "floor": _FLOOR}
