@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anime_gen.blocks.made import Curves
 from anime_gen.contract import UserError
+from anime_gen.judging.examination import SEEN, Response, rows
 from anime_gen.metrics.headlines import sample_of
 from anime_gen.metrics.protocol import Record, of_control
 from anime_gen.reports import sweeps
@@ -90,7 +91,7 @@ def panels(
 def looks_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """How each system (or line) is drawn: 64 that differ in colour or marker, of which 32 differ in colour or line."""
     found = {}
-    for place, name in enumerate(names):
+    for place, name in enumerate(dict.fromkeys(names)):
         turn, colour = divmod(place, len(COLOURS))
         marker = MARKERS[(colour + turn) % len(MARKERS)]
         found[name] = {"color": COLOURS[colour], "marker": marker, "linestyle": LINES[turn % len(LINES)]}
@@ -347,6 +348,26 @@ def sweep_control(records: Sequence[Record], key: str, quality: str) -> Figure |
         axis.set_xlabel(laid.label(name), size=8, color=INK)
         axis.set_ylabel(laid.label(quality), size=8, color=INK)
         axis.margins(0.15)
+    return figure
+
+
+def responses(found: Sequence[Response], small: str) -> Figure:
+    """A panel for each disturbance: the scores' responses over its strengths, and the line from which on it is seen."""
+    looks = looks_of(one.score for one in found)
+    names = list(dict.fromkeys(one.disturbance for one in found))
+    figure, axes = panels(len(names), "What each score sees", small, looks)
+    for axis, name in zip(axes, names, strict=True):
+        for disturbance, score, line in rows(found):
+            if disturbance == name:
+                axis.plot([one.response for one in line], markersize=4.5, linewidth=1.6, **looks[score])
+        strengths = list(dict.fromkeys((one.strength, one.unit) for one in found if one.disturbance == name))
+        axis.axhline(SEEN, color=MUTED, linewidth=1, linestyle="--")
+        axis.set_yscale("symlog", linthresh=SEEN)
+        axis.set_ylim(bottom=-SEEN / 4)
+        axis.set_xticks(range(len(strengths)), [f"{strength:.3g}" for strength, _ in strengths])
+        axis.set_title(name, size=9, color=INK, loc="left")
+        axis.set_xlabel(strengths[0][1], size=8, color=MUTED)
+    axes[0].set_ylabel("standard deviations", size=8, color=MUTED)
     return figure
 
 

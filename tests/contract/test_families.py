@@ -204,11 +204,11 @@ def test_imports_go_one_way():
             "callbacks", "conditions", "contract", "data", "files", "images", "metrics", "run", "settings",
             "vocabulary",
         ),
-        "reports": ("blocks", "contract", "images", "metrics", "run", "settings", "vocabulary", "reports"),
+        "reports": ("blocks", "contract", "images", "judging", "metrics", "run", "settings", "vocabulary", "reports"),
         "studies": ("contract", "files", "reports", "run", "settings", "studies"),
         "cli": (
-            "blocks", "callbacks", "conditions", "contract", "data", "files", "images", "metrics", "noise", "reports",
-            "run", "settings", "studies", "tagging", "vocabulary", "cli",
+            "blocks", "callbacks", "conditions", "contract", "data", "files", "images", "judging", "metrics", "noise",
+            "reports", "run", "settings", "studies", "tagging", "vocabulary", "cli",
         ),
         "bench": (
             "callbacks", "cli", "conditions", "contract", "data", "files", "images", "metrics", "noise", "painter",

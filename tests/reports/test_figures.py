@@ -61,6 +61,7 @@ def test_systems_that_share_a_colour_differ_in_marker_and_line():
     looks = figures.looks_of([f"system {index}" for index in range(32)]).values()
     assert len({(look["color"], look["marker"]) for look in looks}) == 32
     assert len({(look["color"], look["linestyle"]) for look in looks}) == 32
+    assert figures.looks_of(["a", "b", "a", "b"]) == figures.looks_of(["a", "b"])
 
 
 def test_a_distance_is_no_control(make, tmp_path):

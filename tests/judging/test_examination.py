@@ -1,0 +1,159 @@
+"""The examination examines: what is disturbed, what is seen of it, and that nothing else is."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from anime_gen import painter
+from anime_gen.contract import UserError
+from anime_gen.judging import disturbances
+from anime_gen.judging.disturbances import DISTURBANCES, Pictures, paint
+from anime_gen.judging.examination import Response, examine, just_seen, table
+from anime_gen.metrics.distribution import FrechetDistance
+from anime_gen.metrics.features import Extractor
+from anime_gen.metrics.rendering import Rendering
+from anime_gen.metrics.scores import Scores
+from anime_gen.vocabulary import LANDMARKS
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return paint(5, 60, 32)
+
+
+def difference(before, after):
+    return (after.float() - before.images_NCHW.float()).abs()
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES, ids=lambda one: one.name)
+def test_more_of_it_is_further_away_and_the_same_again(faces, disturbance):
+    found = [disturbance.apply(faces, strength, 0) for strength in disturbance.strengths]
+    for one in found:
+        assert one.dtype == torch.uint8
+        assert one.shape == faces.images_NCHW.shape
+    away = [float(difference(faces, one).mean()) for one in found]
+    assert away == sorted(away)
+    assert 0 < away[0] < away[-1]
+    assert torch.equal(disturbance.apply(faces, disturbance.strengths[1], 0), found[1])
+
+
+def test_where_eyes_were_there_is_skin_and_nothing_else_has_changed(faces):
+    changed = difference(faces, disturbances.eyes_removed(faces, 100, 0)).amax(1)
+    for row, face in enumerate(faces.faces):
+        points = painter.labels(face).landmarks_K2
+        pupils = points[[LANDMARKS.index("left_eye_pupil"), LANDMARKS.index("right_eye_pupil")]]
+        chin = points[LANDMARKS.index("chin")]
+        assert changed[row, int(min(31, chin[1] * 32)), int(chin[0] * 32)] == 0
+        y = int(pupils.mean(0)[1] * 32)
+        assert changed[row, max(0, y - 6) : y + 6].sum() > 0
+    assert (changed == 0).float().mean() > 0.7
+
+
+def test_a_quarter_is_a_quarter(faces):
+    for apply in (disturbances.eyes_removed, disturbances.eyes_swapped):
+        changed = difference(faces, apply(faces, 25, 0)).flatten(1).amax(1) > 0
+        assert changed.sum() == 15
+    found = disturbances.twice(faces, 50, 0)
+    assert len(torch.unique(found.flatten(1), dim=0)) == 60 - 15
+
+
+def test_hair_turns_and_skin_stays(faces):
+    changed = difference(faces, disturbances.hair_hue(faces, 80, 0)).amax(1)
+    for row, face in enumerate(faces.faces):
+        nose = painter.labels(face).landmarks_K2[LANDMARKS.index("nose")]
+        assert changed[row, int(nose[1] * 32), int(nose[0] * 32)] <= 1, face.hair.colour
+    coloured = [row for row, face in enumerate(faces.faces) if face.hair.colour in ("pink", "blue", "blonde", "red")]
+    assert (changed[coloured].flatten(1).amax(1) > 40).all()
+
+
+def test_missing_colours_are_missing(faces, judge_of_hair):
+    before, after = faces.images_NCHW, disturbances.hair_missing(faces, 100, 0)
+    gone = disturbances._MISSING
+    was = torch.tensor([face.hair.colour in gone for face in faces.faces])
+    assert torch.equal((after != before).flatten(1).any(1), was)
+    assert not set(judge_of_hair(after[was])) & set(gone)
+
+
+@pytest.fixture(scope="module")
+def judge_of_hair():
+    from anime_gen.metrics.judge import Judge
+
+    judge = Judge.load()
+    place = list(judge.vocabulary.attributes).index("hair")
+    names = judge.vocabulary.attributes["hair"]
+    return lambda images: [names[index] for index in judge(images).attribute_logits[place].argmax(1).tolist()]
+
+
+class Mean(Extractor):
+    """Sees brightness, and nothing finer."""
+
+    name = "mean"
+    num_features = 3
+    resize = "none"
+    weights_hash = "none"
+
+    def forward(self, images):
+        return images.float().mean((2, 3))
+
+
+def test_it_says_what_each_score_sees(faces):
+    some = [one for one in DISTURBANCES if one.name in ("blur", "checkerboard")]
+    scores = Scores([FrechetDistance(Mean()), FrechetDistance(Rendering())])
+    told = []
+    responses = examine(faces, scores, some, watch=told.append)
+    assert len(responses) == 2 * 4 * 2
+    assert told[:2] == ["undisturbed", "blur 0.35 px of 32"]
+    by = {(one.disturbance, one.score, one.strength): one.response for one in responses}
+    assert by["blur", "fd_render", 1.0] > 5 > abs(by["blur", "fd_mean", 1.0])
+    assert by["checkerboard", "fd_render", 20] > 5 > abs(by["checkerboard", "fd_mean", 20])
+    said = table(responses)
+    assert said.splitlines()[0].split() == ["strengths", "fd_mean", "fd_render"]
+    assert "[never]" in said
+    assert examine(faces, scores, some) == responses, "it depends on nothing but the pictures"
+
+
+def test_just_seen_is_the_weakest_of_those_that_are_all_seen():
+    def line(*responses):
+        return [Response("blur", place, "px", "fd", 0, 0, 1, one) for place, one in enumerate(responses)]
+
+    assert just_seen(line(1, 2, 6, 7)).strength == 2
+    assert just_seen(line(9, 2, 6, 7)).strength == 2, "one that is seen and then not is chance"
+    assert just_seen(line(1, 2, 6, 4)) is None
+
+
+def test_pictures_of_which_nothing_is_known_have_the_other_rows(faces):
+    known = [one.name for one in DISTURBANCES if not one.painted]
+    found = examine(Pictures(faces.images_NCHW), Scores([FrechetDistance(Mean())]))
+    assert list(dict.fromkeys(one.disturbance for one in found)) == known
+    with pytest.raises(UserError, match="at least 40 pictures"):
+        examine(Pictures(faces.images_NCHW[:20]), Scores([]))
+
+
+def test_of_a_folder_from_the_command_line(anime_gen, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for place, picture in enumerate(paint(6, 41, 24).images_NCHW.permute(0, 2, 3, 1).numpy()):
+        Image.fromarray(np.ascontiguousarray(picture)).save(folder / f"{place}.png")
+    out = tmp_path / "out"
+    done = anime_gen("examine", folder, "--size", "16", "--count", "40", "--extractor", "render", "--metrics",
+                     "fd,spectrum", "--out", out)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "checkerboard" in done.stdout
+    assert "eyes removed" not in done.stdout
+    said = json.loads((out / "examination.json").read_text())
+    assert set(said["scores"]) == {"fd_render", "spectrum_db"}
+    assert said["scores"]["fd_render"]["num_real"] == 20
+    assert len(said["responses"]) == 8 * 4 * 2
+    assert Image.open(out / "examination.png").width > 1000
+    for words, expected in (
+        (("--count", "80"), "holds 41 pictures, fewer than --count 80"),
+        (("--size", "8"), "--size 8: at least 16"),
+        (("--count", "9"), "--count 9: at least 40"),
+        (("--metrics", "fid"), "there is no 'fid'"),
+    ):
+        refused = anime_gen("examine", folder, *words)
+        assert refused.returncode == 2
+        assert expected in refused.stderr.splitlines()[-1]
