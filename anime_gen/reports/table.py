@@ -9,8 +9,10 @@ from anime_gen.contract import UserError
 from anime_gen.metrics.protocol import Record, measure, of_control
 from anime_gen.reports.matching import COSTS, At, choose, differing, in_words, match
 from anime_gen.reports.runs import Run, systems
-from anime_gen.reports.statistics import Summary, Values, Verdict, probability_best, summarise, verdict
+from anime_gen.reports.statistics import Summary, Values, Verdict, probability_best, summarise, verdict, verdict_of_both
 
+# What pictures show, and how they are rendered.
+TOGETHER = ("fd_judge", "fd_render")
 # More names of scores are not told one by one.
 NAMES_TOLD = 4
 
@@ -108,8 +110,21 @@ def lay(groups: Mapping[str, Sequence[Run]], at: At = At.images, only: Sequence[
             columns.append(_column(name, found))
     if not columns:
         raise UserError(f"no score was measured alike in all runs: {' | '.join(grouped(refused))}")
+    columns = _judged_together(columns)
     reached = {system: _reached(runs) for system, runs in matched.records.items()}
     return Table(named, columns, refused, matched.words, [*chosen.notes, *notes], reached)
+
+
+def _judged_together(columns: list[Column]) -> list[Column]:
+    """Where content and rendering are both scored, neither hides the other: they have one verdict."""
+    both = [column for name in TOGETHER for column in columns if column.name == name]
+    if len(both) < len(TOGETHER):
+        return columns
+    values = [{name: cell.values for name, cell in column.cells.items() if cell and cell.values} for column in both]
+    if values[0].keys() != values[1].keys():
+        return columns
+    said = verdict_of_both(*values)
+    return [column._replace(verdict=said) if column in both else column for column in columns]
 
 
 def _reached(runs: Sequence[Mapping[str, Record]]) -> tuple[int, float]:

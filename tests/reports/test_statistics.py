@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from anime_gen.reports.statistics import probability_best, summarise, verdict
+from anime_gen.reports.statistics import probability_best, summarise, verdict, verdict_of_both
 
 
 def seeds(*values):
@@ -68,6 +68,31 @@ def test_one_seed_decides_nothing():
 
 def test_a_constant_lead_with_every_seed_decides():
     assert verdict({"a": seeds(1.0, 2.0, 3.0), "b": seeds(2.0, 3.0, 4.0)}, higher=False).best == "a"
+
+
+@pytest.mark.parametrize(
+    ("content", "rendering", "best", "reason"),
+    [
+        ({"x": 1, "y": 5, "z": 5}, {"x": 1, "y": 5, "z": 5}, "x", "x is best, in both taken together"),
+        ({"x": 1, "y": 5, "z": 5}, {"x": 1, "y": 5, "z": 1}, "x", "x is best, in both taken together"),
+        ({"x": 1, "y": 5, "z": 1}, {"x": 1, "y": 5, "z": 1}, None,
+         "undecided: x ahead in both, not told from every other"),
+        ({"x": 1, "y": 5}, {"x": 5, "y": 1}, None, "undecided: x ahead in what is shown, y in how it is rendered"),
+    ],
+)  # fmt: skip
+def test_neither_distance_decides_alone(content, rendering, best, reason):
+    luck = {"x": (-0.1, 0.02, 0.05), "y": (0.1, -0.1, 0.03), "z": (0.06, -0.06, 0.01)}
+    found = [
+        {name: seeds(*(level + off for off in luck[name])) for name, level in levels.items()}
+        for levels in (content, rendering)
+    ]
+    assert verdict_of_both(*found) == (best, reason)
+
+
+def test_both_need_three_seeds():
+    few = {name: {0: 1.0, 1: 2.0} for name in "xy"}
+    assert verdict_of_both(few, few).reason == "undecided: 2 seeds of at least 3"
+    assert verdict_of_both({"x": few["x"]}, {"x": few["x"]}).reason == "nothing to compare with"
 
 
 def test_chance_names_a_winner_in_one_case_of_twenty():

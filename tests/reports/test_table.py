@@ -254,6 +254,27 @@ def test_asked_but_undefined_is_not_unasked(make, tmp_path):
     ]  # fmt: skip
 
 
+def test_content_and_rendering_have_one_verdict(folders):
+    """diffusion is nearest in what is shown; where another is nearer in how it is rendered, neither is better."""
+
+    def rendered(level):
+        for folder in folders:
+            records = [record for record in read(folder / "metrics.json") if record.name != "fd_render"]
+            seed = int(folder.name.removeprefix("seed"))
+            own = [r._replace(name="fd_render", value=level[folder.parent.name] + seed / 100)
+                   for r in records if r.name == "fd_judge"]  # fmt: skip
+            write(folder / "metrics.json", [*records, *own])
+        return {column.name: column.verdict for column in compare([read_run(folder) for folder in folders]).columns}
+
+    found = rendered({"diffusion": 3.0, "dit": 9.0, "dcgan": 9.0})
+    assert found["fd_judge"] == found["fd_render"] == ("diffusion", "diffusion is best, in both taken together")
+    assert found["accuracy_hair"].best == "diffusion"
+    found = rendered({"diffusion": 9.0, "dit": 9.5, "dcgan": 3.0})
+    assert found["fd_judge"] == found["fd_render"]
+    assert found["fd_judge"].best is None
+    assert "diffusion ahead in what is shown, dcgan in how it is rendered" in found["fd_judge"].reason
+
+
 def test_where_all_are_alike_nobody_is_best(folders):
     for folder in folders:
         edit(folder, lambda record: record._replace(value=0.0) if record.name == "fd_judge" else record)
