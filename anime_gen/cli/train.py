@@ -339,6 +339,7 @@ def quiet() -> None:
         r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
         r".*module\(s\) in eval mode at the start of training.*",  # a frozen autoencoder must be
         r".*is an instance of `nn.Module`.*",  # adaptive augmentation; a checkpoint names what it was made of
+        r".*callbacks used to create the checkpoint.*\['?\"?Best\{.*",  # whose state `Best` of today reads itself
         r".*sync_dist=True.*",  # a score has been reduced over the ranks before it is logged
     ):
         warnings.filterwarnings("ignore", message=text)

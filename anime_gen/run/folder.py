@@ -4,7 +4,7 @@ runs/<family>/<name>/
   config.yaml         every setting, resolved
   provenance.json     package versions, git state, command, machine
   metrics.json        scores, each with images shown, seconds and protocol
-  checkpoints/        last.ckpt to go on from, best.ckpt by score
+  checkpoints/        last.ckpt to go on from, best.ckpt by score; candidates/ may turn out best
   grids/              sample grids, PNG, by images shown
   predictions/        of `predict`: a picture for each test condition
   tradeoff/<setting>/ the run's scores at several values of a setting of its sampler
@@ -75,6 +75,10 @@ class RunFolder:
 
     def checkpoint(self, name: str) -> Path:
         return self.checkpoints / f"{name}.ckpt"
+
+    def candidate(self, images: int) -> Path:
+        """The checkpoint of a scoring that is the best, or may turn out to be."""
+        return self.checkpoints / "candidates" / f"{images:09d}.ckpt"
 
     @property
     def grids(self) -> Path:

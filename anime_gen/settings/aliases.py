@@ -112,3 +112,11 @@ def seconds_of(checkpoint: Mapping[str, Any]) -> float:
     """What a run had taken when it was saved: its scoring once kept that."""
     scoring = checkpoint.get("callbacks", {}).get("Scoring", {})
     return float(checkpoint.get("seconds", scoring.get("seconds", 0.0)))
+
+
+def best_score_of(checkpoint: Mapping[str, Any]) -> float | None:
+    """The best score of a run so far, where Lightning's own callback kept it; None where it did not."""
+    for name, state in checkpoint.get("callbacks", {}).items():
+        if name.startswith("Best{") and state.get("best_model_score") is not None:
+            return float(state["best_model_score"])
+    return None

@@ -1,20 +1,129 @@
-"""What was best stays best when a run goes on elsewhere."""
+"""What was best stays best, by what is shown and how, also when a run goes on elsewhere."""
 
-from pathlib import Path
+import itertools
+import math
+import random
+from types import SimpleNamespace
 
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anime_gen.callbacks import Best
+from anime_gen.callbacks.best import Candidate, candidates
+from anime_gen.contract import UserError
 
 
-def test_a_moved_run_remembers_its_best_score(tmp_path, recwarn):
-    old, new = Best(), Best()
-    old.dirpath, new.dirpath = str(tmp_path / "old"), str(tmp_path / "new")
-    old.best_model_path = old.kth_best_model_path = str(Path(old.dirpath) / "best.ckpt")
-    old.best_model_score = old.kth_value = torch.tensor(3.0)
-    old.best_k_models = {old.best_model_path: torch.tensor(3.0)}
-    new.load_state_dict(old.state_dict())
-    assert new.best_model_path == str(tmp_path / "new" / "best.ckpt")
-    assert new.best_model_score == 3.0
-    assert new.best_k_models == {new.best_model_path: 3.0}
-    assert not [warning for warning in recwarn if "dirpath" in str(warning.message)]
+class Trainer(SimpleNamespace):
+    """Writes what was shown into its checkpoints."""
+
+    def __init__(self, folder):
+        super().__init__(
+            default_root_dir=str(folder), sanity_checking=False, is_global_zero=True, callback_metrics={},
+            state=SimpleNamespace(fn="fit"), images=0,
+        )  # fmt: skip
+
+    def save_checkpoint(self, path, weights_only):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(self.images))
+
+
+def score(best, trainer, images, content, rendering):
+    trainer.images = images
+    trainer.callback_metrics = {"fd_judge": torch.tensor(content), "fd_render": torch.tensor(rendering)}
+    best.on_validation_end(trainer, SimpleNamespace(images_shown=images))
+
+
+def kept(folder):
+    found = folder / "checkpoints"
+    return (found / "best.ckpt").read_text(), sorted(path.stem.lstrip("0") for path in found.glob("candidates/*"))
+
+
+def test_content_decides_among_those_that_are_rendered_as_well(tmp_path):
+    best, trainer = Best(), Trainer(tmp_path)
+    score(best, trainer, 10, 9.0, 100.0)
+    assert kept(tmp_path) == ("10", ["10"])
+    score(best, trainer, 20, 5.0, 105.0)  # within a tenth
+    assert kept(tmp_path) == ("20", ["10", "20"])
+    score(best, trainer, 30, 4.0, 120.0)  # too far
+    assert kept(tmp_path) == ("20", ["10", "20"])
+    score(best, trainer, 40, 8.0, 92.0)  # now 20 is too far, and 10 no better in anything
+    assert kept(tmp_path) == ("40", ["40"])
+    score(best, trainer, 50, 7.0, 91.0)
+    assert kept(tmp_path) == ("50", ["50"])
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 30)), min_size=1, max_size=12))
+def test_nothing_is_thrown_away_that_turns_out_best(scorings):
+    """Step by step, with what is kept alone, as all scorings at once would have it."""
+    every = [Candidate(place, float(cost), float(beside)) for place, (cost, beside) in enumerate(scorings)]
+    few: list[Candidate] = []
+    for place, one in enumerate(every):
+        few = candidates([*few, one], 0.1)
+        near = [c for c in every[: place + 1] if c.beside <= 1.1 * min(c.beside for c in every[: place + 1])]
+        assert few[0] == min(near, key=lambda c: (c.cost, c.beside, c.images))
+
+
+def test_a_run_goes_on_elsewhere_and_after_a_kill(tmp_path):
+    numbers = random.Random(0)
+    scorings = [(place, numbers.uniform(1, 9), numbers.uniform(90, 110)) for place in range(10, 200, 10)]
+    whole = Best()
+    for one in scorings:
+        score(whole, Trainer(tmp_path / "whole"), *one)
+    for stop, repeated in itertools.product((4, 11), (0, 1)):
+        best, folder = Best(), tmp_path / f"{stop}{repeated}"
+        for one in scorings[:stop]:
+            score(best, Trainer(folder), *one)
+        state = best.state_dict()
+        if repeated:  # scored once more before the kill, but last.ckpt does not know
+            score(best, Trainer(folder), *scorings[stop])
+        moved = folder.with_name(f"{folder.name} moved")
+        folder.rename(moved)
+        again = Best()
+        again.load_state_dict(state)
+        for one in scorings[stop:]:
+            score(again, Trainer(moved), *one)
+        assert kept(moved) == kept(tmp_path / "whole")
+        assert again.state_dict() == whole.state_dict()
+
+
+def test_one_score_alone_and_the_higher(tmp_path):
+    best, trainer = Best("fd_judge", "max", None), Trainer(tmp_path)
+    score(best, trainer, 10, 1.0, 1.0)
+    score(best, trainer, 20, 3.0, 999.0)
+    score(best, trainer, 30, 2.0, 1.0)
+    assert kept(tmp_path) == ("20", ["20"])
+    assert not math.isnan(best.kept[0].cost)
+
+
+def test_what_cannot_be(tmp_path):
+    trainer = Trainer(tmp_path)
+    with pytest.raises(UserError, match="no score is called 'fid'; there are fd_judge, fd_render"):
+        score(Best("fid"), trainer, 10, 1.0, 1.0)
+    with pytest.raises(UserError, match="within is -1"):
+        Best(within=-1)
+    best = Best()
+    score(best, trainer, 10, math.nan, 5.0)
+    score(best, trainer, 20, 7.0, 5.0)
+    assert kept(tmp_path)[0] == "20"
+    trainer.state.fn = "validate"
+    score(best, trainer, 30, 1.0, 1.0)
+    assert kept(tmp_path)[0] == "20", "only training chooses"
+
+
+def test_a_checkpoint_of_an_earlier_version_is_remembered(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").write_text("of old")
+    old = {"callbacks": {"Best{'monitor': 'fd_judge', 'mode': 'min'}": {"best_model_score": torch.tensor(3.0)}}}
+    best = Best(beside=None)
+    best.on_load_checkpoint(None, None, old)
+    score(best, Trainer(tmp_path), 10, 5.0, 1.0)
+    assert kept(tmp_path) == ("of old", [])
+    score(best, Trainer(tmp_path), 20, 2.0, 1.0)
+    assert kept(tmp_path) == ("20", ["20"])
+    # Of two scores one is not known: the first scoring that has both takes its place.
+    best = Best()
+    best.on_load_checkpoint(None, None, old)
+    score(best, Trainer(tmp_path), 30, 5.0, 1.0)
+    assert kept(tmp_path)[0] == "30"
