@@ -96,7 +96,7 @@ def lay(groups: Mapping[str, Sequence[Run]], at: At = At.images, only: Sequence[
     if unknown := set(only or ()) - set(present):
         raise UserError(f"--scores {sorted(unknown)[0]}: no run has it; there are {', '.join(present)}")
     columns, refused = [], []
-    for name in only or present:
+    for name in only or sorted(present, key=lambda name: name not in TOGETHER):  # side by side, and first
         found = {
             system: {
                 run.seed: scored[name] for run, scored in zip(named[system], records, strict=True) if name in scored

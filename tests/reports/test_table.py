@@ -268,6 +268,7 @@ def test_content_and_rendering_have_one_verdict(folders):
 
     found = rendered({"diffusion": 3.0, "dit": 9.0, "dcgan": 9.0})
     assert found["fd_judge"] == found["fd_render"] == ("diffusion", "diffusion is best, in both taken together")
+    assert list(found)[:2] == ["fd_judge", "fd_render"]
     assert found["accuracy_hair"].best == "diffusion"
     found = rendered({"diffusion": 9.0, "dit": 9.5, "dcgan": 3.0})
     assert found["fd_judge"] == found["fd_render"]
