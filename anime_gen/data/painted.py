@@ -37,6 +37,7 @@ class Painted[Subject](Source):
         number: of pictures over all splits.
         seed: in [0, 2**64).
         long_tailed, correlated, left_leaning: habits of real pictures to copy.
+        framing: how much a picture shows.
 
     Attributes:
         place: the key of the configuration where such a source stands.
@@ -51,7 +52,15 @@ class Painted[Subject](Source):
     counted: ClassVar[str]
     one: ClassVar[str]
 
-    def __init__(self, number: int, seed: int, long_tailed: bool, correlated: bool, left_leaning: bool) -> None:
+    def __init__(
+        self,
+        number: int,
+        seed: int,
+        long_tailed: bool,
+        correlated: bool,
+        left_leaning: bool,
+        framing: painter.FramingName,
+    ) -> None:
         super().__init__()
         if number < 20:
             raise UserError(f"{self.place}.{self.counted} is {number}: 20 is the least that fills all three splits")
@@ -60,9 +69,12 @@ class Painted[Subject](Source):
             raise UserError(f"{name} is {seed}: it must be at least 0 and below 2**64")
         if seed in (painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED):
             raise UserError(f"{name} is {seed}: the judge was made with these very faces; take another")
+        if framing not in painter.FRAMINGS:
+            raise UserError(f"{self.place}.framing is {framing}: it must be one of {', '.join(painter.FRAMINGS)}")
         self.number = number
         self.seed = seed
         self.statistics = painter.Statistics(long_tailed, correlated, left_leaning)
+        self.framing = framing
         self._indices = {
             split: np.flatnonzero(np.isin(np.arange(number) % 20, list(remainders)))
             for split, remainders in _SPLIT_OF.items()
@@ -101,6 +113,7 @@ class Painted[Subject](Source):
             "seed": self.seed,
             "painter": painter.VERSION,
             **{name: bool(value) for name, value in self.statistics._asdict().items()},
+            "framing": self.framing,
         }
 
     def count(self, split: Split) -> int:
@@ -140,6 +153,8 @@ class PaintedFaces(Painted[painter.Face]):
         long_tailed: hair and eye colours are as unevenly frequent as on image boards; otherwise uniform.
         correlated: attributes depend on each other; otherwise independent.
         left_leaning: heads lean to the left on average; otherwise to both sides alike.
+        framing: how much a picture shows: "tight" a face, "hair" a head, "bust" a bust; "crops" all of them, as two
+            public sets of anime faces do. The same characters in each.
 
     Raises:
         UserError: too few faces, or a seed that cannot be or is the judge's.
@@ -154,8 +169,9 @@ class PaintedFaces(Painted[painter.Face]):
         long_tailed: bool = True,
         correlated: bool = True,
         left_leaning: bool = True,
+        framing: painter.FramingName = "crops",
     ) -> None:
-        super().__init__(faces, seed, long_tailed, correlated, left_leaning)
+        super().__init__(faces, seed, long_tailed, correlated, left_leaning, framing)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -166,7 +182,7 @@ class PaintedFaces(Painted[painter.Face]):
         return FIELDS
 
     def subject(self, split: Split, index: int) -> painter.Face:
-        return painter.sample_face(self.seed, index, self.statistics)
+        return painter.sample_face(self.seed, index, self.statistics, self.framing)
 
     def render(self, subject: painter.Face, size: int) -> np.ndarray:
         return painter.render(subject, size)

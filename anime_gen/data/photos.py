@@ -17,9 +17,9 @@ _STRANGERS = 0x57A6  # with the seed: the people of the training photos
 class PaintedPhotos(Painted[natural.Person]):
     """Photo-like pictures of people, with groups and landmarks known exactly.
 
-    In validation and test, row r shows the very person of row r of `PaintedFaces` with the same seed and statistics: a
-    paired truth, for scores alone. The photos to train on are of other people than any face of that seed, so what
-    learns from both domains never sees a pair.
+    In validation and test, row r shows the very person of row r of `PaintedFaces` with the same seed, statistics and
+    framing: a paired truth, for scores alone. The photos to train on are of other people than any face of that seed, so
+    what learns from both domains never sees a pair.
 
     Args:
         people: how many over all splits.
@@ -27,6 +27,7 @@ class PaintedPhotos(Painted[natural.Person]):
         long_tailed: hair colours are as unevenly frequent as on image boards; otherwise uniform.
         correlated: attributes depend on each other; otherwise independent.
         left_leaning: heads lean to the left on average; otherwise to both sides alike.
+        framing: how much a photo shows, as for faces.
 
     Raises:
         UserError: too few people, or a seed that cannot be or is the judge's.
@@ -41,8 +42,9 @@ class PaintedPhotos(Painted[natural.Person]):
         long_tailed: bool = True,
         correlated: bool = True,
         left_leaning: bool = True,
+        framing: painter.FramingName = "crops",
     ) -> None:
-        super().__init__(people, seed, long_tailed, correlated, left_leaning)
+        super().__init__(people, seed, long_tailed, correlated, left_leaning, framing)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -57,12 +59,12 @@ class PaintedPhotos(Painted[natural.Person]):
         return {**super().describe(), "natural": natural.VERSION}
 
     def is_twin_of(self, other: Source) -> bool:
-        same = (self.seed, self.statistics)
-        return isinstance(other, PaintedFaces) and same == (other.seed, other.statistics)
+        same = (self.seed, self.statistics, self.framing)
+        return isinstance(other, PaintedFaces) and same == (other.seed, other.statistics, other.framing)
 
     def subject(self, split: Split, index: int) -> natural.Person:
         seed = mix(self.seed, _STRANGERS) if split == "train" else self.seed
-        return natural.sample_person(seed, index, self.statistics)
+        return natural.sample_person(seed, index, self.statistics, self.framing)
 
     def render(self, subject: natural.Person, size: int) -> np.ndarray:
         return natural.render_person(subject, size)

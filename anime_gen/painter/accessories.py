@@ -69,27 +69,25 @@ def draw_ties(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> N
 def ornament_spot(face: Face, body: Anatomy, slot: int) -> Point:
     """A place on the front of the hair: 0 above the temple, 1 lower on the same side, 2 on the other side, 3 on top."""
     s = face.hair.side
-    x, y = ((0.72 * s, -0.7), (0.92 * s, -0.26), (-0.78 * s, -0.62), (0.62 * s, -1.22))[slot]
+    x, y = ((0.72 * s, -0.7), (0.92 * s, -0.26), (-0.78 * s, -0.62), (0.66 * s, -1.06))[slot]
     if face.extras.hat != "none":
         x, y = 1.08 * x, y + 0.42  # below the brim
     return body.view(x, y, 0.45)
 
 
+def hairband_spots(face: Face, body: Anatomy) -> list[Point]:
+    """Where a hairband runs, from ear to ear."""
+    v = 1 + 0.85 * face.hair.volume
+    arc = ((-1.0 * v, -0.5, 0.1), (-0.75 * v, -1.0, 0.3), (0, -1.22 * v, 0.4), (0.75 * v, -1.0, 0.3), (v, -0.5, 0.1))
+    return [body.view(*spot) for spot in arc]
+
+
 def draw_ornaments(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """Hairband, bow, flower and clips on the crown."""
-    extras, scale, view = face.extras, face.pose.scale, body.view
+    extras, scale = face.extras, face.pose.scale
     hatless = extras.hat == "none"
     if extras.hairband and hatless:
-        v = 1 + 0.85 * face.hair.volume
-        arc = spline(
-            [
-                view(-1.0 * v, -0.5, 0.1),
-                view(-0.75 * v, -1.0, 0.3),
-                view(0, -1.22 * v, 0.4),
-                view(0.75 * v, -1.0, 0.3),
-                view(1.0 * v, -0.5, 0.1),
-            ]
-        )
+        arc = spline(hairband_spots(face, body))
         scene.ink("hairband", colours.ornament.line, [(arc, 0.056)], (0.7, 1.1, 0.7))
         scene.ink("hairband", colours.ornament.base, [(arc, 0.044)], (0.7, 1.1, 0.7))
     if extras.bow and hatless:
@@ -205,24 +203,15 @@ def draw_glasses(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> N
 def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """Choker and necklace."""
     view, low = body.body, face.head.chin + 0.28
-    thick = 0.44 if face.head.gender == "male" else 0.34
     if choker_drawn(face):
-        curve = spline([view(-thick, low - 0.12, 0.0), view(0, low - 0.02, 0.0), view(thick, low - 0.12, 0.0)])
+        curve = spline(choker_spots(face, body))
         scene.ink(
             "choker", mix(colours.ornament.base, (26, 22, 30), 0.8), [(curve, 0.1 * face.pose.scale)], (1.0, 1.0, 1.0)
         )
         x, y = view(0, low + 0.07, 0.0)
         scene.oval((x, y), 0.05 * face.pose.scale, 0.06 * face.pose.scale, argb((244, 210, 90)))
     if necklace_drawn(face):
-        curve = spline(
-            [
-                view(-thick - 0.1, low + 0.12, 0.0),
-                view(-0.2, low + 0.36, 0.0),
-                view(0, low + 0.43, 0.0),
-                view(0.2, low + 0.36, 0.0),
-                view(thick + 0.1, low + 0.12, 0.0),
-            ]
-        )
+        curve = spline(necklace_spots(face, body))
         scene.ink("necklace", (176, 132, 40), [(curve, 0.035 * face.pose.scale)], (1.0, 1.0, 1.0))
         x, y = view(0, low + 0.5, 0.0)
         scene.oval((x, y), 0.085 * face.pose.scale, 0.1 * face.pose.scale, argb((120, 90, 40)))
@@ -232,6 +221,24 @@ def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette)
             0.085 * face.pose.scale,
             argb(mix(colours.ornament.base, (255, 255, 255), 0.2)),
         )
+
+
+def _neck(face: Face) -> float:
+    """Half its width."""
+    return 0.44 if face.head.gender == "male" else 0.34
+
+
+def choker_spots(face: Face, body: Anatomy) -> list[Point]:
+    """Where a choker runs."""
+    thick, low = _neck(face), face.head.chin + 0.28
+    return [body.body(x, low + below, 0.0) for x, below in ((-thick, -0.12), (0.0, -0.02), (thick, -0.12))]
+
+
+def necklace_spots(face: Face, body: Anatomy) -> list[Point]:
+    """Where a necklace runs; its stone hangs below the middle."""
+    wide, low = _neck(face) + 0.1, face.head.chin + 0.28
+    chain = ((-wide, 0.12), (-0.2, 0.36), (0.0, 0.43), (0.2, 0.36), (wide, 0.12))
+    return [body.body(x, low + below, 0.0) for x, below in chain]
 
 
 def choker_drawn(face: Face) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from anime_gen.painter.anatomy import Anatomy
 from anime_gen.painter.clothes import Fitting, draw_clothes
 from anime_gen.painter.curves import PRESSED, Point, spline
@@ -57,10 +59,7 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         scene.unclip()
     scene.ink("neck", colours.skin.line, [(spline(right[:4]), 0.006), (spline(left[:4]), 0.006)], PRESSED)
     if collarbone_drawn(face):
-        bones = [
-            (spline([at(s * 0.14, low + 0.36), at(s * 0.42, low + 0.3), at(s * 0.85, low + 0.32)]), 0.006)
-            for s in (-1, 1)
-        ]
+        bones = [(spline(collarbone_spots(face, body, side)), 0.006) for side in (-1, 1)]
         scene.ink("collarbone", colours.skin.line, bones)
     draw_clothes(Fitting(scene, face, at, colours, thick, low), face.clothes.outfit)
     _neckwear(scene, face, at, colours)
@@ -69,6 +68,29 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
 def collarbone_drawn(face: Face) -> bool:
     """Whether the neckline leaves it free."""
     return face.clothes.outfit in OPEN_NECK
+
+
+def collarbone_spots(face: Face, body: Anatomy, side: int) -> list[Point]:
+    """Where one of its two halves runs."""
+    return _places(face, body, ((side * 0.14, 0.36), (side * 0.42, 0.3), (side * 0.85, 0.32)))
+
+
+def shoulder_spots(face: Face, body: Anatomy) -> list[Point]:
+    """Along both shoulders."""
+    slope = ((0.64, 0.22), (1.0, 0.34), (1.35, 0.55))
+    return _places(face, body, [(side * x, y) for side in (-1, 1) for x, y in slope])
+
+
+def collar_spots(face: Face, body: Anatomy) -> list[Point]:
+    """All over the part of the clothes that says what they are."""
+    half = ((0.3, 0.2), (0.5, 0.5), (0.8, 0.45))
+    return _places(face, body, [(side * x, y) for side in (-1, 1) for x, y in half])
+
+
+def _places(face: Face, body: Anatomy, spots: Sequence[Point]) -> list[Point]:
+    """In the picture: places of the body, below the pit of the neck."""
+    at, low = _Body(face, body), face.head.chin + 0.28
+    return [at(x, low + below) for x, below in spots]
 
 
 def neckwear(face: Face) -> str:

@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 from anime_gen.painter.anatomy import Anatomy
-from anime_gen.painter.curves import spline
+from anime_gen.painter.curves import Point, spline
 from anime_gen.painter.palette import Palette, mix, tones
-from anime_gen.painter.parameters import Face
+from anime_gen.painter.parameters import AnimalEars, Face, Hat
 from anime_gen.painter.scene import Scene, argb
 
 
 def draw_animal_ears(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """On top of the crown, in the hair's colour."""
-    kind, view, top = face.extras.animal_ears, body.view, 0.8 * face.hair.volume
-    if kind == "none":
-        return
-    for s in (-1, 1):
+    kind = face.extras.animal_ears
+    for s in (-1, 1) if kind != "none" else ():
         part = "left animal ear" if s > 0 else "right animal ear"
-        if kind == "rabbit":
-            outer = [(0.25, -1.25), (0.22, -1.8), (0.42, -2.35), (0.66, -1.85), (0.62, -1.15)]
-        elif kind == "bear":
-            outer = [(0.5, -1.2), (0.55, -1.55), (0.85, -1.68), (1.1, -1.45), (1.0, -0.95)]
-        else:
-            tall = 0.12 if kind == "fox" else 0.0
-            outer = [(0.3, -1.22), (0.5, -1.6 - tall), (0.86, -1.95 - tall), (1.02, -1.45), (1.0, -0.9)]
-        points = [view(s * x, y - top, 0.0) for x, y in outer]
+        points = animal_ear_spots(face, body, s)
         tension = 0.16 if kind in ("rabbit", "bear") else 0.06
         scene.outlined(part, spline(points, tension=tension), colours.hair)
         cx, cy = sum(p[0] for p in points) / 5, sum(p[1] for p in points) / 5
         inner = [(cx + 0.62 * (x - cx), cy + 0.62 * (y - cy) + 0.02 * face.pose.scale) for x, y in points]
         pink = mix((250, 190, 190), colours.hair.light, 0.25)
         scene.fill(scene.closed(spline(inner, tension=tension)), argb(pink))
+
+
+# Low enough on the head that crops which show the hair show them, too.
+_EARS: dict[AnimalEars, tuple[tuple[float, float], ...]] = {
+    "none": (),
+    "rabbit": ((0.3, -1.12), (0.32, -1.62), (0.58, -2.12), (0.8, -1.64), (0.72, -1.0)),
+    "bear": ((0.54, -1.06), (0.6, -1.4), (0.92, -1.52), (1.15, -1.28), (1.05, -0.8)),
+    "cat": ((0.36, -1.1), (0.6, -1.42), (1.0, -1.72), (1.1, -1.22), (1.05, -0.72)),
+    "fox": ((0.36, -1.1), (0.58, -1.5), (1.02, -1.84), (1.12, -1.26), (1.05, -0.72)),
+}
+
+
+def animal_ear_spots(face: Face, body: Anatomy, side: int) -> list[Point]:
+    """An animal ear's outline, from root over tip to root."""
+    top = 0.8 * face.hair.volume
+    return [body.view(side * x, y - top, 0.0) for x, y in _EARS[face.extras.animal_ears]]
+
+
+def hat_spots(face: Face, body: Anatomy) -> list[Point]:
+    """Places all over a hat, those of its lower edge not among them."""
+    v = 1 + 0.85 * face.hair.volume
+    return [body.view(x * v, y * v, 0.2) for x, y in _HAT[face.extras.hat]]
+
+
+_HAT: dict[Hat, tuple[tuple[float, float], ...]] = {
+    "none": (),
+    "beret": ((-0.9, -1.0), (0.0, -1.05), (0.9, -1.0), (-0.9, -1.3), (0.0, -1.35), (0.9, -1.3), (0.0, -1.6)),
+    "witch": ((-1.3, -0.9), (0.0, -1.05), (1.3, -0.9), (-0.6, -1.4), (0.5, -1.4), (0.0, -1.9), (0.4, -2.3)),
+    "cap": ((-0.9, -0.7), (0.0, -0.8), (0.9, -0.7), (-0.7, -1.05), (0.0, -1.1), (0.7, -1.05), (0.0, -1.45)),
+    "straw": ((-1.3, -0.85), (0.0, -1.0), (1.3, -0.85), (-0.7, -1.2), (0.0, -1.25), (0.7, -1.2), (0.0, -1.6)),
+}
 
 
 def draw_hat(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:

@@ -12,6 +12,7 @@ from anime_gen.painter import accessories, bust
 from anime_gen.painter.curves import Curve, Point
 from anime_gen.painter.drawing import geometry
 from anime_gen.painter.eyes import shows_through
+from anime_gen.painter.frame import things, within
 from anime_gen.painter.head import ear_outline, face_path, has_fang
 from anime_gen.painter.parameters import EYE_COLOURS, GENDERS, HAIR_COLOURS, STYLES, Face
 from anime_gen.vocabulary import S5_TAGS, Vocabulary
@@ -100,7 +101,7 @@ def landmarks(
         outer, inner = (eye.upper[-2], eye.upper[-1]), (eye.upper[0], eye.upper[1])
         points += [outer, inner, eye.top, eye.bottom, eye.iris]
     points += [nose, *mouth, sides[1], sides[0], chin]
-    visible = [0 <= x <= 1 and 0 <= y <= 1 and not hidden.contains(x, y) for x, y in points]
+    visible = [within(point) and not hidden.contains(*point) for point in points]
     for number, eye in enumerate(reversed(eyes)):
         visible[6 + 5 * number + 4] &= eye.open
     return points, visible
@@ -110,18 +111,18 @@ def _landmarks(face: Face) -> tuple[list[Point], list[bool]]:
     body, _, hidden = geometry(face)
     points, visible = landmarks(body.brows, body.eyes, body.nose, body.mouth, body.sides, body.chin, hidden)
     if shows_through(face):
-        visible[:6] = [0 <= x <= 1 and 0 <= y <= 1 for x, y in points[:6]]
+        visible[:6] = map(within, points[:6])
     return points, visible
 
 
 def _tags(face: Face) -> set[str]:
-    hair, mood, extras, clothes = face.hair, face.expression, face.extras, face.clothes
+    mood, extras = face.expression, face.extras
     body, shape, hidden = geometry(face)
 
     def free(spots: list[Point]) -> int:
-        """How many are neither below the hair nor behind the face."""
+        """How many are in the picture, and neither below the hair nor behind the face."""
         bare = face_path(body)
-        return sum(not hidden.contains(*spot) and not bare.contains(*spot) for spot in spots)
+        return sum(within(spot) and not hidden.contains(*spot) and not bare.contains(*spot) for spot in spots)
 
     rings = pointed = False
     if extras.earrings:
@@ -130,15 +131,11 @@ def _tags(face: Face) -> set[str]:
         rings = 4 * free(spots) >= len(spots)
     if face.head.ear == "pointy":
         pointed = free([ear_outline(face, body, side)[2] for side in (-1, 1)]) > 0
-    irises = any(eye.open and not hidden.contains(*eye.iris) for eye in body.eyes)
-    hatless = extras.hat == "none"
-    ribbon = accessories.ribbon_drawn(face) and (
-        accessories.not_tied(face) or any(y < 0.97 for (_, y), _ in shape.ties)
-    )
-    bow, band = extras.bow and hatless, extras.hairband and hatless
+    irises = any(eye.open and within(eye.iris) and not hidden.contains(*eye.iris) for eye in body.eyes)
+    worn = things(face, body, shape)
     neckwear = bust.neckwear_shown(face, body)
     facts = {
-        f"{hair.colour} hair": True,
+        f"{face.hair.colour} hair": True,
         f"{face.eyes.colour} eyes": irises,
         "blush": mood.blush > 0,
         "open mouth": mood.mouth in (":d", "open", "tongue out"),
@@ -149,36 +146,20 @@ def _tags(face: Face) -> set[str]:
         "lips": mood.lips,
         "tears": mood.tears,
         "looking at viewer": irises and face.eyes.gaze == (0.0, 0.0),
-        "hair ornament": extras.clip or extras.flower,
-        "hair clip": extras.clip,
-        "hair flower": extras.flower,
-        "flower": extras.flower,
-        "hair ribbon": ribbon,
-        "hair bow": bow,
-        "hairband": band,
-        "ribbon": ribbon or neckwear == "ribbon",
-        "bow": bow or neckwear == "bow",
-        "hat": not hatless,
-        "animal ears": extras.animal_ears != "none",
-        "cat ears": extras.animal_ears == "cat",
+        "hair ornament": not worn.isdisjoint(("hair clip", "hair flower")),
+        "flower": "hair flower" in worn,
+        "ribbon": "hair ribbon" in worn or neckwear == "ribbon",
+        "bow": "hair bow" in worn or neckwear == "bow",
+        "cat ears": "animal ears" in worn and extras.animal_ears == "cat",
         "glasses": extras.glasses != "none",
         "earrings": rings,
-        "jewelry": rings or accessories.necklace_drawn(face),
-        "choker": accessories.choker_drawn(face),
+        "jewelry": rings or "necklace" in worn,
         "pointy ears": pointed,
-        "short hair": hair.length == "short",
-        "long hair": hair.length == "long",
-        "twin tails": hair.tails in ("twin", "low twin"),
-        "ponytail": hair.tails in ("pony", "side pony"),
-        "braid": hair.tails in ("braid", "twin braids"),
-        "bangs": hair.bangs != "none",
-        "blunt bangs": hair.bangs == "blunt",
-        "collarbone": bust.collarbone_drawn(face),
-        "bare shoulders": clothes.outfit in bust.BARE,
-        "school uniform": clothes.outfit in bust.UNIFORM,
+        "bangs": face.hair.bangs != "none",
+        "blunt bangs": face.hair.bangs == "blunt",
         "necktie": neckwear == "necktie",
     }
-    return {tag for tag, present in facts.items() if present}
+    return {tag for tag, present in facts.items() if present} | (worn - {"necklace"})
 
 
 def _caption(face: Face, true: set[str]) -> str:

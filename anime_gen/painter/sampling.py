@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from anime_gen.painter.framing import FRAMINGS, FramingName, placed
 from anime_gen.painter.parameters import (
     EYE_COLOURS,
     HAIR_COLOURS,
@@ -76,13 +77,19 @@ class Draw:
         return tuple(2.0 * number - 1.0 for number in self._numbers[self._next - count : self._next])
 
 
-def sample_face(seed: int, index: int, statistics: Statistics = Statistics()) -> Face:  # noqa: B008
+def sample_face(
+    seed: int,
+    index: int,
+    statistics: Statistics = Statistics(),  # noqa: B008
+    framing: FramingName = "crops",
+) -> Face:
     """Face `index` of `seed`: the same on every machine, in any order, in any process.
 
     Args:
         seed: in [0, 2**64), names a whole endless data set.
         index: in [0, 2**64), the face in it.
         statistics: which habits of real portraits to copy.
+        framing: how much the picture shows; the character is the same in all.
     """
     draw = Draw(seed, index)
     kind = draw.pick({"cel": 0.42, "soft": 0.26, "retro": 0.14, "flat": 0.1, "ink": 0.08})
@@ -93,7 +100,7 @@ def sample_face(seed: int, index: int, statistics: Statistics = Statistics()) ->
     expression = _expression(draw, male)
     extras = _extras(draw, male, hair, statistics)
     return Face(
-        _pose(draw, statistics),
+        _pose(draw, statistics, framing, eyes.level),
         head,
         eyes,
         expression,
@@ -104,16 +111,15 @@ def sample_face(seed: int, index: int, statistics: Statistics = Statistics()) ->
     )
 
 
-def _pose(draw: Draw, statistics: Statistics) -> Pose:
+def _pose(draw: Draw, statistics: Statistics, framing: FramingName, level: float) -> Pose:
     lean = -0.16 if statistics.left_leaning else 0.0
-    return Pose(
-        yaw=draw.bell(lean, 0.2),
-        pitch=draw.bell(-0.02, 0.10),
-        tilt=draw.bell(lean * 0.35, 0.09),
-        scale=draw.bell(0.236, 0.013),
-        x=draw.bell(0.5, 0.012),
-        y=draw.bell(0.478, 0.012),
-    )
+    yaw, pitch = draw.bell(lean, 0.2), draw.bell(-0.02, 0.10)
+    chosen = FRAMINGS[framing]
+    if draw.chance(chosen.busts):
+        chosen = FRAMINGS["bust"]
+    tilt = draw.bell(lean * 0.35, chosen.tilt)
+    apart = draw.uniform(*chosen.apart)
+    return placed(yaw, pitch, tilt, apart, (draw.bell(0.49, chosen.off), draw.bell(*chosen.eyes)), level)
 
 
 def _head(draw: Draw, male: bool) -> Head:
@@ -246,15 +252,15 @@ def _extras(draw: Draw, male: bool, hair: Hair, statistics: Statistics) -> Extra
     more = 2.5 if flower and statistics.correlated else 1.0
     tied = hair.tails not in ("none", "buns")
     hat: Hat = draw.pick(
-        {"none": 1 - 0.2 * rare, "beret": 0.06 * rare, "witch": 0.05 * rare, "cap": 0.05 * rare, "straw": 0.04 * rare}
+        {"none": 1 - 0.26 * rare, "beret": 0.08 * rare, "witch": 0.05 * rare, "cap": 0.07 * rare, "straw": 0.06 * rare}
     )
     ears: AnimalEars = draw.pick(
-        {"none": 1 - 0.22 * rare, "cat": 0.1 * rare, "fox": 0.05 * rare, "rabbit": 0.04 * rare, "bear": 0.03 * rare}
+        {"none": 1 - 0.34 * rare, "cat": 0.21 * rare, "fox": 0.05 * rare, "rabbit": 0.04 * rare, "bear": 0.04 * rare}
     )
     return Extras(
         clip=draw.chance(0.2 * rare * fewer * more),
         flower=flower,
-        bow=draw.chance(0.16 * rare * fewer * more),
+        bow=draw.chance(0.2 * rare * fewer * more),
         ribbon=draw.chance((0.7 if tied else 0.06) * rare * fewer),
         hairband=draw.chance(0.16 * rare * fewer),
         hat=hat,

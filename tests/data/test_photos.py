@@ -78,3 +78,13 @@ def test_pairs_arrive_side_by_side(tmp_path: Path) -> None:
     ):
         expected = picture.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1
         np.testing.assert_allclose(shown.numpy(), expected, atol=0.01)
+
+
+def test_a_framing_that_does_not_exist_is_named() -> None:
+    with pytest.raises(UserError, match=r"data\.source\.framing is wide: it must be one of crops, tight, hair, bust"):
+        PaintedFaces(framing="wide")
+
+
+def test_photos_framed_otherwise_are_no_twins() -> None:
+    assert PaintedPhotos(people=20, framing="bust").is_twin_of(PaintedFaces(20, framing="bust"))
+    assert not PaintedPhotos(people=20, framing="bust").is_twin_of(PaintedFaces(20))

@@ -50,3 +50,31 @@ def test_a_small_check_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     )
     assert status == 0, capsys.readouterr().out
     assert (tmp_path / "painted_256.png").exists()
+
+
+def test_framing_of_known_eyes() -> None:
+    upright = np.tile(np.array([[[0.3, 0.4], [0.7, 0.4]]]), (11, 1, 1))
+    np.testing.assert_allclose(check.framing(upright), [[0.4] * 3, [0.4] * 3, [0.0] * 3], atol=1e-9)
+    upright[:, 1, 1] = np.linspace(0.3, 0.5, 11)
+    assert check.framing(upright)[2, 0] < -10
+    assert check.framing(upright)[2, 2] > 10
+
+
+def test_marked_eyes_are_the_middles_of_boxes_from_left_to_right(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(
+        "file,left_eye_x,left_eye_y,left_eye_w,left_eye_h,right_eye_x,right_eye_y,right_eye_w,right_eye_h\n"
+        "a.jpg,0.6,0.3,0.2,0.1,0.2,0.3,0.1,0.2\n"
+        "nothing-found.jpg,,,,,,,,\n"
+    )
+    np.testing.assert_allclose(check.marked_eyes(tmp_path / "labels.csv"), [[[0.25, 0.4], [0.7, 0.35]]])
+
+
+def test_looks_of_known_pictures() -> None:
+    flat = np.full((96, 96, 3), (255, 0, 0), np.uint8)
+    red, green, blue, saturation, contrast, edges, step = check.looks([flat])
+    assert (red, green, blue, saturation) == pytest.approx((1, 0, 0, 1))
+    assert (contrast, edges, step) == pytest.approx((0, 0, 0), abs=1e-6)
+    halves = flat.copy()
+    halves[:, 48:] = 0
+    assert check.looks([halves])[4] == pytest.approx(0.5 * 0.299, rel=1e-3)
+    assert check.looks([halves])[5:] == pytest.approx((1 / 95, 0.299), rel=1e-3)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from anime_gen import painter
-from anime_gen.painter import Statistics
+from anime_gen.painter import FramingName, Statistics
 from anime_gen.painter.drawing import geometry
+from anime_gen.painter.framing import FRAMINGS, placed
 from anime_gen.painter.palette import EYE, HAIR
 from anime_gen.painter.parameters import EYE_COLOURS, HAIR_COLOURS, Face, Pose
 from anime_gen.vocabulary import LANDMARKS, S5_TAGS
@@ -167,7 +168,8 @@ SWITCHES: tuple[tuple[str, str, object, dict[str, object]], ...] = (
     ("extras", "bow", False, {}),
     ("extras", "ribbon", False, {}),
     ("extras", "hairband", False, {}),
-    ("extras", "hat", "none", {"bow": False, "ribbon": False, "hairband": False}),  # it hides them
+    # it hides some, and others make room for it
+    ("extras", "hat", "none", dict.fromkeys(("bow", "ribbon", "hairband", "clip", "flower"), False)),
     ("extras", "animal_ears", "none", {}),
     ("extras", "glasses", "none", {}),
     ("extras", "earrings", False, {"necklace": False}),
@@ -181,25 +183,72 @@ UNTAGGED = ("frown", "small", "cat", "pout", "grin", "neutral")  # mouths that n
 
 @pytest.mark.parametrize(("group", "field", "without", "off"), SWITCHES, ids=[f"{g}.{f}" for g, f, _, _ in SWITCHES])
 def test_a_tag_is_true_where_it_shows(group: str, field: str, without: object, off: dict[str, object]) -> None:
-    """On random faces: the tags change when something is taken off if, and only if, the picture does."""
+    """On random busts: the tags change when something is taken off if, and only if, the picture does."""
     even = Statistics(long_tailed=False, correlated=False, left_leaning=False)
     # Of 16,384 pixels. Half covered things may change up to twice as many without a tag.
     least = {"fang": 1, "mouth": 3, "lips": 3}.get(field, 8)
     checked, wrong = 0, []
     for index in range(600):
-        face = painter.sample_face(31, index, even if index % 2 else Statistics())
+        face = painter.sample_face(31, index, even if index % 2 else Statistics(), "bust")
         value = getattr(getattr(face, group), field)
         if value == without or value in UNTAGGED:
             continue
         face = replace(face, extras=replace(face.extras, **off))  # type: ignore[arg-type]
         bare = replace(face, **{group: replace(getattr(face, group), **{field: without})})
-        change = np.abs(painter.render(face, 128).astype(int) - painter.render(bare, 128)).max(2)
         checked += 1
-        pixels = (change > 24).sum()
+        pixels = changed(face, bare)
         if pixels < least if tags(face) != tags(bare) else pixels >= 2 * least:
             wrong.append(index)
     assert checked > 30
     assert len(wrong) <= 0.02 * checked, wrong
+
+
+def changed(a: Face, b: Face) -> int:
+    """In how many of 16,384 pixels two pictures differ."""
+    return int((np.abs(painter.render(a, 128).astype(int) - painter.render(b, 128)).max(2) > 24).sum())
+
+
+CUT = {
+    "clip",
+    "flower",
+    "bow",
+    "ribbon",
+    "hairband",
+    "hat",
+    "animal_ears",
+    "earrings",
+    "choker",
+    "necklace",
+    "neckwear",
+}
+
+
+@pytest.mark.parametrize(("group", "field", "without", "off"), [one for one in SWITCHES if one[1] in CUT])
+def test_what_a_crop_cuts_off_is_no_tag(group: str, field: str, without: object, off: dict[str, object]) -> None:
+    """A tag that the bust has stays where much of the thing is in the crop, and goes where little is."""
+    even = Statistics(long_tailed=False, correlated=False)
+    kept = cut = wrong = 0
+    for index in range(700):
+        face = painter.sample_face(33, index, even)
+        if getattr(getattr(face, group), field) == without:
+            continue
+        face = replace(face, extras=replace(face.extras, **off))  # type: ignore[arg-type]
+        turned = face.pose
+        bust = placed(turned.yaw, turned.pitch, turned.tilt, 0.19, (0.5, 0.53), face.eyes.level)
+        far = replace(face, pose=bust)
+        bare, far_bare = (
+            replace(one, **{group: replace(getattr(one, group), **{field: without})}) for one in (face, far)
+        )
+        if tags(far) == tags(far_bare):
+            continue  # hidden in any case
+        share = changed(face, bare) / (changed(far, far_bare) * (turned.scale / bust.scale) ** 2)
+        if tags(face) == tags(bare):
+            cut, wrong = cut + 1, wrong + (share > 0.7)
+        else:
+            kept, wrong = kept + 1, wrong + (share < 0.15)
+    assert kept > 5
+    assert kept + cut > 25
+    assert wrong <= 0.05 * (kept + cut), (kept, cut, wrong)
 
 
 def test_no_bangs_and_no_collarbone() -> None:
@@ -290,3 +339,28 @@ def test_pupils_are_dark() -> None:
                 dark += picture[y - 1 : y + 2, x - 1 : x + 2].mean() < 130
     assert total > 120
     assert dark / total > 0.97
+
+
+def pupils(face: Face) -> tuple[float, float, float]:
+    """How far apart they are, and the middle between them, in shares of the picture."""
+    (ax, ay), (bx, by) = (eye.iris for eye in geometry(face).body.eyes)
+    return float(np.hypot(ax - bx, ay - by)), (ax + bx) / 2, (ay + by) / 2
+
+
+def test_faces_are_framed_as_in_real_sets() -> None:
+    """Of the default, the 10th to the 90th percentile lies inside the two real sets' (`make painter-check`)."""
+    apart, across, level = np.quantile([pupils(face) for face, _ in sample(1000)], (0.1, 0.5, 0.9), axis=0).T
+    assert 0.242 < apart[0] < 0.3 < apart[1] < 0.34 < apart[2] < 0.418
+    assert 0.463 < across[0] < across[2] < 0.533
+    assert 0.385 < level[0] < level[2] < 0.46
+
+
+@pytest.mark.parametrize("name", FRAMINGS)
+def test_a_framing_is_of_the_same_character(name: FramingName) -> None:
+    for index in range(30):
+        default, framed = painter.sample_face(9, index), painter.sample_face(9, index, Statistics(), name)
+        assert replace(framed, pose=default.pose) == default
+        assert (framed.pose.yaw, framed.pose.pitch) == (default.pose.yaw, default.pose.pitch)
+    apart = [pupils(painter.sample_face(9, index, Statistics(), name))[0] for index in range(300)]
+    low, high = FRAMINGS[name].apart
+    assert low - 0.03 < np.median(apart) < high

@@ -21,7 +21,7 @@ from anime_gen.painter.natural.labels import VOCABULARY, label_person
 from anime_gen.painter.natural.person import Person, sample_person
 
 # Changes whenever a label or a pixel does: caches of photos are keyed by it.
-VERSION = "1"
+VERSION = "2"
 
 __all__ = ["VERSION", "VOCABULARY", "Person", "label_person", "render_person", "sample_person"]
 

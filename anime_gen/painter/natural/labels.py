@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anime_gen.painter import accessories, bust
+from anime_gen.painter.frame import things, within
 from anime_gen.painter.labels import Labels, landmarks
 from anime_gen.painter.natural.anatomy import Human, human
 from anime_gen.painter.natural.canvas import outline
@@ -50,11 +51,10 @@ def label_person(person: Person) -> Labels:
 
 def _tags(person: Person, body: Human) -> set[str]:
     face = person.face
-    hair, mood, extras = face.hair, face.expression, face.extras
-    hatless = extras.hat == "none"
+    mood, extras = face.expression, face.extras
+    worn = things(body.shaped, body.body, body.hair)
     facts = {
         "glasses": extras.glasses != "none",
-        "hat": not hatless,
         "beard": person.beard in ("goatee", "full"),
         "moustache": person.beard in ("moustache", "goatee", "full"),
         "old": person.age_group == "old",
@@ -64,29 +64,17 @@ def _tags(person: Person, body: Human) -> set[str]:
         "blush": mood.blush > 0,
         "tears": mood.tears,
         "earrings": extras.earrings and _earrings_shown(body),
-        "choker": accessories.choker_drawn(face),
-        "hair bow": extras.bow and hatless,
-        "hair flower": extras.flower,
-        "hair clip": extras.clip,
-        "hairband": extras.hairband and hatless,
-        "animal ears": extras.animal_ears != "none",
-        "bangs": hair.bangs != "none",
-        "short hair": hair.length == "short",
-        "long hair": hair.length == "long",
-        "twin tails": hair.tails in ("twin", "low twin"),
-        "ponytail": hair.tails in ("pony", "side pony"),
-        "braid": hair.tails in ("braid", "twin braids"),
+        "bangs": face.hair.bangs != "none",
         "necktie": bust.neckwear_shown(body.shaped, body.body) == "necktie",
-        "bare shoulders": face.clothes.outfit in bust.BARE,
     }
-    return {tag for tag, present in facts.items() if present}
+    return {tag for tag, present in facts.items() if present} | worn.intersection(VOCABULARY.tags)
 
 
 def _earrings_shown(body: Human) -> bool:
     """As much as half of one of the two is free of hair and face."""
     spots = [spot for side in (-1, 1) for spot in accessories.earring_inside(body.shaped, body.body, side)]
     bare = outline(body.head)
-    free = sum(not body.over_face.contains(*spot) and not bare.contains(*spot) for spot in spots)
+    free = sum(within(spot) and not body.over_face.contains(*spot) and not bare.contains(*spot) for spot in spots)
     return 4 * free >= len(spots)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from anime_gen.contract import mix
+from anime_gen.painter.framing import FramingName
 from anime_gen.painter.parameters import Face, Statistics
 from anime_gen.painter.sampling import Draw, sample_face
 
@@ -66,15 +67,21 @@ class Person:
         return self.face.head.gender == "male"
 
 
-def sample_person(seed: int, index: int, statistics: Statistics = Statistics()) -> Person:  # noqa: B008
+def sample_person(
+    seed: int,
+    index: int,
+    statistics: Statistics = Statistics(),  # noqa: B008
+    framing: FramingName = "crops",
+) -> Person:
     """Person `index` of `seed`: whoever `sample_face` makes of the same numbers, with a skin, an age and a beard.
 
     Args:
         seed: in [0, 2**64), names a whole endless data set.
         index: in [0, 2**64), the person in it.
         statistics: which habits of real portraits the face copies.
+        framing: how much the picture shows.
     """
-    face = sample_face(seed, index, statistics)
+    face = sample_face(seed, index, statistics, framing)
     draw = Draw(mix(seed, _STREAM), index)
     tone = skin_tone(face.head.skin, draw.uniform())
     age = draw.pick({(5.0, 25.0): 0.34, (25.0, 55.0): 0.38, (55.0, 85.0): 0.28})
