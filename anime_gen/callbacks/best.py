@@ -11,8 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities import rank_zero_info
 
+from anime_gen.callbacks.continuity import incomparable
 from anime_gen.contract import GenerativeModule, UserError
+from anime_gen.metrics.protocol import read
 from anime_gen.run.folder import RunFolder
 from anime_gen.settings.aliases import best_score_of
 
@@ -46,6 +49,8 @@ class Best(Checkpoint):
     The best has the lowest `monitor` among the scorings whose `beside` is within a share of the run's lowest: what
     pictures show decides, but not at the price of how they are rendered.
 
+    A run that goes on under another judge, or on other pictures, chooses anew.
+
     Args:
         monitor: the score's name as in metrics.json.
         mode: "min" or "max", which of its values is better.
@@ -72,7 +77,7 @@ class Best(Checkpoint):
         """Right after the scoring: last.ckpt, which Resume saves then too, must know what has been best."""
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
-        now, before = self._scored(trainer, pl_module.images_shown), self.kept
+        now, before = self._scored(trainer, pl_module.images_shown), self._comparable(trainer)
         self.kept = candidates([*(one for one in before if one.images < now.images), now], self.within)
         folder = RunFolder.of(trainer)
         if now in self.kept:
@@ -84,6 +89,18 @@ class Best(Checkpoint):
         stay = {folder.candidate(one.images) for one in self.kept}
         for path in set(folder.candidate(0).parent.glob("*.ckpt")) - stay:
             path.unlink()
+
+    def _comparable(self, trainer: L.Trainer) -> list[Candidate]:
+        """What is kept, without what another judge has scored: its numbers say nothing beside today's."""
+        otherwise = None
+        if trainer.is_global_zero:
+            otherwise = incomparable(read(RunFolder.of(trainer).metrics), self.monitor)
+        otherwise = trainer.strategy.broadcast(otherwise)
+        # Of earlier versions' best nobody knows how many images there were.
+        same = [one for one in self.kept if not otherwise or (one.images and one.images not in otherwise)]
+        if len(same) < len(self.kept):
+            rank_zero_info(f"{self.monitor} is measured otherwise than in this run so far: the best is chosen anew")
+        return same
 
     def _scored(self, trainer: L.Trainer, images: int) -> Candidate:
         values = trainer.callback_metrics

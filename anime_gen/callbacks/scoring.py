@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from anime_gen.callbacks.continuity import check_painter
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.callbacks.ema import EMA
 from anime_gen.callbacks.evaluation import Part, Stage
@@ -21,7 +22,7 @@ from anime_gen.images import quantise
 from anime_gen.metrics import reference
 from anime_gen.metrics.diversity import ConditionDiversity
 from anime_gen.metrics.features import Extractor, JudgeFeatures
-from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after
+from anime_gen.metrics.protocol import Record, Role, Score, append, drop_after, read
 from anime_gen.metrics.scores import Scored, Scores, extractor_scores, judge_scores, rendering_scores, slice_scores
 from anime_gen.metrics.slices import Sliced
 from anime_gen.run.folder import RunFolder
@@ -66,7 +67,9 @@ class Scoring(Part):
 
     def prepare(self, stage: Stage) -> None:
         if stage.trainer.is_global_zero:
-            drop_after(RunFolder.of(stage.trainer).metrics, stage.module.images_shown)
+            run = RunFolder.of(stage.trainer)
+            check_painter(read(run.metrics), stage.data.record("train", stage.split), run)
+            drop_after(run.metrics, stage.module.images_shown)
         self._prepare(stage)
 
     def begin(self, stage: Stage) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from anime_gen.callbacks import Best
 from anime_gen.callbacks.best import Candidate, candidates
 from anime_gen.contract import UserError
+from anime_gen.metrics.protocol import Record, append, write
 
 
 class Trainer(SimpleNamespace):
@@ -21,7 +22,7 @@ class Trainer(SimpleNamespace):
     def __init__(self, folder):
         super().__init__(
             default_root_dir=str(folder), sanity_checking=False, is_global_zero=True, callback_metrics={},
-            state=SimpleNamespace(fn="fit"), images=0,
+            state=SimpleNamespace(fn="fit"), images=0, strategy=SimpleNamespace(broadcast=lambda value: value),
         )  # fmt: skip
 
     def save_checkpoint(self, path, weights_only):
@@ -127,3 +128,20 @@ def test_a_checkpoint_of_an_earlier_version_is_remembered(tmp_path):
     best.on_load_checkpoint(None, None, old)
     score(best, Trainer(tmp_path), 30, 5.0, 1.0)
     assert kept(tmp_path)[0] == "30"
+
+
+def test_another_judge_chooses_anew(tmp_path):
+    """Its numbers may be smaller for all pictures: the old best would stay for ever."""
+
+    def written(images, weights):
+        return Record("fd_judge", 1.0, images, 0.0, {"extractor_weights": weights, "system": {"ema": images}})
+
+    best, trainer = Best(), Trainer(tmp_path)
+    write(tmp_path / "metrics.json", [written(10, "old")])
+    score(best, trainer, 10, 2.0, 1.0)
+    append(tmp_path / "metrics.json", [written(20, "new")])
+    score(best, trainer, 20, 30.0, 1.0)
+    assert kept(tmp_path) == ("20", ["20"])
+    append(tmp_path / "metrics.json", [written(30, "new")])
+    score(best, trainer, 30, 40.0, 1.0)
+    assert kept(tmp_path) == ("20", ["20"])

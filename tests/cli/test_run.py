@@ -464,3 +464,20 @@ def test_the_readmes_landmarks_are_those_there_are(tmp_path):
     both = {name.partition("_")[2] for name in LANDMARKS if name.startswith("right_")}
     alone = {name for name in LANDMARKS if not name.startswith(("left_", "right_"))}
     assert named == both | alone | {"left_", "right_"}
+
+
+def test_pictures_of_another_painter_are_not_trained_on(run, here, tmp_path):
+    """It would go on with other pictures under the same name; nothing of it may change."""
+    copy = tmp_path / "older"
+    shutil.copytree(run, copy)
+    metrics = copy / "metrics.json"
+    metrics.write_text(re.sub(r'"painter": "\w+"', '"painter": "1"', metrics.read_text()))
+    before = metrics.read_bytes()
+    resumed = here("resume", copy, "--trainer.max_epochs=3")
+    assert resumed.returncode == 2
+    last = resumed.stderr.splitlines()[-1]
+    assert "cannot go on: its pictures were drawn by version 1 of the painter" in last
+    assert re.search(r"take the version of the suite that made it( \(git checkout \w{12}\))?; or begin", last)
+    assert metrics.read_bytes() == before
+    shown = here("sample", copy, "--seeds", "0-3", "--out", tmp_path / "grid.png")
+    assert shown.returncode == 0, shown.stderr[-2000:]
