@@ -8,14 +8,14 @@ from collections.abc import Iterable
 import skia
 
 from anime_gen.painter.anatomy import Anatomy
-from anime_gen.painter.curves import FADING, PRESSED, TAPERED, path, reverse, spline
+from anime_gen.painter.curves import FADING, PRESSED, TAPERED, Curve, path, reverse, spline
 from anime_gen.painter.hair_shape import HairShape
-from anime_gen.painter.locks import Lock
+from anime_gen.painter.locks import LOCK, Lock
 from anime_gen.painter.palette import Palette, mix
 from anime_gen.painter.parameters import Face
-from anime_gen.painter.scene import Scene, argb, linear, radial
+from anime_gen.painter.scene import Paint, Scene, argb, linear, radial
 
-_WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
+_WEDGE = (0.0, 0.0, 0.05, 0.12, 0.22, 0.36, 0.52, 0.66, 0.74, 0.74, 0.6, 0.4)  # along a lock, 1 = its middle
 _WEDGES = {count: array("d", [_WEDGE[12 * i // count] for i in range(count)]) for count in range(8, 40, 6)}
 
 
@@ -126,9 +126,23 @@ def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colour
     if face.hair.bangs in ("none", "wispy", "parted", "curtain"):
         scene.ink("hairline", line, [(inner, 0.005)])
     _crown(scene, face, body, colours)
+    _strands(scene, face, shape.below, brush.line_paint, brush.fill)
     _draw_locks(scene, "hair front", shape.bangs, brush)
     _shine(scene, face, body, colours)
+    if shape.stray:
+        hairs = scene.outlines.bands((curve, 0.02 * face.pose.scale, FADING) for curve in shape.stray)
+        scene.fill(hairs, argb(mix(line, colours.hair.shadow, 0.5), 0.8))
     _draw_locks(scene, "ahoge", shape.ahoge, brush)
+
+
+def _strands(scene: Scene, face: Face, curves: list[Curve], line: int, paint: Paint) -> None:
+    """Slender locks that lie beside each other: all edges at once, then all colour."""
+    if curves:
+        half = 0.085 * face.pose.scale
+        scene.fill(scene.outlines.bands((curve, half + 0.004 * scene.weight, LOCK) for curve in curves), line)
+        scene.fill(scene.outlines.bands((curve, half, LOCK) for curve in curves), paint)
+        for curve in curves:
+            scene.trace_only("hair front", curve, 0.004)
 
 
 def _crown(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:

@@ -6,7 +6,7 @@ from math import sin
 from typing import NamedTuple
 
 from anime_gen.painter.anatomy import Anatomy
-from anime_gen.painter.bangs import bangs
+from anime_gen.painter.bangs import bangs, strands
 from anime_gen.painter.curves import Curve, Point, spline
 from anime_gen.painter.locks import Clumps, Grain, Lock, clumps, lock
 from anime_gen.painter.parameters import Face
@@ -23,6 +23,8 @@ class HairShape(NamedTuple):
     tufts: list[Lock]  # behind the cap: what sticks out of the outline
     cap: tuple[Curve, Curve]  # outline over the crown, hairline back
     bangs: list[Lock]
+    below: list[Curve]  # slender strands that come out below the bangs
+    stray: list[Curve]  # single hairs before the face
     sides: list[Lock]
     ahoge: list[Lock]
     ties: list[tuple[Point, int]]  # where tails are tied, and the side they hang on
@@ -33,6 +35,7 @@ def hair_shape(face: Face, body: Anatomy) -> HairShape:
     hair, view = face.hair, body.view
     grain = Grain(hair.grain)
     tails, hanging, ties = _tails(face, body, grain)
+    below, stray = strands(face, body, grain)
     return HairShape(
         back=_back(face, body, grain),
         tails=tails,
@@ -42,6 +45,8 @@ def hair_shape(face: Face, body: Anatomy) -> HairShape:
         tufts=_tufts(face, body, grain),
         cap=_cap(face, body, grain),
         bangs=bangs(face, body, grain),
+        below=below,
+        stray=stray,
         sides=_sides(face, body, grain),
         ahoge=_ahoge(face, body, grain),
         ties=ties,
@@ -127,7 +132,7 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
             root = (side * x * 0.6, 0.72 * y - 0.1, 0.0)
             bulge = 0.1 * (down > 0)
             middle = (0.45 * root[0] + 0.55 * tip[0] + side * bulge, 0.45 * root[1] + 0.55 * tip[1] - bulge, -0.05)
-            locks.append(lock(body, [root, middle, tip], 0.2, (0.8, 1.4, 0.6, 0.0)))
+            locks.append(lock(body, [root, middle, tip], 0.2, (0.9, 1.1, 0.4, 0.0)))
     return locks
 
 
@@ -146,7 +151,7 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     for side in (-1, 1):
         depth = body.edge_depth(side)
         for rank in range(1 if hime else 2):
-            x = 1.0 - 0.13 * rank
+            x = 0.95 - 0.15 * rank
             tip = end * (1 - 0.3 * rank) + grain(0.05)
             sway = wave + grain(0.03)
             far = 0.5 * max(0.0, depth - 0.2)  # keeps the far lock off the far eye

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from anime_gen.painter.anatomy import Anatomy
 from anime_gen.painter.curves import Curve, Profile, ribbon, spline
 
-# A belly near the root, a slender tip.
-LOCK: Profile = (0.4, 1.35, 0.42, 0.0)
+# Wide until below its middle, so that locks make one mass, then a point.
+LOCK: Profile = (0.4, 1.1, 0.95, 0.0)
 BLUNT: Profile = (0.4, 1.15, 0.95)
 
 
