@@ -69,12 +69,15 @@ def _fall(x: float) -> float:
 
 def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
     hair, eyes = face.hair, face.eyes
-    low = eyes.level - eyes.height + 0.06 + 0.12 * hair.fringe
+    low = eyes.level - eyes.height + 0.09 + 0.12 * hair.fringe
     side, count, kind = hair.side, hair.locks, hair.bangs
     if kind == "blunt":
-        count = 6 + count // 2
-        low -= 0.06
-        return [(-0.86 + 1.72 * i / (count - 1), low + grain(0.02), 1.3 / count) for i in range(count)]
+        count = 5 + count // 2
+        low -= 0.07
+        return [
+            (-0.84 + 1.68 * (i + grain(0.2)) / (count - 1), low + grain(0.025), (1.35 + grain(0.3)) / count)
+            for i in range(count)
+        ]
     if kind == "swept":
         tips = []
         for i in range(count):

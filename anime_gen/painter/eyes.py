@@ -161,4 +161,4 @@ def _brow_width(face: Face) -> float:
 
 
 def _lash_width(face: Face) -> float:
-    return 0.09 * face.pose.scale * face.eyes.lash
+    return 0.105 * face.pose.scale * face.eyes.lash

@@ -61,7 +61,7 @@ def _draw_locks(scene: Scene, part: str, locks: Iterable[Lock], brush: Brush) ->
 
 def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
     """What lies behind head and bust."""
-    back, front = Brush(face, colours, 0.45), Brush(face, colours, 0.1)
+    back, front = Brush(face, colours, 0.8), Brush(face, colours, 0.1)
     line, scale = colours.hair.line, face.pose.scale
     for (x, y), radius in shape.buns:
         scene.oval((x, y), radius + 0.004, radius + 0.004, argb(line))

@@ -83,7 +83,7 @@ def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
     v = hair.volume
     wave = {"straight": 0.012, "wavy": 0.1, "curled": 0.14, "spiky": 0.04}[hair.texture] * (1 if end > 1.2 else 0.4)
     flare = {"straight": 0.06, "wavy": 0.2, "curled": 0.26, "spiky": 0.24}[hair.texture]
-    deep = {"straight": 0.16, "wavy": 0.26, "curled": 0.3, "spiky": 0.42}[hair.texture]
+    deep = {"straight": 0.22, "wavy": 0.3, "curled": 0.34, "spiky": 0.46}[hair.texture]
     if tied:
         flare = -0.12
     if end < 1.2 and hair.texture == "straight":
@@ -103,7 +103,7 @@ def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
                 )
             )
         edges.append(edge)
-    count = 7 if end < 2 else 5
+    count = 8 if end < 2 else 6
     turn = {"straight": -0.02, "wavy": 0.1, "curled": -0.16, "spiky": 0.16}[hair.texture]
     return clumps(body, edges[0], edges[1], count, deep, turn, grain)
 

@@ -96,38 +96,23 @@ def _hatching(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
 
 def draw_nose(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """As little nose as the style allows."""
-    scale, line = face.pose.scale, colours.skin.line
+    scale, line = face.pose.scale, mix(colours.skin.line, colours.skin.shadow, 0.3)
     x, y = body.nose
-    turn = 1 if face.pose.yaw > 0 else -1
-    if face.head.nose == "dot":
-        scene.ink(
-            "nose", line, [(spline([(x, y - 0.02 * scale), (x + turn * 0.02 * scale, y + 0.02 * scale)]), 0.04 * scale)]
-        )
-    elif face.head.nose == "line":
-        scene.ink(
-            "nose", line, [(spline([(x, y - 0.09 * scale), (x + turn * 0.03 * scale, y + 0.01 * scale)]), 0.03 * scale)]
-        )
-    elif face.head.nose == "shadow":
-        scene.fill(
-            polygon(
-                [(x, y - 0.05 * scale), (x + 0.07 * scale, y + 0.02 * scale), (x - 0.05 * scale, y + 0.03 * scale)]
-            ),
-            argb(colours.skin.shadow),
-        )
-        scene.ink(
-            "nose",
-            line,
-            [(spline([(x - 0.03 * scale, y + 0.03 * scale), (x + 0.04 * scale, y + 0.03 * scale)]), 0.02 * scale)],
-        )
-    else:
-        curve = spline(
-            [
-                (x - turn * 0.01 * scale, y - 0.22 * scale),
-                (x + turn * 0.05 * scale, y - 0.01 * scale),
-                (x - turn * 0.04 * scale, y + 0.03 * scale),
-            ]
-        )
-        scene.ink("nose", line, [(curve, 0.028 * scale)], (0.0, 1.2, 0.6))
+    turn = scale if face.pose.yaw > 0 else -scale
+    kind = face.head.nose
+    if kind == "shadow":
+        edge = [(x - 0.4 * turn * 0.06, y - 0.1 * scale), (x + turn * 0.05, y + 0.015 * scale), (x - turn * 0.03, y)]
+        scene.fill(polygon(edge), argb(colours.skin.shadow))
+    curve, width = {
+        "dot": (spline([(x, y - 0.015 * scale), (x + turn * 0.015, y + 0.015 * scale)]), 0.032),
+        "line": (spline([(x, y - 0.07 * scale), (x + turn * 0.025, y + 0.01 * scale)]), 0.022),
+        "shadow": (spline([(x - 0.02 * scale, y + 0.015 * scale), (x + 0.03 * scale, y + 0.015 * scale)]), 0.018),
+        "hook": (
+            spline([(x, y - 0.14 * scale), (x + turn * 0.045, y - 0.01 * scale), (x - turn * 0.02, y + 0.02 * scale)]),
+            0.022,
+        ),
+    }[kind]
+    scene.ink("nose", line, [(curve, width * scale)])
 
 
 def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -135,7 +120,7 @@ def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> Non
     mood, at, scale = face.expression, body.mouth_at, face.pose.scale
     half, corner, top, bottom = MOUTH_SHAPE[mood.mouth]
     line = mix(colours.skin.line, (120, 30, 40), 0.35)
-    weight = 0.036 * scale
+    weight = 0.028 * scale
     if mood.lips:
         outline = spline(
             [

@@ -138,7 +138,7 @@ def _lamp(face: Face) -> Colour:
     """The light that every colour is seen in: of evening or of a dim room in some pictures, yellowed in old films."""
     lamp: Colour = (255, 240, 214) if face.style.kind == "retro" else (255, 255, 255)
     dim = max(0.0, face.style.dim - 0.6) / 0.4
-    return times(lamp, mix((255, 255, 255), (206, 196, 214) if face.style.hue > 0.4 else (222, 200, 178), dim))
+    return times(lamp, mix((255, 255, 255), (222, 214, 224) if face.style.hue > 0.4 else (232, 214, 194), dim))
 
 
 def palette(face: Face) -> Palette:

@@ -42,12 +42,12 @@ _EYE_SHARE = dict(zip(EYE_COLOURS, (0.05, 0.04, 0.25, 0.17, 0.12, 0.03, 0.03, 0.
 
 # Half width and half height of a woman's eyes; men's are lower.
 _EYE_SIZE: dict[EyeShape, tuple[float, float]] = {
-    "round": (0.315, 0.3),
-    "tall": (0.3, 0.335),
-    "almond": (0.335, 0.26),
-    "droopy": (0.325, 0.285),
-    "upturned": (0.33, 0.275),
-    "narrow": (0.315, 0.235),
+    "round": (0.262, 0.228),
+    "tall": (0.25, 0.258),
+    "almond": (0.278, 0.192),
+    "droopy": (0.268, 0.212),
+    "upturned": (0.274, 0.204),
+    "narrow": (0.268, 0.172),
 }
 
 
@@ -164,9 +164,9 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
         colour=draw.pick(share),
         lids=lids,
         shape=shape,
-        width=draw.bell(width, 0.018) - (0.015 if male else 0.0),
-        height=draw.bell(height, 0.028) * (0.75 if male else 1.0),
-        spacing=draw.bell(0.485, 0.018),
+        width=draw.bell(width, 0.018) - (0.01 if male else 0.0),
+        height=draw.bell(height, 0.026) * (0.82 if male else 1.0),
+        spacing=draw.bell(0.495, 0.018),
         level=draw.bell(0.06, 0.035),
         slant=draw.bell(0.03 if male else 0.01, 0.035),
         iris=draw.bell(0.7, 0.045) - (0.06 if male else 0.0),
