@@ -38,7 +38,7 @@ def strands(face: Face, body: Anatomy, grain: Grain) -> tuple[list[Curve], list[
         way = 1 if x > part else -1
         if i % 3 == 2 and hair.stray > 0.3:
             points = _flow(face, part, x - 0.12 * way, y + 0.1 + grain(0.08), 0.05 * way, -0.08 * way)
-            before.append(spline([body.view(*point) for point in points]))
+            before.append(spline([body.view(*point) for point in points[1:]]))
         elif i % 3 < 1 + 2 * hair.stray:
             points = _flow(face, part, x + 0.1 * way, y + 0.02 + grain(0.1), 0.1 * way, grain(0.07))
             below.append(spline([body.view(*point) for point in points]))
@@ -73,9 +73,9 @@ def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
     side, count, kind = hair.side, hair.locks, hair.bangs
     if kind == "blunt":
         count = 5 + count // 2
-        low -= 0.07
+        low -= 0.1
         return [
-            (-0.84 + 1.68 * (i + grain(0.2)) / (count - 1), low + grain(0.025), (1.35 + grain(0.3)) / count)
+            (-0.84 + 1.68 * (i + grain(0.2)) / (count - 1), low + grain(0.045), (1.4 + grain(0.3)) / count)
             for i in range(count)
         ]
     if kind == "swept":
@@ -106,7 +106,7 @@ def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
         tips = []
         for i in range(count + 1):
             x = -0.86 + 1.72 * i / count + side * 0.08 + grain(0.08)
-            tips.append((x, low - 0.04 + 0.1 * (i % 2) + _fall(x) + grain(0.1), 0.24 + grain(0.07)))
+            tips.append((x, low - 0.04 + 0.1 * (i % 2) + _fall(x) + grain(0.1), 0.2 + grain(0.06)))
         return tips
     if kind == "wispy":
         return [(-0.66 + 1.32 * i / 5 + grain(0.06), low - 0.02 + grain(0.12), 0.1 + grain(0.03)) for i in range(6)]

@@ -161,4 +161,5 @@ def _brow_width(face: Face) -> float:
 
 
 def _lash_width(face: Face) -> float:
-    return 0.105 * face.pose.scale * face.eyes.lash
+    lowered = "half" in face.eyes.lids
+    return (0.065 if lowered else 0.094) * face.pose.scale * face.eyes.lash

@@ -117,10 +117,9 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     if hair.texture == "spiky":
         # Out and down: spikes that stood up at the crown would pass for animal ears.
         places = [
-            (1.0, 0.3, 0.34, 0.5),
-            (1.03, -0.1, 0.42, 0.34),
-            (1.0, -0.5, 0.4, 0.2),
-            (0.8, -0.95, 0.3, 0.14),
+            (0.98, 0.32, 0.2, 0.56),
+            (1.02, -0.02, 0.3, 0.46),
+            (1.0, -0.42, 0.26, 0.34),
         ]
     else:
         places = [(1.02, 0.1, 0.16, 0.42)]
@@ -132,7 +131,7 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
             root = (side * x * 0.6, 0.72 * y - 0.1, 0.0)
             bulge = 0.1 * (down > 0)
             middle = (0.45 * root[0] + 0.55 * tip[0] + side * bulge, 0.45 * root[1] + 0.55 * tip[1] - bulge, -0.05)
-            locks.append(lock(body, [root, middle, tip], 0.2, (0.9, 1.1, 0.4, 0.0)))
+            locks.append(lock(body, [root, middle, tip], 0.17, (1.2, 1.2, 0.5, 0.0)))
     return locks
 
 

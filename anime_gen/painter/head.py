@@ -5,7 +5,7 @@ from __future__ import annotations
 import skia
 
 from anime_gen.painter.anatomy import MOUTH_SHAPE, Anatomy, face_depth
-from anime_gen.painter.curves import PRESSED, TAPERED, closed_path, polygon, spline, straight
+from anime_gen.painter.curves import PRESSED, TAPERED, closed_path, polygon, reverse, spline, straight
 from anime_gen.painter.palette import Palette, mix
 from anime_gen.painter.parameters import Face
 from anime_gen.painter.scene import Scene, argb, radial
@@ -48,13 +48,10 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
     scene.fill(path, argb(colours.skin.base))
     scene.clip(path)
     if face.style.kind != "flat":
+        _cheek(scene, face, body, colours)
         shadow = skia.Path(over_face)
-        shadow.offset(-0.02 * face.style.light * scale / 0.22, 0.022 * scale / 0.22)
-        scene.fill(shadow, argb(colours.skin.shadow, 0.85))
-    if face.style.kind in ("soft", "cel"):
-        x, y = body.sides[0 if face.style.light > 0 else 1]
-        edge = (*colours.skin.shadow,)
-        scene.oval((x, y), 0.5 * scale, 0.9 * scale, radial((x, y), 0.75 * scale, [argb(edge, 0.6), argb(edge, 0.0)]))
+        shadow.offset(-0.075 * face.style.light * scale, 0.115 * scale)
+        scene.fill(shadow, argb(colours.skin.shadow, 0.7 if face.style.kind == "soft" else 0.92))
     blush = face.expression.blush
     if blush:
         for side in (-1, 1):
@@ -81,6 +78,20 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
         _hatching(scene, face, body, colours)
     scene.unclip()
     scene.ink("face outline", colours.skin.line, [(body.jaw, 0.0075)], (0.5, 1.4, 0.5))
+
+
+def _cheek(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
+    """The side of the face that turns away from the light: an edge of shadow, or a gradient in soft pictures."""
+    scale, lit = face.pose.scale, face.style.light
+    if face.style.kind == "soft":
+        x, y = body.sides[0 if lit > 0 else 1]
+        shade = colours.skin.shadow
+        glow = radial((x, y), 0.95 * scale, [argb(shade, 0.85), argb(shade, 0.4), argb(shade, 0.0)], [0.0, 0.4, 1.0])
+        scene.oval((x, y), 0.95 * scale, 0.95 * scale, glow)
+        return
+    across, up = 0.1 * lit * scale, -0.03 * scale
+    inner = [value + (up if i % 2 else across) for i, value in enumerate(body.jaw)]
+    scene.fill(scene.closed(body.jaw, reverse(inner)), argb(colours.skin.shadow, 0.85))
 
 
 def _hatching(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:

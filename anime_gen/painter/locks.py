@@ -9,7 +9,7 @@ from anime_gen.painter.curves import Curve, Profile, ribbon, spline
 
 # Wide until below its middle, so that locks make one mass, then a point.
 LOCK: Profile = (0.4, 1.4, 1.05, 0.22, 0.0)
-BLUNT: Profile = (0.4, 1.1, 1.15, 0.7)
+BLUNT: Profile = (0.4, 1.1, 1.25, 0.45)
 
 
 class Lock(NamedTuple):

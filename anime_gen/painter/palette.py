@@ -176,7 +176,7 @@ def palette(face: Face) -> Palette:
         accent=tones(accent, style),
         ornament=tones(ornament, style),
         blush=mix((246, 126, 124), (222, 48, 66), dark),
-        blush_strength=0.6 + 0.4 * dark,
+        blush_strength=0.7 + 0.3 * dark,
         mouth=(168, 62, 66),
         tongue=(232, 128, 128),
         ink=mix(times(hair_tones.line, (150, 130, 140)), _BLACK, 0.55),

@@ -182,7 +182,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
 def _expression(draw: Draw, male: bool) -> Expression:
     mouth: Mouth = draw.pick(
         {
-            "neutral": 0.18, "smile": 0.3, "grin": 0.04, ":d": 0.14, "open": 0.1, "frown": 0.06, "small": 0.07,
+            "neutral": 0.2, "smile": 0.32, "grin": 0.04, ":d": 0.13, "open": 0.08, "frown": 0.06, "small": 0.07,
             "cat": 0.04, "pout": 0.03, "tongue out": 0.03,
         }
     )  # fmt: skip
@@ -231,14 +231,14 @@ def _hair(draw: Draw, male: bool, statistics: Statistics) -> Hair:
             {"blunt": 0.02, "swept": 0.28, "parted": 0.14, "m": 0.2, "choppy": 0.28, "curtain": 0.04, "none": 0.06}
             if short_male
             else {
-                "blunt": 0.17,
+                "blunt": 0.12,
                 "swept": 0.2,
                 "parted": 0.14,
-                "m": 0.17,
+                "m": 0.22,
                 "choppy": 0.17,
-                "curtain": 0.06,
+                "curtain": 0.07,
                 "wispy": 0.05,
-                "none": 0.04,
+                "none": 0.03,
             }
         ),
         part=draw.bell(0.0, 0.22),
@@ -298,8 +298,8 @@ def _clothes(draw: Draw, male: bool, statistics: Statistics) -> Clothes:
             }
             if manly
             else {
-                "sailor": 0.19, "blazer": 0.13, "shirt": 0.12, "tee": 0.08, "turtleneck": 0.05, "camisole": 0.12,
-                "dress": 0.1, "kimono": 0.06, "hoodie": 0.08, "coat": 0.07,
+                "sailor": 0.21, "blazer": 0.2, "shirt": 0.16, "tee": 0.07, "turtleneck": 0.04, "camisole": 0.09,
+                "dress": 0.07, "kimono": 0.05, "hoodie": 0.05, "coat": 0.06,
             }
         ),
         neckwear=draw.pick(
