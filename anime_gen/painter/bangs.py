@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from anime_gen.painter.anatomy import Anatomy, face_depth
 from anime_gen.painter.curves import Curve, spline
 from anime_gen.painter.locks import BLUNT, LOCK, Grain, Lock, lock
@@ -10,43 +12,36 @@ from anime_gen.painter.parameters import Face
 Tip = tuple[float, float, float]  # x and y of the tip, half width at the root
 
 
-def bangs(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
-    """The locks of the bangs, outermost first."""
-    hair = face.hair
-    part = _part(face)
-    tips = _tips(face, part, grain)
-    profile = BLUNT if hair.bangs == "blunt" else LOCK
+class Fringe(NamedTuple):
+    """What falls over the forehead, each layer before the last."""
+
+    below: list[Curve]  # slender strands that come out below the locks
+    locks: list[Lock]  # the outermost first
+    stray: list[Curve]  # single hairs over brows and eyes
+
+
+def bangs(face: Face, body: Anatomy, grain: Grain) -> Fringe:
+    """The bangs of a face."""
+    hair, view = face.hair, body.view
+    part = -hair.side * 0.5 if hair.bangs == "swept" else hair.part
+    whole = hair.bangs == "blunt"
     bowed = hair.bangs not in ("blunt", "choppy", "wispy")
-    locks = []
-    for x, y, half in sorted(tips, key=lambda tip: -abs(tip[0] - part)):
+    found = Fringe([], [], [])
+    for i, (x, y, half) in enumerate(sorted(_tips(face, part, grain), key=lambda tip: -abs(tip[0] - part))):
         way = 1 if x > part else -1
         bow = (0.1 if bowed else 0.02) * way
         # The tip hooks back a little, each lock its own way.
-        hook = (-0.035 * way if bowed else 0.03 * hair.side) + grain(0.05) * (hair.bangs != "blunt")
-        locks.append(lock(body, _flow(face, part, x, y, bow, hook), half, profile))
-    return locks
-
-
-def strands(face: Face, body: Anatomy, grain: Grain) -> tuple[list[Curve], list[Curve]]:
-    """Slender strands: those that come out below the locks of the bangs, and stray hairs in front of everything."""
-    hair = face.hair
-    if hair.bangs in ("none", "blunt"):
-        return [], []
-    part = _part(face)
-    below, before = [], []
-    for i, (x, y, _) in enumerate(_tips(face, part, grain)):
-        way = 1 if x > part else -1
+        hook = (-0.035 * way if bowed else 0.03 * hair.side) + grain(0.05) * (not whole)
+        found.locks.append(lock(body, _flow(face, part, x, y, bow, hook), half, BLUNT if whole else LOCK))
+        if whole:
+            continue
         if i % 3 == 2 and hair.stray > 0.3:
-            points = _flow(face, part, x - 0.12 * way, y + 0.1 + grain(0.08), 0.05 * way, -0.08 * way)
-            before.append(spline([body.view(*point) for point in points[1:]]))
+            flow = _flow(face, part, x - 0.12 * way, y + 0.1 + grain(0.08), 0.05 * way, -0.08 * way)
+            found.stray.append(spline([view(*point) for point in flow[1:]]))
         elif i % 3 < 1 + 2 * hair.stray:
-            points = _flow(face, part, x + 0.1 * way, y + 0.02 + grain(0.1), 0.1 * way, grain(0.07))
-            below.append(spline([body.view(*point) for point in points]))
-    return below, before
-
-
-def _part(face: Face) -> float:
-    return -face.hair.side * 0.5 if face.hair.bangs == "swept" else face.hair.part
+            flow = _flow(face, part, x + 0.1 * way, y + 0.02 + grain(0.1), 0.1 * way, grain(0.07))
+            found.below.append(spline([view(*point) for point in flow]))
+    return found
 
 
 def _flow(face: Face, part: float, x: float, y: float, bow: float, hook: float) -> list[tuple[float, float, float]]:

@@ -65,10 +65,11 @@ def _draw_locks(scene: Scene, part: str, locks: Iterable[Lock], brush: Brush) ->
         draw_lock(scene, part, lock, brush)
 
 
-def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
+def draw_back(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
     """What lies behind head and bust."""
-    back, front = Brush(face, colours, 0.8), Brush(face, colours, 0.1)
-    line, scale = colours.hair.line, face.pose.scale
+    # In the shade of the head.
+    back, front = Brush(face, colours, 0.85), Brush(face, colours, 0.1)
+    line = colours.hair.line
     for (x, y), radius in shape.buns:
         scene.oval((x, y), radius + 0.004, radius + 0.004, argb(line))
         scene.oval((x, y), radius, radius, front.fill)
@@ -89,12 +90,6 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
         scene.ink("bun", line, [(curve, 0.006) for curve in swirls])
     mass = scene.closed(shape.back.outline)
     scene.fill(mass, back.fill)
-    if face.style.kind != "flat":
-        scene.clip(mass)
-        scene.oval(
-            body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, argb(colours.hair.shadow, 0.75)
-        )
-        scene.unclip()
     scene.ink("hair back", line, [(shape.back.outline, 0.0075)], PRESSED)
     scene.ink("hair back", line, [(curve, 0.006) for curve in shape.back.valleys], FADING, alpha=0.8)
     _draw_locks(scene, "hair tails", shape.tails, front)

@@ -6,7 +6,7 @@ from math import sin
 from typing import NamedTuple
 
 from anime_gen.painter.anatomy import Anatomy
-from anime_gen.painter.bangs import bangs, strands
+from anime_gen.painter.bangs import bangs
 from anime_gen.painter.curves import Curve, Point, spline
 from anime_gen.painter.locks import Clumps, Grain, Lock, clumps, lock
 from anime_gen.painter.parameters import Face
@@ -22,8 +22,8 @@ class HairShape(NamedTuple):
     buns: list[tuple[Point, float]]
     tufts: list[Lock]  # behind the cap: what sticks out of the outline
     cap: tuple[Curve, Curve]  # outline over the crown, hairline back
-    bangs: list[Lock]
     below: list[Curve]  # slender strands that come out below the bangs
+    bangs: list[Lock]
     stray: list[Curve]  # single hairs before the face
     sides: list[Lock]
     ahoge: list[Lock]
@@ -35,7 +35,7 @@ def hair_shape(face: Face, body: Anatomy) -> HairShape:
     hair, view = face.hair, body.view
     grain = Grain(hair.grain)
     tails, hanging, ties = _tails(face, body, grain)
-    below, stray = strands(face, body, grain)
+    fringe = bangs(face, body, grain)
     return HairShape(
         back=_back(face, body, grain),
         tails=tails,
@@ -44,9 +44,9 @@ def hair_shape(face: Face, body: Anatomy) -> HairShape:
         buns=[(view(side * 0.85, -1.2, -0.1), 0.38 * view.scale) for side in (-1, 1)] if hair.tails == "buns" else [],
         tufts=_tufts(face, body, grain),
         cap=_cap(face, body, grain),
-        bangs=bangs(face, body, grain),
-        below=below,
-        stray=stray,
+        below=fringe.below,
+        bangs=fringe.locks,
+        stray=fringe.stray,
         sides=_sides(face, body, grain),
         ahoge=_ahoge(face, body, grain),
         ties=ties,

@@ -137,8 +137,8 @@ def _among(colours: tuple[Colour, ...], place: float) -> Colour:
 def _lamp(face: Face) -> Colour:
     """The light that every colour is seen in: of evening or of a dim room in some pictures, yellowed in old films."""
     lamp: Colour = (255, 240, 214) if face.style.kind == "retro" else (255, 255, 255)
-    dim = max(0.0, face.style.dim - 0.6) / 0.4
-    return times(lamp, mix((255, 255, 255), (222, 214, 224) if face.style.hue > 0.4 else (232, 214, 194), dim))
+    dim = max(0.0, face.style.dim - 0.65) / 0.35
+    return times(lamp, mix((255, 255, 255), (224, 216, 218) if face.style.hue > 0.5 else (232, 212, 192), dim))
 
 
 def palette(face: Face) -> Palette:

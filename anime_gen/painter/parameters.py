@@ -160,7 +160,7 @@ class Style:
     kind: str
     line: float  # line weight, 1 = usual
     light: int  # side the light comes from: -1 picture left, +1 right
-    dim: float  # how little of it there is, 0..1: below 0.6 it is as bright as day
+    dim: float  # how little of it there is, 0..1: below 0.65 it is as bright as day
     rim: float  # light on the edges from behind, 0 none .. 1 strong
     background: Background
     hue: float
