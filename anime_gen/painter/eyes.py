@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anime_gen.painter.anatomy import Anatomy, Eye
-from anime_gen.painter.curves import PRESSED, TAPERED, Curve, Point, polygon, reverse, spline
+from anime_gen.painter.curves import PRESSED, TAPERED, Curve, Point, Profile, polygon, reverse, spline
 from anime_gen.painter.palette import Colour, Palette, mix, shift
 from anime_gen.painter.parameters import Face
 from anime_gen.painter.scene import Scene, argb, linear
@@ -122,7 +122,7 @@ def _lash(eye: Eye) -> Curve:
     x, y = eye.upper[-2:]
     wx, wy = eye.at(1.14, -0.1)
     wy = 0.45 * wy + 0.55 * y
-    return eye.upper + [x + 0.3 * (wx - x), y + 0.3 * (wy - y), x + 0.7 * (wx - x), y + 0.7 * (wy - y), wx, wy]
+    return [*eye.upper, x + 0.3 * (wx - x), y + 0.3 * (wy - y), x + 0.7 * (wx - x), y + 0.7 * (wy - y), wx, wy]
 
 
 def draw_brows(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -140,7 +140,7 @@ def shows_through(face: Face) -> bool:
 
 def draw_through(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """Brows and lash lines once more over the hair, faint. No new strokes: they are drawn already."""
-    bands = []
+    bands: list[tuple[Curve, float, Profile]] = []
     for eye, brow in zip(body.eyes, body.brows, strict=True):
         bands.append((brow, 0.5 * _brow_width(face) * scene.weight, _BROW))
         bands.append((eye.upper, 0.4 * _lash_width(face) * scene.weight, _LASH))

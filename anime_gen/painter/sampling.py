@@ -196,7 +196,7 @@ def _expression(draw: Draw, male: bool) -> Expression:
         brow_weight=draw.bell(1.5 if male else 0.65, 0.16),
         fang=draw.chance(0.12),
         lips=not male and draw.chance(0.1),
-        blush=max(0.0, draw.uniform(0.45, 1.0)) if draw.chance(0.2 if male else 0.45) else 0.0,
+        blush=draw.uniform(0.6, 1.0) if draw.chance(0.2 if male else 0.45) else 0.0,
         tears=draw.chance(0.2 if sad else 0.02),
     )
 
