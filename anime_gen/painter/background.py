@@ -31,7 +31,7 @@ def draw_light(scene: Scene, face: Face) -> None:
     side = 0.5 + 0.55 * face.style.light
     if face.style.kind == "soft":
         glow = radial(
-            (side, 0.0), 1.15, [argb((255, 246, 226), 0.4), argb((255, 214, 214), 0.09), argb((255, 200, 220), 0.0)]
+            (side, 0.0), 1.15, [argb((255, 244, 222), 0.3), argb((255, 214, 214), 0.06), argb((255, 200, 220), 0.0)]
         )
         scene.glaze(_ALL, glow)
     elif face.style.kind == "retro":

@@ -78,7 +78,7 @@ def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
         for i in range(count):
             t = i / (count - 1)
             x = part + side * (0.2 + 1.2 * t) + grain(0.05)
-            tips.append((x, low - 0.14 + 0.26 * t * t + 0.7 * _fall(x) + grain(0.1), 0.24 + grain(0.06)))
+            tips.append((x, low - 0.14 + 0.26 * t * t + 0.7 * _fall(x) + grain(0.1), 0.21 + grain(0.06)))
         return tips + [(part - side * (0.18 + 0.2 * i), low - 0.12 + 0.28 * i + grain(0.05), 0.2) for i in range(2)]
     if kind in ("parted", "curtain"):
         drop = 0.38 if kind == "curtain" else 0.0
@@ -87,7 +87,7 @@ def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
             way = 1 if i % 2 else -1
             t = (i // 2 + 1) / (count // 2 + 1)
             x = part * (1 - t) + way * (0.3 + 0.66 * t) + grain(0.04)
-            tips.append((x, low - 0.28 + 0.62 * t * t + drop * t + grain(0.06), 0.24 + grain(0.06)))
+            tips.append((x, low - 0.28 + 0.62 * t * t + drop * t + grain(0.06), 0.21 + grain(0.06)))
         return tips
     if kind == "m":
         tips = [(part * 0.4 + grain(0.06), low + 0.3 + grain(0.1), 0.2)]
@@ -95,13 +95,13 @@ def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
             way = 1 if i % 2 else -1
             t = (i // 2 + 1) / (count // 2 + 1)
             x = way * (0.2 + 0.74 * t) + grain(0.04)
-            tips.append((x, low - 0.06 + 0.3 * t * t + grain(0.1), 0.24 + grain(0.06)))
+            tips.append((x, low - 0.06 + 0.3 * t * t + grain(0.1), 0.21 + grain(0.06)))
         return tips
     if kind == "choppy":
         tips = []
-        for i in range(count + 1):
-            x = -0.86 + 1.72 * i / count + side * 0.08 + grain(0.08)
-            tips.append((x, low - 0.04 + 0.1 * (i % 2) + _fall(x) + grain(0.1), 0.2 + grain(0.06)))
+        for i in range(count):
+            x = -0.84 + 1.68 * i / (count - 1) + side * 0.06 + grain(0.1)
+            tips.append((x, low - 0.1 + 0.12 * (i % 2) + _fall(x) + grain(0.12), 0.19 + grain(0.06)))
         return tips
     if kind == "wispy":
         return [(-0.66 + 1.32 * i / 5 + grain(0.06), low - 0.02 + grain(0.12), 0.1 + grain(0.03)) for i in range(6)]

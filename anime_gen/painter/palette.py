@@ -94,10 +94,10 @@ def times(a: Colour, b: Colour) -> Colour:
 # What shadow multiplies a colour with, how far light lifts it to white, how dark the line is, how black the line is.
 _STYLE: dict[str, tuple[Colour, float, float, float]] = {
     "cel": ((186, 168, 192), 0.42, 0.22, 0.3),
-    "flat": ((222, 208, 226), 0.30, 0.42, 0.0),
+    "flat": ((206, 190, 210), 0.30, 0.3, 0.05),
     "ink": ((206, 200, 196), 0.50, 0.10, 0.9),
     "retro": ((166, 144, 156), 0.50, 0.14, 0.65),
-    "soft": ((206, 180, 198), 0.40, 0.34, 0.05),
+    "soft": ((192, 164, 186), 0.42, 0.26, 0.08),
 }
 _BLACK: Colour = (34, 28, 38)
 
@@ -144,7 +144,7 @@ def _lamp(face: Face) -> Colour:
 def palette(face: Face) -> Palette:
     """The colours of a face."""
     style = face.style.kind
-    pastel = {"flat": 0.16, "soft": 0.08, "ink": 0.16}.get(style, 0.0)
+    pastel = {"flat": 0.1, "soft": 0.04, "ink": 0.12}.get(style, 0.0)
     paper: Colour = (255, 250, 246)
     lamp = _lamp(face)
 
