@@ -129,6 +129,8 @@ def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colour
     _crown(scene, face, body, colours)
     _strands(scene, face, shape.below, brush.line_paint, brush.fill)
     _draw_locks(scene, "hair front", shape.bangs, Brush(face, colours, 0.0, _TIPS))
+    if face.style.kind == "soft":
+        _brushwork(scene, face, shape.bangs, colours)
     _shine(scene, face, body, colours)
     if shape.stray:
         hairs = scene.outlines.bands((curve, 0.022 * face.pose.scale, TAPERED) for curve in shape.stray)
@@ -146,6 +148,18 @@ def _strands(scene: Scene, face: Face, curves: list[Curve], line: int, paint: Pa
         scene.fill(scene.outlines.bands((curve, half, LOCK) for curve in curves), paint)
         for curve in curves:
             scene.trace_only("hair front", curve, 0.004)
+
+
+def _brushwork(scene: Scene, face: Face, locks: list[Lock], colours: Palette) -> None:
+    """Broad strokes of a wet brush along the locks: shadow first, then light, where they happen to fall."""
+    grain = face.hair.grain
+    for shade, tint, alpha in ((0, colours.hair.shadow, 0.4), (1, colours.hair.light, 0.3)):
+        strokes = [
+            (lock.left if shade else lock.right, lock.half * (0.5 + 0.4 * grain[i]), TAPERED)
+            for i, lock in enumerate(locks)
+            if grain[i + 20 * shade] > -0.2
+        ]
+        scene.fill(scene.outlines.bands(strokes), argb(tint, alpha))
 
 
 def _rim(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:

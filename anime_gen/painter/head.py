@@ -77,7 +77,9 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
     if face.style.kind == "ink":
         _hatching(scene, face, body, colours)
     scene.unclip()
-    scene.ink("face outline", colours.skin.line, [(body.jaw, 0.0075)], (0.5, 1.4, 0.5))
+    # Painters lose the edge where the face is in the light.
+    lost = 0.7 if face.style.kind == "soft" else 1.0
+    scene.ink("face outline", colours.skin.line, [(body.jaw, 0.0075)], (0.5, 1.4, 0.5), lost)
 
 
 def _cheek(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:

@@ -9,7 +9,8 @@ from anime_gen.painter.curves import Curve, Profile, ribbon, spline
 
 # Wide until below its middle, so that locks make one mass, then a point.
 LOCK: Profile = (0.4, 1.4, 1.05, 0.22, 0.0)
-BLUNT: Profile = (0.4, 1.1, 1.25, 0.45)
+# All of one length, with small notches in between.
+BLUNT: Profile = (0.4, 1.3, 1.2, 0.5, 0.1)
 
 
 class Lock(NamedTuple):

@@ -138,7 +138,7 @@ def _lamp(face: Face) -> Colour:
     """The light that every colour is seen in: of evening or of a dim room in some pictures, yellowed in old films."""
     lamp: Colour = (255, 240, 214) if face.style.kind == "retro" else (255, 255, 255)
     dim = max(0.0, face.style.dim - 0.65) / 0.35
-    return times(lamp, mix((255, 255, 255), (224, 216, 218) if face.style.hue > 0.5 else (232, 212, 192), dim))
+    return times(lamp, mix((255, 255, 255), (230, 222, 222) if face.style.hue > 0.5 else (232, 212, 192), dim))
 
 
 def palette(face: Face) -> Palette:
@@ -166,8 +166,11 @@ def palette(face: Face) -> Palette:
     accent = styled(_among(_ACCENT, clothes.light))
     ornament = styled(_among(_DARK_ORNAMENT if extras.dark else _ORNAMENT, extras.hue))
     hair_tones = tones(hair, style)
+    depth = face.style.depth
+    hair_tones = hair_tones._replace(shadow=mix(hair, hair_tones.shadow, 0.75 + 0.45 * depth))
+    skin_shadow = mix((244, 206, 200), (220, 174, 178), depth) if style != "retro" else (222, 172, 160)
     return Palette(
-        skin=tones(skin, style)._replace(shadow=times(skin, (236, 190, 190) if style != "retro" else (222, 172, 160))),
+        skin=tones(skin, style)._replace(shadow=times(skin, skin_shadow)),
         hair=hair_tones,
         hair_tips=shift(mix(hair, hair_tones.light, 0.35), 0.05 * turn, 0.0),
         eye=tones(eye, style),

@@ -161,6 +161,7 @@ class Style:
     line: float  # line weight, 1 = usual
     light: int  # side the light comes from: -1 picture left, +1 right
     dim: float  # how little of it there is, 0..1: below 0.65 it is as bright as day
+    depth: float  # of the shadows on hair and skin, 0 faint .. 1 deep
     rim: float  # light on the edges from behind, 0 none .. 1 strong
     background: Background
     hue: float

@@ -319,6 +319,7 @@ def _style(draw: Draw, kind: str) -> Style:
         line=draw.bell(1.0, 0.1),
         light=1 if draw.chance(0.5) else -1,
         dim=draw.uniform(),
+        depth=draw.uniform(),
         rim=draw.uniform(0.4, 1.0) if draw.chance(0.35) else 0.0,
         background=draw.pick(
             {
