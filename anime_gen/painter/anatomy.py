@@ -10,7 +10,7 @@ from math import cos, sin
 from typing import NamedTuple
 
 from anime_gen.painter.curves import Curve, Point, spline
-from anime_gen.painter.parameters import Face, Pose
+from anime_gen.painter.parameters import EyeShape, Face, Pose
 
 _NECK = 1.15  # the head tilts about this height
 
@@ -111,7 +111,7 @@ def anatomy(face: Face) -> Anatomy:
         skull,
         (sides[0][2], sides[1][2]),
         chin_point,
-        view(0, 0.55 * head.chin, 1.02),
+        view(0, 0.42 * head.chin, 1.0),
         (_eye(face, view, -1), _eye(face, view, 1)),
         (_brow(face, view, -1), _brow(face, view, 1)),
         _mouth_points(face, mouth_at),
@@ -119,6 +119,18 @@ def anatomy(face: Face) -> Anatomy:
         (view(-head.cheek * 0.97, 0.22, -0.08), view(head.cheek * 0.97, 0.22, -0.08)),
         lambda side: edge_depth(side * turned),
     )
+
+
+# Of an open eye's lids: heights of the inner corner and of the upper lid beside it, how far out its highest part is,
+# heights beside the outer corner, of that corner, and of the lower lid below it.
+_LIDS: dict[EyeShape, tuple[float, float, float, float, float, float]] = {
+    "round": (0.22, -0.42, 0.06, -0.46, 0.12, 0.6),
+    "tall": (0.26, -0.5, 0.03, -0.56, 0.06, 0.6),
+    "almond": (0.36, -0.24, 0.08, -0.52, -0.08, 0.5),
+    "droopy": (0.04, -0.56, -0.06, -0.28, 0.4, 0.76),
+    "upturned": (0.46, -0.16, 0.16, -0.7, -0.28, 0.44),
+    "narrow": (0.36, -0.44, 0.12, -0.72, -0.1, 0.56),
+}
 
 
 def _eye(face: Face, view: View, side: int) -> Eye:
@@ -139,31 +151,33 @@ def _eye(face: Face, view: View, side: int) -> Eye:
         middle = at(0.1, base + bend)
         return Eye(side, at, upper, upper[::1], middle, (0.0, 0.0), middle, middle, False)
     lift = 1.0 if lids == "open" else 0.45
+    inner, rise, peak, fall, outer, belly = _LIDS[eyes.shape]
     upper = spline(
         [
-            at(-1, 0.32),
-            at(-0.78, -0.28 * lift),
-            at(-0.2, -0.96 * lift),
-            at(0.45, -0.92 * lift),
-            at(0.88, -0.3 * lift),
-            at(1.04, 0.16),
+            at(-0.92, inner),
+            at(-0.78, rise * lift),
+            at(peak - 0.33, -0.95 * lift),
+            at(peak + 0.33, -0.95 * lift),
+            at(0.87, fall * lift),
+            at(1.03, outer),
         ]
     )
-    lower = spline([at(1.04, 0.16), at(0.72, 0.8), at(0.1, 0.98), at(-0.55, 0.86), at(-1, 0.32)])
+    lower = spline([at(1.03, outer), at(0.8, belly), at(0.38, 0.96), at(-0.3, 0.96), at(-0.72, 0.68), at(-0.92, inner)])
     gx, gy = eyes.gaze
     # A turned head keeps looking at the viewer: the iris moves against the turn, within the lids.
     toward = max(-0.22, min(0.22, -0.35 * face.pose.yaw))
     u = side * (0.3 * gx + toward) - 0.05
-    v = 0.06 + 0.22 * gy
+    v = 0.02 + 0.22 * gy
     left, right = at(u - eyes.iris, v), at(u + eyes.iris, v)
     rx = 0.5 * abs(right[0] - left[0])
-    ry = min(eyes.height * 0.93, 1.75 * eyes.iris * eyes.width) * view.scale
+    # Taller than wide, and cut by both lids unless the eye is tall.
+    ry = max(1.12 * rx, min(1.02 * eyes.height * view.scale, 1.4 * rx))
     return Eye(side, at, upper, lower, at(u, v), (rx, ry), at(0.12, -0.98 * lift), at(0.1, 0.98), True)
 
 
 def _brow(face: Face, view: View, side: int) -> Curve:
     eyes, mood = face.eyes, face.expression
-    y = eyes.level - eyes.height - 0.17 - mood.brow_height
+    y = eyes.level - eyes.height - 0.19 - mood.brow_height
     points = []
     for u, arch in ((-0.85, 0.0), (-0.1, -0.055), (0.95, 0.02)):
         x = side * (eyes.spacing + u * eyes.width * 1.05)
@@ -172,7 +186,7 @@ def _brow(face: Face, view: View, side: int) -> Curve:
 
 
 def _mouth_space(face: Face, view: View) -> Callable[[float, float], Point]:
-    level = face.head.chin * 0.765
+    level = face.head.chin * 0.68
     width = face.expression.mouth_width
 
     def at(u: float, v: float) -> Point:

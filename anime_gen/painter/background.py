@@ -17,9 +17,9 @@ def draw_background(scene: Scene, face: Face) -> None:
     """Fills the whole picture."""
     style = face.style
     muted = {"flat": 0.75, "soft": 0.9, "ink": 0.5, "retro": 0.7, "cel": 1.0}[style.kind]
-    lightness = 0.22 + 0.66 * style.tone
-    base = hue(style.hue, lightness, 0.42 * muted)
-    other = hue(style.hue + 0.1 * style.grain[0], min(0.95, lightness + 0.14), 0.5 * muted)
+    lightness = 0.14 + 0.72 * style.tone
+    base = hue(style.hue, lightness, (0.24 + 0.14 * style.grain[1]) * muted)
+    other = hue(style.hue + 0.1 * style.grain[0], min(0.97, lightness + 0.12), (0.28 + 0.16 * style.grain[1]) * muted)
     _DRAW[style.background](scene, base, other, style.grain)
     if style.kind == "ink":
         scene.fill(_ALL, argb((246, 240, 228), 0.5))
@@ -31,7 +31,7 @@ def draw_light(scene: Scene, face: Face) -> None:
     side = 0.5 + 0.55 * face.style.light
     if face.style.kind == "soft":
         glow = radial(
-            (side, 0.0), 1.15, [argb((255, 246, 226), 0.4), argb((255, 214, 214), 0.09), argb((255, 200, 220), 0.0)]
+            (side, 0.0), 1.15, [argb((255, 244, 222), 0.3), argb((255, 214, 214), 0.06), argb((255, 200, 220), 0.0)]
         )
         scene.glaze(_ALL, glow)
     elif face.style.kind == "retro":

@@ -41,7 +41,7 @@ def compose(face: Face, fine: bool) -> Scene:
     colours = palette(face)
     scene = Scene(fine, _WEIGHT[face.style.kind] * face.style.line)
     background.draw_background(scene, face)
-    hair.draw_back(scene, face, body, shape, colours)
+    hair.draw_back(scene, face, shape, colours)
     bust.draw_bust(scene, face, body, colours)
     accessories.draw_neck_jewelry(scene, face, body, colours)
     hair.draw_hanging(scene, face, shape, colours)

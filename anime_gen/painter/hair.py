@@ -8,21 +8,25 @@ from collections.abc import Iterable
 import skia
 
 from anime_gen.painter.anatomy import Anatomy
-from anime_gen.painter.curves import FADING, PRESSED, TAPERED, path, reverse, spline
+from anime_gen.painter.curves import FADING, PRESSED, TAPERED, Curve, path, reverse, spline
 from anime_gen.painter.hair_shape import HairShape
-from anime_gen.painter.locks import Lock
+from anime_gen.painter.locks import LOCK, Lock
 from anime_gen.painter.palette import Palette, mix
 from anime_gen.painter.parameters import Face
-from anime_gen.painter.scene import Scene, argb, linear, radial
+from anime_gen.painter.scene import Paint, Scene, argb, linear, radial
 
-_WEDGE = (0.0, 0.05, 0.15, 0.35, 0.6, 0.85, 1.05, 1.15, 1.1, 0.95, 0.7, 0.4)  # along a lock, 1 = its middle
+_WEDGE = (0.0, 0.0, 0.05, 0.12, 0.22, 0.36, 0.52, 0.66, 0.74, 0.74, 0.6, 0.4)  # along a lock, 1 = its middle
+# How much of a lock's edge is drawn: all of it, or none at the root, where the locks of the bangs are one mass.
+_WHOLE = {count: array("d", [1.0] * count) for count in range(4, 20, 3)}
+_TIPS = {count: array("d", [min(1.0, 1.8 * i / count) ** 2 for i in range(count)]) for count in range(4, 20, 3)}
 _WEDGES = {count: array("d", [_WEDGE[12 * i // count] for i in range(count)]) for count in range(8, 40, 6)}
 
 
 class Brush:
     """How the locks of one layer are painted."""
 
-    def __init__(self, face: Face, colours: Palette, dark: float) -> None:
+    def __init__(self, face: Face, colours: Palette, dark: float, rise: dict[int, array[float]] = _WHOLE) -> None:
+        self.rise = rise
         tones = colours.hair
         self.line = tones.line
         self.line_paint = argb(tones.line)
@@ -43,7 +47,9 @@ def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
     dark, lit = (right, left) if brush.light > 0 else (left, right)
     # The edge grows with the lock's width: none at the tip, little at the root, so that roots melt into the crown.
     # A wedge of shadow: nothing at the root, more than half the lock below its middle.
-    rim, body, shadow = scene.outlines.lock(lock, 0.0042 * scene.weight / lock.half, dark, _WEDGES[len(dark)])
+    rim, body, shadow = scene.outlines.lock(
+        lock, 0.0042 * scene.weight / lock.half, brush.rise[len(dark) // 2], dark, _WEDGES[len(dark)]
+    )
     scene.fill(rim, brush.line_paint)
     scene.fill(body, brush.fill)
     scene.fill(shadow, brush.shade)
@@ -59,10 +65,11 @@ def _draw_locks(scene: Scene, part: str, locks: Iterable[Lock], brush: Brush) ->
         draw_lock(scene, part, lock, brush)
 
 
-def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours: Palette) -> None:
+def draw_back(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
     """What lies behind head and bust."""
-    back, front = Brush(face, colours, 0.45), Brush(face, colours, 0.1)
-    line, scale = colours.hair.line, face.pose.scale
+    # In the shade of the head.
+    back, front = Brush(face, colours, 0.85), Brush(face, colours, 0.1)
+    line = colours.hair.line
     for (x, y), radius in shape.buns:
         scene.oval((x, y), radius + 0.004, radius + 0.004, argb(line))
         scene.oval((x, y), radius, radius, front.fill)
@@ -83,12 +90,6 @@ def draw_back(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colours
         scene.ink("bun", line, [(curve, 0.006) for curve in swirls])
     mass = scene.closed(shape.back.outline)
     scene.fill(mass, back.fill)
-    if face.style.kind != "flat":
-        scene.clip(mass)
-        scene.oval(
-            body.body(0.15 * face.style.light, 0.75, 0.0), 0.95 * scale, 1.05 * scale, argb(colours.hair.shadow, 0.75)
-        )
-        scene.unclip()
     scene.ink("hair back", line, [(shape.back.outline, 0.0075)], PRESSED)
     scene.ink("hair back", line, [(curve, 0.006) for curve in shape.back.valleys], FADING, alpha=0.8)
     _draw_locks(scene, "hair tails", shape.tails, front)
@@ -126,9 +127,50 @@ def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colour
     if face.hair.bangs in ("none", "wispy", "parted", "curtain"):
         scene.ink("hairline", line, [(inner, 0.005)])
     _crown(scene, face, body, colours)
-    _draw_locks(scene, "hair front", shape.bangs, brush)
+    _strands(scene, face, shape.below, brush.line_paint, brush.fill)
+    _draw_locks(scene, "hair front", shape.bangs, Brush(face, colours, 0.0, _TIPS))
+    if face.style.kind == "soft":
+        _brushwork(scene, face, shape.bangs, colours)
     _shine(scene, face, body, colours)
+    if shape.stray:
+        hairs = scene.outlines.bands((curve, 0.022 * face.pose.scale, TAPERED) for curve in shape.stray)
+        scene.fill(hairs, argb(mix(line, colours.hair.base, 0.6), 0.85))
+    if face.style.rim:
+        _rim(scene, face, shape, colours)
     _draw_locks(scene, "ahoge", shape.ahoge, brush)
+
+
+def _strands(scene: Scene, face: Face, curves: list[Curve], line: int, paint: Paint) -> None:
+    """Slender locks that lie beside each other: all edges at once, then all colour."""
+    if curves:
+        half = 0.085 * face.pose.scale
+        scene.fill(scene.outlines.bands((curve, half + 0.004 * scene.weight, LOCK) for curve in curves), line)
+        scene.fill(scene.outlines.bands((curve, half, LOCK) for curve in curves), paint)
+        for curve in curves:
+            scene.trace_only("hair front", curve, 0.004)
+
+
+def _brushwork(scene: Scene, face: Face, locks: list[Lock], colours: Palette) -> None:
+    """Broad strokes of a wet brush along the locks: shadow first, then light, where they happen to fall."""
+    grain = face.hair.grain
+    for shade, tint, alpha in ((0, colours.hair.shadow, 0.4), (1, colours.hair.light, 0.3)):
+        strokes = [
+            (lock.left if shade else lock.right, lock.half * (0.5 + 0.4 * grain[i]), TAPERED)
+            for i, lock in enumerate(locks)
+            if grain[i + 20 * shade] > -0.2
+        ]
+        scene.fill(scene.outlines.bands(strokes), argb(tint, alpha))
+
+
+def _rim(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
+    """Light from behind that catches the crown on its shaded side."""
+    outer = shape.cap[0]
+    # The cap's outline runs from the picture's left over the top to its right, in ten segments.
+    edge = outer[: 6 * 4 + 2] if brush_side(face) < 0 else outer[6 * 6 :]
+    inward, down = -0.045 * brush_side(face) * face.pose.scale, 0.03 * face.pose.scale
+    inset = [value + (down if i % 2 else inward) for i, value in enumerate(edge)]
+    band = scene.outlines.bands([(inset, 0.03 * face.pose.scale, TAPERED)])
+    scene.fill(band, argb(mix(colours.hair.light, (255, 250, 240), 0.5), 0.75 * face.style.rim))
 
 
 def _crown(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -169,7 +211,7 @@ def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     if face.style.kind == "flat":
         return
     view, grain = body.view, face.hair.grain
-    strength = {"cel": 0.7, "soft": 0.4, "retro": 0.9, "ink": 0.8}[face.style.kind]
+    strength = {"cel": 0.6, "soft": 0.35, "retro": 0.85, "ink": 0.8}[face.style.kind]
     if face.style.kind == "soft":
         x, y = view(0.25 * face.style.light, -0.98, 0.6)
         light, scale = colours.hair.light, face.pose.scale
@@ -183,9 +225,10 @@ def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     for i in range(count):
         x = -0.82 + 1.64 * (i + 0.35 * grain[i + 2] * (0 < i < count - 1)) / (count - 1)
         middle = level + 0.3 * x * x + 0.1 * tilt * x
-        fade = max(0.0, 1.0 - (x / 0.86 - tilt) ** 2)
-        high = (0.03 + 0.08 * (i % 2)) * fade * (1 + 0.7 * grain[i + 20])
-        deep = (0.03 + 0.13 * ((i + 1) % 2)) * fade * (1 + 0.8 * grain[i + 34])
+        # Brightest where the light comes from, and broken where the hair turns away from it.
+        fade = max(0.0, 1.0 - (x / 0.86 - 2.0 * tilt) ** 2) * min(1.0, 0.75 + 0.9 * grain[i + 12])
+        high = (0.015 + 0.08 * (i % 2)) * fade * (1 + 0.7 * grain[i + 20])
+        deep = (0.015 + 0.15 * ((i + 1) % 2)) * fade * (1 + 0.8 * grain[i + 34])
         upper.append(view(0.98 * x, middle - high, 0.6))
         lower.append(view(x, middle + deep, 0.66))
     band_path = scene.closed(spline(upper, tension=0.1), spline(lower[::-1], tension=0.1))

@@ -22,7 +22,9 @@ class HairShape(NamedTuple):
     buns: list[tuple[Point, float]]
     tufts: list[Lock]  # behind the cap: what sticks out of the outline
     cap: tuple[Curve, Curve]  # outline over the crown, hairline back
+    below: list[Curve]  # slender strands that come out below the bangs
     bangs: list[Lock]
+    stray: list[Curve]  # single hairs before the face
     sides: list[Lock]
     ahoge: list[Lock]
     ties: list[tuple[Point, int]]  # where tails are tied, and the side they hang on
@@ -33,6 +35,7 @@ def hair_shape(face: Face, body: Anatomy) -> HairShape:
     hair, view = face.hair, body.view
     grain = Grain(hair.grain)
     tails, hanging, ties = _tails(face, body, grain)
+    fringe = bangs(face, body, grain)
     return HairShape(
         back=_back(face, body, grain),
         tails=tails,
@@ -41,7 +44,9 @@ def hair_shape(face: Face, body: Anatomy) -> HairShape:
         buns=[(view(side * 0.85, -1.2, -0.1), 0.38 * view.scale) for side in (-1, 1)] if hair.tails == "buns" else [],
         tufts=_tufts(face, body, grain),
         cap=_cap(face, body, grain),
-        bangs=bangs(face, body, grain),
+        below=fringe.below,
+        bangs=fringe.locks,
+        stray=fringe.stray,
         sides=_sides(face, body, grain),
         ahoge=_ahoge(face, body, grain),
         ties=ties,
@@ -78,7 +83,7 @@ def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
     v = hair.volume
     wave = {"straight": 0.012, "wavy": 0.1, "curled": 0.14, "spiky": 0.04}[hair.texture] * (1 if end > 1.2 else 0.4)
     flare = {"straight": 0.06, "wavy": 0.2, "curled": 0.26, "spiky": 0.24}[hair.texture]
-    deep = {"straight": 0.16, "wavy": 0.26, "curled": 0.3, "spiky": 0.42}[hair.texture]
+    deep = {"straight": 0.22, "wavy": 0.3, "curled": 0.34, "spiky": 0.46}[hair.texture]
     if tied:
         flare = -0.12
     if end < 1.2 and hair.texture == "straight":
@@ -98,7 +103,7 @@ def _back(face: Face, body: Anatomy, grain: Grain) -> Clumps:
                 )
             )
         edges.append(edge)
-    count = 7 if end < 2 else 5
+    count = 8 if end < 2 else 6
     turn = {"straight": -0.02, "wavy": 0.1, "curled": -0.16, "spiky": 0.16}[hair.texture]
     return clumps(body, edges[0], edges[1], count, deep, turn, grain)
 
@@ -112,10 +117,9 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     if hair.texture == "spiky":
         # Out and down: spikes that stood up at the crown would pass for animal ears.
         places = [
-            (1.0, 0.3, 0.34, 0.5),
-            (1.03, -0.1, 0.42, 0.34),
-            (1.0, -0.5, 0.4, 0.2),
-            (0.8, -0.95, 0.3, 0.14),
+            (0.98, 0.32, 0.2, 0.56),
+            (1.02, -0.02, 0.3, 0.46),
+            (1.0, -0.42, 0.26, 0.34),
         ]
     else:
         places = [(1.02, 0.1, 0.16, 0.42)]
@@ -127,7 +131,7 @@ def _tufts(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
             root = (side * x * 0.6, 0.72 * y - 0.1, 0.0)
             bulge = 0.1 * (down > 0)
             middle = (0.45 * root[0] + 0.55 * tip[0] + side * bulge, 0.45 * root[1] + 0.55 * tip[1] - bulge, -0.05)
-            locks.append(lock(body, [root, middle, tip], 0.2, (0.8, 1.4, 0.6, 0.0)))
+            locks.append(lock(body, [root, middle, tip], 0.17, (1.2, 1.2, 0.5, 0.0)))
     return locks
 
 
@@ -146,7 +150,7 @@ def _sides(face: Face, body: Anatomy, grain: Grain) -> list[Lock]:
     for side in (-1, 1):
         depth = body.edge_depth(side)
         for rank in range(1 if hime else 2):
-            x = 1.0 - 0.13 * rank
+            x = 0.95 - 0.15 * rank
             tip = end * (1 - 0.3 * rank) + grain(0.05)
             sway = wave + grain(0.03)
             far = 0.5 * max(0.0, depth - 0.2)  # keeps the far lock off the far eye

@@ -5,7 +5,7 @@ from __future__ import annotations
 import skia
 
 from anime_gen.painter.anatomy import MOUTH_SHAPE, Anatomy, face_depth
-from anime_gen.painter.curves import PRESSED, TAPERED, closed_path, polygon, spline, straight
+from anime_gen.painter.curves import PRESSED, TAPERED, closed_path, polygon, reverse, spline, straight
 from anime_gen.painter.palette import Palette, mix
 from anime_gen.painter.parameters import Face
 from anime_gen.painter.scene import Scene, argb, radial
@@ -48,13 +48,10 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
     scene.fill(path, argb(colours.skin.base))
     scene.clip(path)
     if face.style.kind != "flat":
+        _cheek(scene, face, body, colours)
         shadow = skia.Path(over_face)
-        shadow.offset(-0.02 * face.style.light * scale / 0.22, 0.022 * scale / 0.22)
-        scene.fill(shadow, argb(colours.skin.shadow, 0.85))
-    if face.style.kind in ("soft", "cel"):
-        x, y = body.sides[0 if face.style.light > 0 else 1]
-        edge = (*colours.skin.shadow,)
-        scene.oval((x, y), 0.5 * scale, 0.9 * scale, radial((x, y), 0.75 * scale, [argb(edge, 0.6), argb(edge, 0.0)]))
+        shadow.offset(-0.075 * face.style.light * scale, 0.115 * scale)
+        scene.fill(shadow, argb(colours.skin.shadow, 0.7 if face.style.kind == "soft" else 0.92))
     blush = face.expression.blush
     if blush:
         for side in (-1, 1):
@@ -80,7 +77,23 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
     if face.style.kind == "ink":
         _hatching(scene, face, body, colours)
     scene.unclip()
-    scene.ink("face outline", colours.skin.line, [(body.jaw, 0.0075)], (0.5, 1.4, 0.5))
+    # Painters lose the edge where the face is in the light.
+    lost = 0.7 if face.style.kind == "soft" else 1.0
+    scene.ink("face outline", colours.skin.line, [(body.jaw, 0.0075)], (0.5, 1.4, 0.5), lost)
+
+
+def _cheek(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
+    """The side of the face that turns away from the light: an edge of shadow, or a gradient in soft pictures."""
+    scale, lit = face.pose.scale, face.style.light
+    if face.style.kind == "soft":
+        x, y = body.sides[0 if lit > 0 else 1]
+        shade = colours.skin.shadow
+        glow = radial((x, y), 0.95 * scale, [argb(shade, 0.85), argb(shade, 0.4), argb(shade, 0.0)], [0.0, 0.4, 1.0])
+        scene.oval((x, y), 0.95 * scale, 0.95 * scale, glow)
+        return
+    across, up = 0.1 * lit * scale, -0.03 * scale
+    inner = [value + (up if i % 2 else across) for i, value in enumerate(body.jaw)]
+    scene.fill(scene.closed(body.jaw, reverse(inner)), argb(colours.skin.shadow, 0.85))
 
 
 def _hatching(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -96,38 +109,23 @@ def _hatching(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
 
 def draw_nose(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """As little nose as the style allows."""
-    scale, line = face.pose.scale, colours.skin.line
+    scale, line = face.pose.scale, mix(colours.skin.line, colours.skin.shadow, 0.3)
     x, y = body.nose
-    turn = 1 if face.pose.yaw > 0 else -1
-    if face.head.nose == "dot":
-        scene.ink(
-            "nose", line, [(spline([(x, y - 0.02 * scale), (x + turn * 0.02 * scale, y + 0.02 * scale)]), 0.04 * scale)]
-        )
-    elif face.head.nose == "line":
-        scene.ink(
-            "nose", line, [(spline([(x, y - 0.09 * scale), (x + turn * 0.03 * scale, y + 0.01 * scale)]), 0.03 * scale)]
-        )
-    elif face.head.nose == "shadow":
-        scene.fill(
-            polygon(
-                [(x, y - 0.05 * scale), (x + 0.07 * scale, y + 0.02 * scale), (x - 0.05 * scale, y + 0.03 * scale)]
-            ),
-            argb(colours.skin.shadow),
-        )
-        scene.ink(
-            "nose",
-            line,
-            [(spline([(x - 0.03 * scale, y + 0.03 * scale), (x + 0.04 * scale, y + 0.03 * scale)]), 0.02 * scale)],
-        )
-    else:
-        curve = spline(
-            [
-                (x - turn * 0.01 * scale, y - 0.22 * scale),
-                (x + turn * 0.05 * scale, y - 0.01 * scale),
-                (x - turn * 0.04 * scale, y + 0.03 * scale),
-            ]
-        )
-        scene.ink("nose", line, [(curve, 0.028 * scale)], (0.0, 1.2, 0.6))
+    turn = scale if face.pose.yaw > 0 else -scale
+    kind = face.head.nose
+    if kind == "shadow":
+        edge = [(x - 0.4 * turn * 0.06, y - 0.1 * scale), (x + turn * 0.05, y + 0.015 * scale), (x - turn * 0.03, y)]
+        scene.fill(polygon(edge), argb(colours.skin.shadow))
+    curve, width = {
+        "dot": (spline([(x, y - 0.015 * scale), (x + turn * 0.015, y + 0.015 * scale)]), 0.032),
+        "line": (spline([(x, y - 0.07 * scale), (x + turn * 0.025, y + 0.01 * scale)]), 0.022),
+        "shadow": (spline([(x - 0.02 * scale, y + 0.015 * scale), (x + 0.03 * scale, y + 0.015 * scale)]), 0.018),
+        "hook": (
+            spline([(x, y - 0.14 * scale), (x + turn * 0.045, y - 0.01 * scale), (x - turn * 0.02, y + 0.02 * scale)]),
+            0.022,
+        ),
+    }[kind]
+    scene.ink("nose", line, [(curve, width * scale)])
 
 
 def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
@@ -135,7 +133,7 @@ def draw_mouth(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> Non
     mood, at, scale = face.expression, body.mouth_at, face.pose.scale
     half, corner, top, bottom = MOUTH_SHAPE[mood.mouth]
     line = mix(colours.skin.line, (120, 30, 40), 0.35)
-    weight = 0.036 * scale
+    weight = 0.028 * scale
     if mood.lips:
         outline = spline(
             [

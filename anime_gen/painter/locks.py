@@ -7,9 +7,10 @@ from typing import NamedTuple
 from anime_gen.painter.anatomy import Anatomy
 from anime_gen.painter.curves import Curve, Profile, ribbon, spline
 
-# A belly near the root, a slender tip.
-LOCK: Profile = (0.4, 1.35, 0.42, 0.0)
-BLUNT: Profile = (0.4, 1.15, 0.95)
+# Wide until below its middle, so that locks make one mass, then a point.
+LOCK: Profile = (0.4, 1.4, 1.05, 0.22, 0.0)
+# All of one length, with small notches in between.
+BLUNT: Profile = (0.4, 1.3, 1.2, 0.5, 0.1)
 
 
 class Lock(NamedTuple):
@@ -65,7 +66,7 @@ def clumps(
     (x0, y0), (x1, y1) = right[-1], left[-1]
     outline = spline([body.view(x, y, depth) for x, y in right])
     valleys: list[Curve] = []
-    shares = [1 + grain(0.35) for _ in range(count)]
+    shares = [1 + grain(0.6) for _ in range(count)]
     total, gone = sum(shares), 0.0
     here = (x0, y0)
     for i, share in enumerate(shares):
@@ -77,14 +78,14 @@ def clumps(
         tip_y = y0 + (y1 - y0) * middle + deep * (0.45 + grain(0.3)) + 0.05 * (1 - out * out)
         end = (x0 + (x1 - x0) * t, y0 + (y1 - y0) * t - deep * (0.6 + grain(0.4))) if i < count - 1 else (x1, y1)
         for start, stop, pull in ((here, (tip_x, tip_y), 0.75), ((tip_x, tip_y), end, 0.25)):
-            # The sides of a point leave the gap downwards and meet at the tip.
+            # The sides of a point leave the gap downwards and meet at a sharp tip.
             a = (
-                start[0] + (stop[0] - start[0]) * (0.05 if pull > 0.5 else 0.35),
-                start[1] + (stop[1] - start[1]) * 0.5,
+                start[0] + (stop[0] - start[0]) * (0.1 if pull > 0.5 else 0.3),
+                start[1] + (stop[1] - start[1]) * 0.4,
             )
             b = (
-                start[0] + (stop[0] - start[0]) * (0.65 if pull > 0.5 else 0.95),
-                start[1] + (stop[1] - start[1]) * 0.5,
+                start[0] + (stop[0] - start[0]) * (0.7 if pull > 0.5 else 0.9),
+                start[1] + (stop[1] - start[1]) * 0.7,
             )
             for point in (a, b, stop):
                 outline += body.view(*point, depth)

@@ -39,7 +39,7 @@ class Outlines:
         self._counts: list[int] = []
         self._locks: list[_Waiting] = []
         self._middles, self._lefts, self._rights = array("d"), array("d"), array("d")
-        self._darks, self._wedges = array("d"), array("d")
+        self._darks, self._wedges, self._rises = array("d"), array("d"), array("d")
         self._wider: list[float] = []
 
     def _new(self, waiting: list[_Waiting], verbs: bytes, points: int, count: int = 1) -> Outline:
@@ -68,11 +68,14 @@ class Outlines:
             points += 2 * count
         return self._new(self._bands, found, points)
 
-    def lock(self, lock: Lock, wider: float, dark: Curve, wedge: array[float]) -> tuple[Outline, Outline, Outline]:
+    def lock(
+        self, lock: Lock, wider: float, rise: array[float], dark: Curve, wedge: array[float]
+    ) -> tuple[Outline, Outline, Outline]:
         """Rim, body and shadow of a lock.
 
         Args:
             wider: how much further from the lock's middle the rim is than its edges.
+            rise: for each point of an edge, how much of that.
             dark: the edge that the shadow lies along.
             wedge: for each number of `dark`, how far the shadow reaches from there to the middle.
         """
@@ -81,6 +84,7 @@ class Outlines:
         self._rights.fromlist(lock.right)
         self._darks.fromlist(dark)
         self._wedges.extend(wedge)
+        self._rises.extend(rise)
         self._wider.append(wider)
         rim = self._new(self._locks, verbs_of((len(dark), len(dark)), False), len(dark), 3)
         return rim, rim + 1, rim + 2
@@ -123,7 +127,7 @@ class Outlines:
             np.frombuffer(numbers, complex) for numbers in (self._middles, self._lefts, self._rights, self._darks)
         )
         counts = np.array([points // 2 for _, _, points in self._locks], np.int64)
-        wider = np.array(self._wider).repeat(counts)
+        wider = np.array(self._wider).repeat(counts) * np.frombuffer(self._rises)
         inner = dark.view(float) + (middle - dark).view(float) * np.frombuffer(self._wedges)
         return (
             _there_and_back(left + (left - middle) * wider, right + (right - middle) * wider, counts),

@@ -93,11 +93,11 @@ def times(a: Colour, b: Colour) -> Colour:
 
 # What shadow multiplies a colour with, how far light lifts it to white, how dark the line is, how black the line is.
 _STYLE: dict[str, tuple[Colour, float, float, float]] = {
-    "cel": ((198, 178, 204), 0.42, 0.36, 0.15),
-    "flat": ((226, 212, 230), 0.30, 0.52, 0.0),
+    "cel": ((186, 168, 192), 0.42, 0.22, 0.3),
+    "flat": ((206, 190, 210), 0.30, 0.3, 0.05),
     "ink": ((206, 200, 196), 0.50, 0.10, 0.9),
-    "retro": ((176, 154, 166), 0.50, 0.22, 0.6),
-    "soft": ((218, 194, 208), 0.40, 0.44, 0.05),
+    "retro": ((166, 144, 156), 0.50, 0.14, 0.65),
+    "soft": ((192, 164, 186), 0.42, 0.26, 0.08),
 }
 _BLACK: Colour = (34, 28, 38)
 
@@ -134,23 +134,30 @@ def _among(colours: tuple[Colour, ...], place: float) -> Colour:
     return colours[int(place * len(colours))]
 
 
+def _lamp(face: Face) -> Colour:
+    """The light that every colour is seen in: of evening or of a dim room in some pictures, yellowed in old films."""
+    lamp: Colour = (255, 240, 214) if face.style.kind == "retro" else (255, 255, 255)
+    dim = max(0.0, face.style.dim - 0.65) / 0.35
+    return times(lamp, mix((255, 255, 255), (230, 222, 222) if face.style.hue > 0.5 else (232, 212, 192), dim))
+
+
 def palette(face: Face) -> Palette:
     """The colours of a face."""
     style = face.style.kind
-    pastel = {"flat": 0.16, "soft": 0.08, "ink": 0.16}.get(style, 0.0)
+    pastel = {"flat": 0.1, "soft": 0.04, "ink": 0.12}.get(style, 0.0)
     paper: Colour = (255, 250, 246)
-    aged: Colour = (255, 240, 214) if style == "retro" else (255, 255, 255)
+    lamp = _lamp(face)
 
     def styled(colour: Colour, share: float = 1.0) -> Colour:
-        return times(mix(colour, paper, pastel * share), aged)
+        return times(mix(colour, paper, pastel * share), lamp)
 
-    dark = max(0.0, face.head.skin * 2 - 1)
-    skin = styled(mix(mix((255, 236, 222), (248, 206, 172), face.head.skin * 2), (168, 112, 80), dark))
+    dark = max(0.0, face.head.skin - 0.52) / 0.48
+    skin = styled(mix(mix((255, 242, 232), (250, 218, 196), face.head.skin * 2), (164, 108, 78), dark))
     light, turn = face.hair.shift
     # Black and white leave no room for the jitter: a lighter black would read as grey.
     freedom = 0.3 if face.hair.colour in ("black", "white", "grey", "silver") else 1.0
     hair = styled(
-        shift(HAIR[face.hair.colour], 0.012 * turn * freedom, 0.045 * light * freedom),
+        shift(HAIR[face.hair.colour], 0.012 * turn * freedom, 0.05 * light * freedom - 0.012, 0.88),
         0.3 if face.hair.colour == "black" else 1.0,
     )
     eye = shift(EYE[face.eyes.colour], 0.0, 0.0)
@@ -159,8 +166,11 @@ def palette(face: Face) -> Palette:
     accent = styled(_among(_ACCENT, clothes.light))
     ornament = styled(_among(_DARK_ORNAMENT if extras.dark else _ORNAMENT, extras.hue))
     hair_tones = tones(hair, style)
+    depth = face.style.depth
+    hair_tones = hair_tones._replace(shadow=mix(hair, hair_tones.shadow, 0.75 + 0.45 * depth))
+    skin_shadow = mix((244, 206, 200), (220, 174, 178), depth) if style != "retro" else (222, 172, 160)
     return Palette(
-        skin=tones(skin, style)._replace(shadow=times(skin, (236, 190, 190) if style != "retro" else (222, 172, 160))),
+        skin=tones(skin, style)._replace(shadow=times(skin, skin_shadow)),
         hair=hair_tones,
         hair_tips=shift(mix(hair, hair_tones.light, 0.35), 0.05 * turn, 0.0),
         eye=tones(eye, style),
@@ -168,8 +178,8 @@ def palette(face: Face) -> Palette:
         trim=tones(styled((246, 246, 250)), style),
         accent=tones(accent, style),
         ornament=tones(ornament, style),
-        blush=mix((244, 118, 120), (222, 48, 66), dark),
-        blush_strength=0.75 + 0.25 * dark,
+        blush=mix((246, 126, 124), (222, 48, 66), dark),
+        blush_strength=0.7 + 0.3 * dark,
         mouth=(168, 62, 66),
         tongue=(232, 128, 128),
         ink=mix(times(hair_tones.line, (150, 130, 140)), _BLACK, 0.55),

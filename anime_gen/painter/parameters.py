@@ -22,6 +22,8 @@ Texture = Literal["straight", "wavy", "spiky", "curled"]
 Tails = Literal["none", "twin", "low twin", "pony", "side pony", "braid", "twin braids", "buns"]
 Mouth = Literal["neutral", "smile", "grin", ":d", "open", "frown", "small", "cat", "pout", "tongue out"]
 Lids = Literal["open", "half", "happy", "calm"]
+EyeShape = Literal["round", "tall", "almond", "droopy", "upturned", "narrow"]
+Shine = Literal["round", "twin", "oval", "star", "window", "sparkle"]
 Outfit = Literal[
     "sailor", "blazer", "shirt", "tee", "turtleneck", "camisole", "dress", "kimono", "gakuran", "hoodie", "coat"
 ]
@@ -70,16 +72,18 @@ class Eyes:
 
     colour: str
     lids: tuple[Lids, Lids]
+    shape: EyeShape  # how the lids run from corner to corner
     width: float
     height: float
     spacing: float  # distance of an eye's centre from the middle
     level: float
     slant: float  # > 0: the outer corner is higher
     iris: float  # width of the iris, as a fraction of the eye's
+    pupil: float  # size of the pupil, as a fraction of the iris
     gaze: tuple[float, float]  # towards picture right and down; (0, 0) looks at the viewer
     lash: float  # weight of the upper lash line
     lashes: int  # 0 none, 1 a wing, 2 several
-    shine: Literal["round", "twin", "oval", "star"]
+    shine: Shine
     ring: bool  # the iris has a light crescent
 
 
@@ -111,6 +115,7 @@ class Hair:
     part: float  # where the crown parts, in head units
     fringe: float  # how far down the bangs reach: -1 high .. 1 into the eyes
     locks: int  # how many locks the bangs have
+    stray: float  # how many thin strands leave the bangs, 0..1
     sides: Literal["none", "short", "framing", "hime"]
     tails: Tails
     side: int  # +1: asymmetric parts (swept bangs, side tail, ornaments) go to the picture's right
@@ -155,6 +160,9 @@ class Style:
     kind: str
     line: float  # line weight, 1 = usual
     light: int  # side the light comes from: -1 picture left, +1 right
+    dim: float  # how little of it there is, 0..1: below 0.65 it is as bright as day
+    depth: float  # of the shadows on hair and skin, 0 faint .. 1 deep
+    rim: float  # light on the edges from behind, 0 none .. 1 strong
     background: Background
     hue: float
     tone: float

@@ -17,6 +17,7 @@ from anime_gen.painter.parameters import (
     Expression,
     Extras,
     Eyes,
+    EyeShape,
     Face,
     Hair,
     Hat,
@@ -39,6 +40,16 @@ _HAIR_SHARE = dict(
     zip(HAIR_COLOURS, (0.03, 0.16, 0.19, 0.09, 0.19, 0.04, 0.04, 0.03, 0.08, 0.06, 0.05, 0.02, 0.02), strict=True)
 )
 _EYE_SHARE = dict(zip(EYE_COLOURS, (0.05, 0.04, 0.25, 0.17, 0.12, 0.03, 0.03, 0.04, 0.09, 0.12, 0.06), strict=True))
+
+# Half width and half height of a woman's eyes; men's are lower.
+_EYE_SIZE: dict[EyeShape, tuple[float, float]] = {
+    "round": (0.262, 0.228),
+    "tall": (0.25, 0.258),
+    "almond": (0.278, 0.192),
+    "droopy": (0.268, 0.212),
+    "upturned": (0.274, 0.204),
+    "narrow": (0.268, 0.172),
+}
 
 
 class Draw:
@@ -123,16 +134,16 @@ def _pose(draw: Draw, statistics: Statistics, framing: FramingName, level: float
 
 
 def _head(draw: Draw, male: bool) -> Head:
-    chin = draw.bell(1.12, 0.045)
+    chin = draw.bell(1.2, 0.045)
     jaw = draw.bell(0.53, 0.05)
     return Head(
         gender="male" if male else "female",
         skin=max(0.0, draw.uniform(-0.25, 0.6) if draw.chance(0.92) else draw.uniform(0.6, 0.95)),
-        chin=chin + (0.17 if male else 0.0),
+        chin=chin + (0.14 if male else 0.0),
         jaw=jaw + (0.08 if male else 0.0),
         cheek=draw.bell(0.935, 0.02) - (0.03 if male else 0.0),
         ear="pointy" if draw.chance(0.07) else "round",
-        nose=draw.pick({"dot": 0.25, "line": 0.25, "shadow": 0.2, "hook": 0.6 if male else 0.2}),
+        nose=draw.pick({"dot": 0.35, "line": 0.2, "shadow": 0.25, "hook": 0.6 if male else 0.1}),
     )
 
 
@@ -147,21 +158,29 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
         ("happy", "open"): 0.0125,
     }
     lids = draw.pick(moods)
+    shape: EyeShape = draw.pick(
+        {"narrow": 0.4, "almond": 0.26, "upturned": 0.22, "droopy": 0.12}
+        if male
+        else {"round": 0.2, "tall": 0.24, "almond": 0.18, "droopy": 0.19, "upturned": 0.19}
+    )
+    width, height = _EYE_SIZE[shape]
     away = draw.chance(0.22)
     side = 1.0 if draw.chance(0.5) else -1.0
     return Eyes(
         colour=draw.pick(share),
         lids=lids,
-        width=draw.bell(0.285, 0.018) - (0.015 if male else 0.0),
-        height=draw.bell(0.185, 0.022) if male else draw.bell(0.275, 0.035),
-        spacing=draw.bell(0.465, 0.018),
-        level=draw.bell(0.2, 0.035),
-        slant=draw.bell(0.04 if male else 0.015, 0.055),
+        shape=shape,
+        width=draw.bell(width, 0.018) - (0.01 if male else 0.0),
+        height=draw.bell(height, 0.026) * (0.82 if male else 1.0),
+        spacing=draw.bell(0.495, 0.018),
+        level=draw.bell(0.06, 0.035),
+        slant=draw.bell(0.03 if male else 0.01, 0.035),
         iris=draw.bell(0.7, 0.045) - (0.06 if male else 0.0),
+        pupil=draw.bell(0.46, 0.06),
         gaze=(side * draw.uniform(0.55, 1.0), draw.uniform(-0.5, 0.6)) if away else (0.0, 0.0),
-        lash=draw.bell(0.75 if male else 1.1, 0.16),
-        lashes=0 if male else draw.pick({0: 0.15, 1: 0.55, 2: 0.3}),
-        shine=draw.pick({"round": 0.35, "twin": 0.3, "oval": 0.25, "star": 0.1}),
+        lash=draw.bell(0.75 if male else 1.15, 0.18),
+        lashes=0 if male else draw.pick({0: 0.3, 1: 0.5, 2: 0.2}),
+        shine=draw.pick({"round": 0.25, "twin": 0.24, "oval": 0.2, "star": 0.05, "window": 0.13, "sparkle": 0.13}),
         ring=draw.chance(0.6),
     )
 
@@ -169,7 +188,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
 def _expression(draw: Draw, male: bool) -> Expression:
     mouth: Mouth = draw.pick(
         {
-            "neutral": 0.18, "smile": 0.3, "grin": 0.04, ":d": 0.14, "open": 0.1, "frown": 0.06, "small": 0.07,
+            "neutral": 0.2, "smile": 0.32, "grin": 0.04, ":d": 0.13, "open": 0.08, "frown": 0.06, "small": 0.07,
             "cat": 0.04, "pout": 0.03, "tongue out": 0.03,
         }
     )  # fmt: skip
@@ -177,13 +196,13 @@ def _expression(draw: Draw, male: bool) -> Expression:
     angry = draw.chance(0.4 if sad else 0.14)
     return Expression(
         mouth=mouth,
-        mouth_width=draw.bell(0.24, 0.03),
+        mouth_width=draw.bell(0.2, 0.03),
         brow_tilt=draw.bell(-0.14 if angry else 0.1 if sad else 0.03, 0.05),
         brow_height=draw.bell(0.0, 0.04),
-        brow_weight=draw.bell(1.7 if male else 0.85, 0.2),
+        brow_weight=draw.bell(1.5 if male else 0.65, 0.16),
         fang=draw.chance(0.12),
         lips=not male and draw.chance(0.1),
-        blush=max(0.0, draw.uniform(0.45, 1.0)) if draw.chance(0.2 if male else 0.45) else 0.0,
+        blush=draw.uniform(0.6, 1.0) if draw.chance(0.2 if male else 0.45) else 0.0,
         tears=draw.chance(0.2 if sad else 0.02),
     )
 
@@ -218,19 +237,20 @@ def _hair(draw: Draw, male: bool, statistics: Statistics) -> Hair:
             {"blunt": 0.02, "swept": 0.28, "parted": 0.14, "m": 0.2, "choppy": 0.28, "curtain": 0.04, "none": 0.06}
             if short_male
             else {
-                "blunt": 0.17,
+                "blunt": 0.12,
                 "swept": 0.2,
                 "parted": 0.14,
-                "m": 0.17,
+                "m": 0.22,
                 "choppy": 0.17,
-                "curtain": 0.06,
+                "curtain": 0.07,
                 "wispy": 0.05,
-                "none": 0.04,
+                "none": 0.03,
             }
         ),
         part=draw.bell(0.0, 0.22),
         fringe=draw.bell(0.0, 0.45),
         locks=4 + int(draw.uniform(0, 5)),
+        stray=draw.uniform(),
         sides=draw.pick(
             {"none": 0.35, "short": 0.6, "framing": 0.05}
             if short_male
@@ -284,8 +304,8 @@ def _clothes(draw: Draw, male: bool, statistics: Statistics) -> Clothes:
             }
             if manly
             else {
-                "sailor": 0.19, "blazer": 0.13, "shirt": 0.12, "tee": 0.08, "turtleneck": 0.05, "camisole": 0.12,
-                "dress": 0.1, "kimono": 0.06, "hoodie": 0.08, "coat": 0.07,
+                "sailor": 0.21, "blazer": 0.2, "shirt": 0.16, "tee": 0.07, "turtleneck": 0.04, "camisole": 0.09,
+                "dress": 0.07, "kimono": 0.05, "hoodie": 0.05, "coat": 0.06,
             }
         ),
         neckwear=draw.pick(
@@ -304,6 +324,9 @@ def _style(draw: Draw, kind: str) -> Style:
         kind=kind,
         line=draw.bell(1.0, 0.1),
         light=1 if draw.chance(0.5) else -1,
+        dim=draw.uniform(),
+        depth=draw.uniform(),
+        rim=draw.uniform(0.4, 1.0) if draw.chance(0.35) else 0.0,
         background=draw.pick(
             {
                 "plain": 0.12, "gradient": 0.18, "bokeh": 0.12, "sky": 0.14, "window": 0.1, "stripes": 0.06,

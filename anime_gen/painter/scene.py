@@ -99,8 +99,9 @@ class Scene:
         """Draws tapered lines of one colour; widths are fractions of the picture before the line weight."""
         lines = list(lines)
         path = self.outlines.bands((curve, 0.5 * width * self.weight, profile) for curve, width in lines)
-        for curve, width in lines:
-            self.trace_only(part, curve, width)
+        if self.fine:
+            for curve, width in lines:
+                self.trace_only(part, curve, width)
         self.steps.append(("ink", path, argb(colour, alpha)))
 
     def outlined(self, part: str, edge: Curve, tones: Tones, width: float = 0.007) -> None:

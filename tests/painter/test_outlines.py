@@ -60,13 +60,14 @@ def test_outlines_of_every_kind_and_in_two_goes() -> None:
 
     thick = outlines.bands(bands)
     shape = outlines.closed(curve(6, 3), curve(7, 4))
-    rim, body, shadow = outlines.lock(lock, 0.3, right, wedge)
+    rise = array("d", [i / len(left) for i in range(len(left) // 2)])
+    rim, body, shadow = outlines.lock(lock, 0.3, rise, right, wedge)
     nothing = outlines.bands([])
     first = [read(outlines, outline) for outline in (thick, shape, rim, body, shadow, nothing)]
     late = outlines.closed(curve(8, 3))
 
     def away(edge: Curve, share: float) -> Curve:
-        return [a + (a - c) * share for a, c in zip(edge, strand, strict=True)]
+        return [a + (a - c) * share * rise[i // 2] for i, (a, c) in enumerate(zip(edge, strand, strict=True))]
 
     inner = [a + (c - a) * w for a, c, w in zip(right, strand, wedge, strict=True)]
     edges = [ribbon(*band) for band in bands]

@@ -188,7 +188,7 @@ def test_a_tag_is_true_where_it_shows(group: str, field: str, without: object, o
     # Of 16,384 pixels. Half covered things may change up to twice as many without a tag.
     least = {"fang": 1, "mouth": 3, "lips": 3}.get(field, 8)
     checked, wrong = 0, []
-    for index in range(600):
+    for index in range(660):
         face = painter.sample_face(31, index, even if index % 2 else Statistics(), "bust")
         value = getattr(getattr(face, group), field)
         if value == without or value in UNTAGGED:

@@ -95,7 +95,8 @@ def _shaped(person: Person, head: Surface) -> Face:
     return replace(
         face,
         head=replace(face.head, chin=s.chin, jaw=0.9 * s.jaw, cheek=s.cheek / _HAIR_WIDE, ear="round"),
-        eyes=replace(face.eyes, level=s.eye, height=0.25, width=0.2, spacing=s.gap),
+        # So high that fringes stay off the eyes, which are smaller than painted ones.
+        eyes=replace(face.eyes, level=s.eye, height=0.36, width=0.2, spacing=s.gap),
         hair=replace(face.hair, volume=0.55 * face.hair.volume),
         style=replace(face.style, kind="soft", line=0.5),
     )
