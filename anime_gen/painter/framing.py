@@ -14,7 +14,7 @@ from anime_gen.painter.parameters import Pose
 FramingName = Literal["crops", "tight", "hair", "bust"]
 
 # Distance of the pupils of a face seen from the front, in head units.
-_APART = 0.93
+_APART = 1.0
 
 
 class Framing(NamedTuple):

@@ -134,8 +134,8 @@ def _pose(draw: Draw, statistics: Statistics, framing: FramingName, level: float
 
 
 def _head(draw: Draw, male: bool) -> Head:
-    chin = draw.bell(1.2, 0.045)
-    jaw = draw.bell(0.53, 0.05)
+    chin = draw.bell(1.1, 0.045)
+    jaw = draw.bell(0.5, 0.05)
     return Head(
         gender="male" if male else "female",
         skin=max(0.0, draw.uniform(-0.25, 0.6) if draw.chance(0.92) else draw.uniform(0.6, 0.95)),
@@ -172,7 +172,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
         shape=shape,
         width=draw.bell(width, 0.018) - (0.01 if male else 0.0),
         height=draw.bell(height, 0.026) * (0.82 if male else 1.0),
-        spacing=draw.bell(0.495, 0.018),
+        spacing=draw.bell(0.5, 0.018),
         level=draw.bell(0.06, 0.035),
         slant=draw.bell(0.03 if male else 0.01, 0.035),
         iris=draw.bell(0.7, 0.045) - (0.06 if male else 0.0),
