@@ -151,13 +151,13 @@ def _strands(scene: Scene, face: Face, curves: list[Curve], line: int, paint: Pa
 
 
 def _brushwork(scene: Scene, face: Face, locks: list[Lock], colours: Palette) -> None:
-    """Broad strokes of a wet brush along the locks: shadow first, then light, where they happen to fall."""
+    """Strokes of a wet brush inside the locks, where they happen to fall: shadow first, then light."""
     grain = face.hair.grain
     for shade, tint, alpha in ((0, colours.hair.shadow, 0.4), (1, colours.hair.light, 0.3)):
         strokes = [
-            (lock.left if shade else lock.right, lock.half * (0.5 + 0.4 * grain[i]), TAPERED)
+            (lock.curve, lock.half * (0.32 + 0.14 * grain[i]), TAPERED)
             for i, lock in enumerate(locks)
-            if grain[i + 20 * shade] > -0.2
+            if (grain[i + 20] > 0.1) == (shade > 0)
         ]
         scene.fill(scene.outlines.bands(strokes), argb(tint, alpha))
 
