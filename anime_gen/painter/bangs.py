@@ -49,7 +49,7 @@ def _flow(face: Face, part: float, x: float, y: float, bow: float, hook: float) 
     over = max(-0.86, min(0.86, part + (x - part) * 0.9 + 0.6 * bow))
     middle = max(-0.98, min(0.98, x + 0.4 * bow - 0.5 * hook))
     return [
-        (part + (x - part) * 0.35, -1.2 - 0.4 * face.hair.volume, 0.45),
+        (part + (x - part) * 0.35, -1.14 - 0.4 * face.hair.volume, 0.45),
         (over, -0.8 + 0.25 * over * over, 0.84 - 0.4 * over * over),
         (middle, 0.5 * y - 0.26, face_depth(middle, 0) + 0.12),
         (x + hook, y, face_depth(x, y) + 0.1),

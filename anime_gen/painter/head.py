@@ -58,8 +58,9 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
             x, y = 0.56 * side, face.eyes.level + face.eyes.height + 0.17
             cx, cy = body.view(x, y, face_depth(x, y))
             strength = colours.blush_strength * blush
-            glow = radial((cx, cy), 0.3 * scale, [argb(colours.blush, strength), argb(colours.blush, 0.0)])
-            scene.oval((cx, cy), 0.3 * scale, 0.19 * scale, glow)
+            fading = [argb(colours.blush, strength * share) for share in (1.0, 0.4, 0.0)]
+            glow = radial((cx, cy), 0.28 * scale, fading, [0.0, 0.5, 1.0])
+            scene.oval((cx, cy), 0.28 * scale, 0.22 * scale, glow)
             if face.style.kind != "soft" and scene.fine:
                 marks = [
                     (

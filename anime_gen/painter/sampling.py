@@ -323,8 +323,8 @@ def _style(draw: Draw, kind: str) -> Style:
         rim=draw.uniform(0.4, 1.0) if draw.chance(0.35) else 0.0,
         background=draw.pick(
             {
-                "plain": 0.12, "gradient": 0.18, "bokeh": 0.12, "sky": 0.14, "window": 0.1, "stripes": 0.06,
-                "dots": 0.06, "foliage": 0.08, "room": 0.08, "petals": 0.06,
+                "plain": 0.13, "gradient": 0.17, "bokeh": 0.13, "sky": 0.11, "window": 0.12, "stripes": 0.07,
+                "dots": 0.05, "foliage": 0.08, "room": 0.1, "petals": 0.04,
             }
         ),
         hue=draw.uniform(),
