@@ -52,7 +52,10 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
     scene.fill(skin, argb(colours.skin.base))
     if face.style.kind != "flat":
         scene.clip(skin)
-        chin = spline([at(-0.8, 0.6), at(-0.45, low - 0.12), at(0.02, low + 0.1), at(0.45, low - 0.2), at(0.8, 0.6)])
+        away = -0.12 * face.style.light
+        chin = spline(
+            [at(-0.8, 0.6), at(-0.45, low - 0.2 + away), at(away, low + 0.02), at(0.45, low - 0.2 - away), at(0.8, 0.6)]
+        )
         scene.fill(scene.closed(chin), argb(colours.skin.shadow))
         scene.unclip()
     scene.ink("neck", colours.skin.line, [(spline(right[:4]), 0.006), (spline(left[:4]), 0.006)], PRESSED)

@@ -95,6 +95,11 @@ def _cheek(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     across, up = 0.1 * lit * scale, -0.03 * scale
     inner = [value + (up if i % 2 else across) for i, value in enumerate(body.jaw)]
     scene.fill(scene.closed(body.jaw, reverse(inner)), argb(colours.skin.shadow, 0.85))
+    if face.style.rim:
+        # From the temple down to the jaw: the first or the last three of twelve segments.
+        edge = body.jaw[-20:-6] if lit < 0 else body.jaw[6:20]
+        band = scene.outlines.bands([(edge, 0.05 * scale, TAPERED)])
+        scene.fill(band, argb(mix(colours.skin.base, (255, 252, 244), 0.7), 0.9 * face.style.rim))
 
 
 def _hatching(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:

@@ -152,7 +152,7 @@ def palette(face: Face) -> Palette:
         return times(mix(colour, paper, pastel * share), lamp)
 
     dark = max(0.0, face.head.skin - 0.52) / 0.48
-    skin = styled(mix(mix((255, 242, 232), (250, 218, 196), face.head.skin * 2), (180, 126, 96), dark))
+    skin = styled(mix(mix((255, 243, 234), (251, 223, 204), face.head.skin * 2), (180, 126, 96), dark))
     light, turn = face.hair.shift
     # Black and white leave no room for the jitter: a lighter black would read as grey.
     freedom = 0.3 if face.hair.colour in ("black", "white", "grey", "silver") else 1.0
