@@ -154,7 +154,7 @@ def _strands(scene: Scene, face: Face, curves: list[Curve], line: int, paint: Pa
 def _brushwork(scene: Scene, face: Face, locks: list[Lock], colours: Palette) -> None:
     """Strokes of a wet brush inside the locks, where they happen to fall: shadow first, then light."""
     grain = face.hair.grain
-    for shade, tint, alpha in ((0, colours.hair.shadow, 0.4), (1, colours.hair.light, 0.3)):
+    for shade, tint, alpha in ((0, colours.hair.shadow, 0.35), (1, colours.hair.light, 0.2)):
         strokes = [
             (lock.curve, lock.half * (0.32 + 0.14 * grain[i]), TAPERED)
             for i, lock in enumerate(locks)

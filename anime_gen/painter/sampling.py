@@ -155,7 +155,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
     shape: EyeShape = draw.pick(
         {"narrow": 0.4, "almond": 0.26, "upturned": 0.22, "droopy": 0.12}
         if male
-        else {"round": 0.2, "tall": 0.24, "almond": 0.18, "droopy": 0.19, "upturned": 0.19}
+        else {"round": 0.16, "tall": 0.22, "almond": 0.19, "droopy": 0.17, "upturned": 0.26}
     )
     width, height = _EYE_SIZE[shape]
     away = draw.chance(0.22)
