@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from anime_gen.painter.anatomy import Anatomy
 from anime_gen.painter.clothes import Fitting, draw_clothes
-from anime_gen.painter.curves import PRESSED, Point, spline
+from anime_gen.painter.curves import PRESSED, TAPERED, Point, spline
 from anime_gen.painter.palette import Palette
 from anime_gen.painter.parameters import Face
 from anime_gen.painter.scene import Scene, argb
@@ -66,6 +66,11 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         ]
         scene.ink("collarbone", colours.skin.line, bones)
     draw_clothes(Fitting(scene, face, at, colours, thick, low), face.clothes.outfit)
+    if face.style.rim:
+        s = -face.style.light
+        edge = spline([at(s * (thick + 0.3), low + 0.24), at(s * 1.22, low + 0.45), at(s * 1.52, low + 0.84)])
+        band = scene.outlines.bands([(edge, 0.03 * face.pose.scale, TAPERED)])
+        scene.fill(band, argb((255, 250, 240), 0.6 * face.style.rim))
     _neckwear(scene, face, at, colours)
 
 

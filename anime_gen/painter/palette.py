@@ -167,7 +167,10 @@ def palette(face: Face) -> Palette:
     ornament = styled(_among(_DARK_ORNAMENT if extras.dark else _ORNAMENT, extras.hue))
     hair_tones = tones(hair, style)
     depth = face.style.depth
-    hair_tones = hair_tones._replace(shadow=mix(hair, hair_tones.shadow, 0.75 + 0.45 * depth))
+    hair_tones = hair_tones._replace(
+        shadow=mix(hair, hair_tones.shadow, 0.75 + 0.45 * depth),
+        light=mix(hair, hair_tones.light, 0.6 + 0.4 * sum(hair) / 765),  # dark hair would turn grey
+    )
     skin_shadow = mix((244, 206, 200), (220, 174, 178), depth) if style != "retro" else (222, 172, 160)
     return Palette(
         skin=tones(skin, style)._replace(shadow=times(skin, skin_shadow)),
