@@ -78,7 +78,7 @@ def _bokeh(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) 
 
 
 def _sky(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
-    top: Colour = (86, 154, 226) if grain[4] > -0.5 else (232, 142, 120)
+    top: Colour = (104, 158, 214) if grain[4] > -0.5 else (222, 148, 128)
     low: Colour = (208, 232, 248) if grain[4] > -0.5 else (250, 222, 178)
     scene.fill(_ALL, linear((0.5, 0), (0.5, 0.95), [argb(top), argb(low)]))
     for i in range(4):
@@ -151,7 +151,7 @@ def _foliage(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]
 
 
 def _petals(scene: Scene, base: Colour, other: Colour, grain: tuple[float, ...]) -> None:
-    _gradient(scene, (186, 208, 236), (244, 206, 220), grain)
+    _gradient(scene, (170, 186, 206), (226, 198, 206), grain)
     for i in range(4):
         _glow(scene, 0.5 + 0.6 * grain[i], 0.2 + 0.35 * grain[i + 4], 0.3, (250, 196, 214), 0.8)
     path = skia.Path()

@@ -49,7 +49,7 @@ def _flow(face: Face, part: float, x: float, y: float, bow: float, hook: float) 
     over = max(-0.86, min(0.86, part + (x - part) * 0.9 + 0.6 * bow))
     middle = max(-0.98, min(0.98, x + 0.4 * bow - 0.5 * hook))
     return [
-        (part + (x - part) * 0.35, -1.2 - 0.4 * face.hair.volume, 0.45),
+        (part + (x - part) * 0.35, -1.14 - 0.4 * face.hair.volume, 0.45),
         (over, -0.8 + 0.25 * over * over, 0.84 - 0.4 * over * over),
         (middle, 0.5 * y - 0.26, face_depth(middle, 0) + 0.12),
         (x + hook, y, face_depth(x, y) + 0.1),
@@ -64,11 +64,11 @@ def _fall(x: float) -> float:
 
 def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
     hair, eyes = face.hair, face.eyes
-    low = eyes.level - eyes.height + 0.09 + 0.12 * hair.fringe
+    low = eyes.level - eyes.height + 0.14 + 0.12 * hair.fringe
     side, count, kind = hair.side, hair.locks, hair.bangs
     if kind == "blunt":
         count = 5 + count // 2
-        low -= 0.1
+        low -= 0.14
         return [
             (-0.84 + 1.68 * (i + grain(0.2)) / (count - 1), low + grain(0.045), (1.4 + grain(0.3)) / count)
             for i in range(count)
@@ -90,7 +90,8 @@ def _tips(face: Face, part: float, grain: Grain) -> list[Tip]:
             tips.append((x, low - 0.28 + 0.62 * t * t + drop * t + grain(0.06), 0.21 + grain(0.06)))
         return tips
     if kind == "m":
-        tips = [(part * 0.4 + grain(0.06), low + 0.3 + grain(0.1), 0.2)]
+        # The nose stays free.
+        tips = [(part * 0.4 + grain(0.06), min(low + 0.26 + grain(0.1), eyes.level + 0.24), 0.2)]
         for i in range(count - 1):
             way = 1 if i % 2 else -1
             t = (i // 2 + 1) / (count // 2 + 1)

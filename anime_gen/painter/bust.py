@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from anime_gen.painter.anatomy import Anatomy
 from anime_gen.painter.clothes import Fitting, draw_clothes
-from anime_gen.painter.curves import PRESSED, Point, spline
+from anime_gen.painter.curves import PRESSED, TAPERED, Point, spline
 from anime_gen.painter.palette import Palette
 from anime_gen.painter.parameters import Face
 from anime_gen.painter.scene import Scene, argb
@@ -54,7 +54,10 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
     scene.fill(skin, argb(colours.skin.base))
     if face.style.kind != "flat":
         scene.clip(skin)
-        chin = spline([at(-0.8, 0.6), at(-0.45, low - 0.12), at(0.02, low + 0.1), at(0.45, low - 0.2), at(0.8, 0.6)])
+        away = -0.12 * face.style.light
+        chin = spline(
+            [at(-0.8, 0.6), at(-0.45, low - 0.2 + away), at(away, low + 0.02), at(0.45, low - 0.2 - away), at(0.8, 0.6)]
+        )
         scene.fill(scene.closed(chin), argb(colours.skin.shadow))
         scene.unclip()
     scene.ink("neck", colours.skin.line, [(spline(right[:4]), 0.006), (spline(left[:4]), 0.006)], PRESSED)
@@ -62,6 +65,11 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         bones = [(spline(collarbone_spots(face, body, side)), 0.006) for side in (-1, 1)]
         scene.ink("collarbone", colours.skin.line, bones)
     draw_clothes(Fitting(scene, face, at, colours, thick, low), face.clothes.outfit)
+    if face.style.rim:
+        s = -face.style.light
+        edge = spline([at(s * (thick + 0.3), low + 0.24), at(s * 1.22, low + 0.45), at(s * 1.52, low + 0.84)])
+        band = scene.outlines.bands([(edge, 0.03 * face.pose.scale, TAPERED)])
+        scene.fill(band, argb((255, 250, 240), 0.6 * face.style.rim))
     _neckwear(scene, face, at, colours)
 
 

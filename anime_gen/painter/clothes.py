@@ -51,7 +51,12 @@ class Fitting:
                 shade = argb(tones.shadow, 0.9 if s == -self.style.light else 0.4)
                 scene.fill(scene.closed(spline(fold)), shade)
             scene.unclip()
-        scene.ink("clothes", tones.line, [(edge, 0.007)], PRESSED)
+        # Arms hang beside the body, and cloth pulls from where they meet it.
+        folds = []
+        for s in (-1, 1):
+            folds.append((spline([at(s * 1.1, low + 0.62), at(s * 1.08, low + 1.0), at(s * 1.0, 3.4)]), 0.006))
+            folds.append((spline([at(s * 1.07, low + 0.95), at(s * 0.9, low + 0.86), at(s * 0.78, low + 0.9)]), 0.004))
+        scene.ink("clothes", tones.line, [(edge, 0.007), *folds], PRESSED)
 
     def flap(self, points: list[Point], tones: Tones) -> None:
         """A piece of collar with straight edges."""

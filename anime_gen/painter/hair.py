@@ -25,8 +25,7 @@ _WEDGES = {count: array("d", [_WEDGE[12 * i // count] for i in range(count)]) fo
 class Brush:
     """How the locks of one layer are painted."""
 
-    def __init__(self, face: Face, colours: Palette, dark: float, rise: dict[int, array[float]] = _WHOLE) -> None:
-        self.rise = rise
+    def __init__(self, face: Face, colours: Palette, dark: float) -> None:
         tones = colours.hair
         self.line = tones.line
         self.line_paint = argb(tones.line)
@@ -41,14 +40,14 @@ class Brush:
             self.fill = linear((0.5, top), (0.5, bottom), stops, [0.0, 0.4, 1.0])
 
 
-def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
+def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush, rise: dict[int, array[float]]) -> None:
     """One lock: its edge (a slightly wider band underneath), its colour, and the shadow on its far side."""
     centre, left, right = lock.curve, lock.left, lock.right
     dark, lit = (right, left) if brush.light > 0 else (left, right)
     # The edge grows with the lock's width: none at the tip, little at the root, so that roots melt into the crown.
     # A wedge of shadow: nothing at the root, more than half the lock below its middle.
     rim, body, shadow = scene.outlines.lock(
-        lock, 0.0042 * scene.weight / lock.half, brush.rise[len(dark) // 2], dark, _WEDGES[len(dark)]
+        lock, 0.0042 * scene.weight / lock.half, rise[len(dark) // 2], dark, _WEDGES[len(dark)]
     )
     scene.fill(rim, brush.line_paint)
     scene.fill(body, brush.fill)
@@ -60,9 +59,11 @@ def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush) -> None:
         scene.ink(part, brush.line, [(thin, 0.003)], (0.0, 0.8, 0.9), alpha=0.45)
 
 
-def _draw_locks(scene: Scene, part: str, locks: Iterable[Lock], brush: Brush) -> None:
+def _draw_locks(
+    scene: Scene, part: str, locks: Iterable[Lock], brush: Brush, rise: dict[int, array[float]] = _WHOLE
+) -> None:
     for lock in locks:
-        draw_lock(scene, part, lock, brush)
+        draw_lock(scene, part, lock, brush, rise)
 
 
 def draw_back(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:
@@ -128,7 +129,7 @@ def draw_front(scene: Scene, face: Face, body: Anatomy, shape: HairShape, colour
         scene.ink("hairline", line, [(inner, 0.005)])
     _crown(scene, face, body, colours)
     _strands(scene, face, shape.below, brush.line_paint, brush.fill)
-    _draw_locks(scene, "hair front", shape.bangs, Brush(face, colours, 0.0, _TIPS))
+    _draw_locks(scene, "hair front", shape.bangs, brush, _TIPS)
     if face.style.kind == "soft":
         _brushwork(scene, face, shape.bangs, colours)
     _shine(scene, face, body, colours)
@@ -151,13 +152,13 @@ def _strands(scene: Scene, face: Face, curves: list[Curve], line: int, paint: Pa
 
 
 def _brushwork(scene: Scene, face: Face, locks: list[Lock], colours: Palette) -> None:
-    """Broad strokes of a wet brush along the locks: shadow first, then light, where they happen to fall."""
+    """Strokes of a wet brush inside the locks, where they happen to fall: shadow first, then light."""
     grain = face.hair.grain
-    for shade, tint, alpha in ((0, colours.hair.shadow, 0.4), (1, colours.hair.light, 0.3)):
+    for shade, tint, alpha in ((0, colours.hair.shadow, 0.35), (1, colours.hair.light, 0.2)):
         strokes = [
-            (lock.left if shade else lock.right, lock.half * (0.5 + 0.4 * grain[i]), TAPERED)
+            (lock.curve, lock.half * (0.32 + 0.14 * grain[i]), TAPERED)
             for i, lock in enumerate(locks)
-            if grain[i + 20 * shade] > -0.2
+            if (grain[i + 20] > 0.1) == (shade > 0)
         ]
         scene.fill(scene.outlines.bands(strokes), argb(tint, alpha))
 
@@ -219,7 +220,7 @@ def _shine(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
             (x, y), 0.6 * scale, 0.26 * scale, radial((x, y), 0.55 * scale, [argb(light, 0.75), argb(light, 0.0)])
         )
     upper, lower = [], []
-    count = 10 + int(4 * (grain[0] + 1))
+    count = 9 + int(3 * (grain[0] + 1))
     tilt = 0.12 * face.style.light
     level = -1.0 if face.hair.bangs != "none" else -1.12
     for i in range(count):

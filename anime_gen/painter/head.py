@@ -58,8 +58,9 @@ def draw_face(scene: Scene, face: Face, body: Anatomy, over_face: skia.Path, col
             x, y = 0.56 * side, face.eyes.level + face.eyes.height + 0.17
             cx, cy = body.view(x, y, face_depth(x, y))
             strength = colours.blush_strength * blush
-            glow = radial((cx, cy), 0.3 * scale, [argb(colours.blush, strength), argb(colours.blush, 0.0)])
-            scene.oval((cx, cy), 0.3 * scale, 0.19 * scale, glow)
+            fading = [argb(colours.blush, strength * share) for share in (1.0, 0.4, 0.0)]
+            glow = radial((cx, cy), 0.28 * scale, fading, [0.0, 0.5, 1.0])
+            scene.oval((cx, cy), 0.28 * scale, 0.22 * scale, glow)
             if face.style.kind != "soft" and scene.fine:
                 marks = [
                     (
@@ -94,6 +95,11 @@ def _cheek(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     across, up = 0.1 * lit * scale, -0.03 * scale
     inner = [value + (up if i % 2 else across) for i, value in enumerate(body.jaw)]
     scene.fill(scene.closed(body.jaw, reverse(inner)), argb(colours.skin.shadow, 0.85))
+    if face.style.rim:
+        # From the temple down to the jaw: the first or the last three of twelve segments.
+        edge = body.jaw[-20:-6] if lit < 0 else body.jaw[6:20]
+        band = scene.outlines.bands([(edge, 0.05 * scale, TAPERED)])
+        scene.fill(band, argb(mix(colours.skin.base, (255, 252, 244), 0.7), 0.9 * face.style.rim))
 
 
 def _hatching(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:

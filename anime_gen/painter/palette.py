@@ -152,7 +152,7 @@ def palette(face: Face) -> Palette:
         return times(mix(colour, paper, pastel * share), lamp)
 
     dark = max(0.0, face.head.skin - 0.52) / 0.48
-    skin = styled(mix(mix((255, 242, 232), (250, 218, 196), face.head.skin * 2), (164, 108, 78), dark))
+    skin = styled(mix(mix((255, 243, 234), (251, 223, 204), face.head.skin * 2), (180, 126, 96), dark))
     light, turn = face.hair.shift
     # Black and white leave no room for the jitter: a lighter black would read as grey.
     freedom = 0.3 if face.hair.colour in ("black", "white", "grey", "silver") else 1.0
@@ -167,7 +167,10 @@ def palette(face: Face) -> Palette:
     ornament = styled(_among(_DARK_ORNAMENT if extras.dark else _ORNAMENT, extras.hue))
     hair_tones = tones(hair, style)
     depth = face.style.depth
-    hair_tones = hair_tones._replace(shadow=mix(hair, hair_tones.shadow, 0.75 + 0.45 * depth))
+    hair_tones = hair_tones._replace(
+        shadow=mix(hair, hair_tones.shadow, 0.75 + 0.45 * depth),
+        light=mix(hair, hair_tones.light, 0.6 + 0.4 * sum(hair) / 765),  # dark hair would turn grey
+    )
     skin_shadow = mix((244, 206, 200), (220, 174, 178), depth) if style != "retro" else (222, 172, 160)
     return Palette(
         skin=tones(skin, style)._replace(shadow=times(skin, skin_shadow)),

@@ -139,8 +139,8 @@ def _head(draw: Draw, male: bool) -> Head:
     return Head(
         gender="male" if male else "female",
         skin=max(0.0, draw.uniform(-0.25, 0.6) if draw.chance(0.92) else draw.uniform(0.6, 0.95)),
-        chin=chin + (0.14 if male else 0.0),
-        jaw=jaw + (0.08 if male else 0.0),
+        chin=chin + (0.1 if male else 0.0),
+        jaw=jaw + (0.06 if male else 0.0),
         cheek=draw.bell(0.935, 0.02) - (0.03 if male else 0.0),
         ear="pointy" if draw.chance(0.07) else "round",
         nose=draw.pick({"dot": 0.35, "line": 0.2, "shadow": 0.25, "hook": 0.6 if male else 0.1}),
@@ -161,7 +161,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
     shape: EyeShape = draw.pick(
         {"narrow": 0.4, "almond": 0.26, "upturned": 0.22, "droopy": 0.12}
         if male
-        else {"round": 0.2, "tall": 0.24, "almond": 0.18, "droopy": 0.19, "upturned": 0.19}
+        else {"round": 0.16, "tall": 0.22, "almond": 0.19, "droopy": 0.17, "upturned": 0.26}
     )
     width, height = _EYE_SIZE[shape]
     away = draw.chance(0.22)
@@ -171,7 +171,7 @@ def _eyes(draw: Draw, male: bool, statistics: Statistics) -> Eyes:
         lids=lids,
         shape=shape,
         width=draw.bell(width, 0.018) - (0.01 if male else 0.0),
-        height=draw.bell(height, 0.026) * (0.82 if male else 1.0),
+        height=draw.bell(height, 0.026) * (0.93 if male else 1.0),
         spacing=draw.bell(0.5, 0.018),
         level=draw.bell(0.06, 0.035),
         slant=draw.bell(0.03 if male else 0.01, 0.035),
@@ -199,7 +199,7 @@ def _expression(draw: Draw, male: bool) -> Expression:
         mouth_width=draw.bell(0.2, 0.03),
         brow_tilt=draw.bell(-0.14 if angry else 0.1 if sad else 0.03, 0.05),
         brow_height=draw.bell(0.0, 0.04),
-        brow_weight=draw.bell(1.5 if male else 0.65, 0.16),
+        brow_weight=draw.bell(1.35 if male else 0.65, 0.16),
         fang=draw.chance(0.12),
         lips=not male and draw.chance(0.1),
         blush=draw.uniform(0.6, 1.0) if draw.chance(0.2 if male else 0.45) else 0.0,
@@ -329,8 +329,8 @@ def _style(draw: Draw, kind: str) -> Style:
         rim=draw.uniform(0.4, 1.0) if draw.chance(0.35) else 0.0,
         background=draw.pick(
             {
-                "plain": 0.12, "gradient": 0.18, "bokeh": 0.12, "sky": 0.14, "window": 0.1, "stripes": 0.06,
-                "dots": 0.06, "foliage": 0.08, "room": 0.08, "petals": 0.06,
+                "plain": 0.13, "gradient": 0.17, "bokeh": 0.13, "sky": 0.11, "window": 0.12, "stripes": 0.07,
+                "dots": 0.05, "foliage": 0.08, "room": 0.1, "petals": 0.04,
             }
         ),
         hue=draw.uniform(),

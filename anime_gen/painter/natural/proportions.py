@@ -35,7 +35,7 @@ def proportions(person: Person) -> Proportions:
     """The lengths of a person's face; the painter's jitter goes on as small differences between people."""
     face, child = person.face, person.childhood
     head, eyes, mood = face.head, face.eyes, face.expression
-    chin = head.chin - 0.06 - 0.1 * child
+    chin = head.chin - 0.06 - 0.1 * child + (0.04 if person.male else 0.0)
     cheek = 0.79 + 0.9 * (head.cheek - 0.92) + 0.03 * person.weight + 0.02 * child + 0.02 * person.male
     eye = -0.08 + 0.4 * (eyes.level - 0.06) + 0.1 * child
     drop = chin - eye
@@ -45,7 +45,7 @@ def proportions(person: Person) -> Proportions:
         jaw=cheek
         * (
             0.70
-            + 0.06 * person.male
+            + 0.07 * person.male
             + 0.55 * (head.jaw - 0.53)
             + 0.07 * person.weight
             + 0.02 * child
@@ -54,7 +54,7 @@ def proportions(person: Person) -> Proportions:
         eye=eye,
         gap=0.455 * cheek + 0.4 * (eyes.spacing - 0.495),
         eye_half=0.172 + 0.35 * (eyes.width - 0.265) + 0.012 * child,
-        lid=0.068 + 0.22 * (eyes.height - (0.155 if person.male else 0.22)) + 0.012 * child - 0.012 * person.wear,
+        lid=0.068 + 0.22 * (eyes.height - (0.176 if person.male else 0.22)) + 0.012 * child - 0.012 * person.wear,
         brow=eye - 0.215 - 0.5 * mood.brow_height + (0.025 if person.male else 0.0) + 0.01 * person.wear,
         nose=eye + (0.44 + 0.015 * person.wear - 0.03 * child) * drop,
         nose_half=0.13 + 0.028 * person.nose + 0.02 * person.male + 0.01 * person.wear - 0.02 * child,
