@@ -45,7 +45,7 @@ def draw_lock(scene: Scene, part: str, lock: Lock, brush: Brush, rise: dict[int,
     centre, left, right = lock.curve, lock.left, lock.right
     dark, lit = (right, left) if brush.light > 0 else (left, right)
     # The edge grows with the lock's width: none at the tip, little at the root, so that roots melt into the crown.
-    # A wedge of shadow: nothing at the root, more than half the lock below its middle.
+    # A wedge of shadow: nothing at the root, most of the way to the middle near the tip.
     rim, body, shadow = scene.outlines.lock(
         lock, 0.0042 * scene.weight / lock.half, rise[len(dark) // 2], dark, _WEDGES[len(dark)]
     )
@@ -153,14 +153,14 @@ def _strands(scene: Scene, face: Face, curves: list[Curve], line: int, paint: Pa
 
 def _brushwork(scene: Scene, face: Face, locks: list[Lock], colours: Palette) -> None:
     """Strokes of a wet brush inside the locks, where they happen to fall: shadow first, then light."""
-    grain = face.hair.grain
-    for shade, tint, alpha in ((0, colours.hair.shadow, 0.35), (1, colours.hair.light, 0.2)):
+    grain, tones = face.hair.grain, colours.hair
+    for lit, paint in ((False, argb(tones.shadow, 0.35)), (True, argb(tones.light, 0.2))):
         strokes = [
             (lock.curve, lock.half * (0.32 + 0.14 * grain[i]), TAPERED)
             for i, lock in enumerate(locks)
-            if (grain[i + 20] > 0.1) == (shade > 0)
+            if (grain[i + 20] > 0.1) == lit
         ]
-        scene.fill(scene.outlines.bands(strokes), argb(tint, alpha))
+        scene.fill(scene.outlines.bands(strokes), paint)
 
 
 def _rim(scene: Scene, face: Face, shape: HairShape, colours: Palette) -> None:

@@ -96,7 +96,7 @@ def _shaped(person: Person, head: Surface) -> Face:
         face,
         head=replace(face.head, chin=s.chin, jaw=0.9 * s.jaw, cheek=s.cheek / _HAIR_WIDE, ear="round"),
         # So high that fringes stay off the eyes, which are smaller than painted ones.
-        eyes=replace(face.eyes, level=s.eye, height=0.36, width=0.2, spacing=s.gap),
+        eyes=replace(face.eyes, level=s.eye, height=0.41, width=0.2, spacing=s.gap),
         hair=replace(face.hair, volume=0.55 * face.hair.volume),
         style=replace(face.style, kind="soft", line=0.5),
     )
