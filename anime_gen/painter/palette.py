@@ -24,8 +24,8 @@ HAIR: dict[str, Colour] = {
     "pink": (246, 160, 190),
     "purple": (138, 94, 184),
     "red": (196, 48, 52),
-    "silver": (188, 198, 220),
-    "white": (242, 242, 248),
+    "silver": (178, 188, 214),
+    "white": (250, 250, 255),
 }
 EYE: dict[str, Colour] = {
     "aqua": (60, 200, 205),

@@ -130,7 +130,7 @@ def _pose(draw: Draw, statistics: Statistics, framing: FramingName, level: float
         chosen = FRAMINGS["bust"]
     tilt = draw.bell(lean * 0.35, chosen.tilt)
     apart = draw.uniform(*chosen.apart)
-    return placed(yaw, pitch, tilt, apart, (draw.bell(0.49, chosen.off), draw.bell(*chosen.eyes)), level)
+    return placed(yaw, pitch, tilt, apart, (draw.bell(0.487, chosen.off), draw.bell(*chosen.eyes)), level)
 
 
 def _head(draw: Draw, male: bool) -> Head:

@@ -164,7 +164,7 @@ def test_the_twin_has_the_same_pose() -> None:
         seen, drawn = natural.label_person(person).landmarks_K2, painter.labels(person.face).landmarks_K2
         lean = [np.arctan2(*(points[corners[0]] - points[corners[1]])[::-1]) for points in (seen, drawn)]
         assert abs(lean[0] - lean[1]) < 0.06
-        assert np.abs(seen[chin] - drawn[chin]).max() < 0.06
+        assert np.abs(seen[chin] - drawn[chin]).max() < 0.09
         turned.append([points[nose, 0] - points[sides, 0].mean() for points in (seen, drawn)])
     assert np.corrcoef(np.array(turned).T)[0, 1] > 0.9
 
