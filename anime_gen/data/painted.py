@@ -58,7 +58,7 @@ class Painted[Subject](Source):
         name = f"{self.place}.seed"
         if not 0 <= seed < 2**64:
             raise UserError(f"{name} is {seed}: it must be at least 0 and below 2**64")
-        if seed in (painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED):
+        if seed in painter.JUDGE_SEEDS:
             raise UserError(f"{name} is {seed}: the judge was made with these very faces; take another")
         self.number = number
         self.seed = seed
