@@ -11,7 +11,6 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from anime_gen import fitting
 from anime_gen.cli.examine import SEED, make_scores, watched
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
@@ -20,15 +19,12 @@ from anime_gen.data.source import Split
 from anime_gen.files import atomic, rounded, write_text
 from anime_gen.images import quantise
 from anime_gen.judging import disturbances, own
-from anime_gen.judging.content import paint_flawed
 from anime_gen.judging.disturbances import Pictures
 from anime_gen.judging.examination import summary, table, unseen
-from anime_gen.judging.faces import SIZES, UNKNOWN, Faces, paint
-from anime_gen.judging.train import WEIGHED_SIZES
+from anime_gen.judging.faces import UNKNOWN, Faces
 from anime_gen.metrics import judge as network
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.judge import Judge
-from anime_gen.painter import JUDGE_TRAINING_SEED, JUDGE_WEIGHING_SEED, VERSION, VOCABULARY
 from anime_gen.settings.parser import OneLineParser
 from anime_gen.vocabulary import Vocabulary
 
@@ -69,28 +65,19 @@ def main(verb: str, arguments: list[str]) -> None:
     if count < LEAST:
         raise UserError(f"{options.data}: {count} training pictures; a judge needs at least {LEAST}")
 
-    words = data.vocabulary
-    vocabulary = words if words.tags or words.attributes else VOCABULARY
+    words = own.words_of(data.vocabulary)
     name = f"judge_{data.content('train')[:8]}"
     print(f"{name}: {min(count, options.pictures):,} pictures of {options.data}, and {options.painted:,} painted faces")
-    threads = torch.get_num_threads()
-    painted = paint(JUDGE_TRAINING_SEED, options.painted, SIZES, natural=0.5, workers=threads)
-    if vocabulary is words:
-        # Another hand's labels would be learnt from another hand's pictures.
-        nothing = own.unlabelled(painted.images, vocabulary)
-        painted = painted._replace(tags_NT=nothing.tags_NT, attributes_NA=nothing.attributes_NA)
-    flawed = paint_flawed(JUDGE_WEIGHING_SEED, options.weighed, WEIGHED_SIZES)
-    lesson = own.Lesson(read(data, "train", options.pictures, vocabulary), painted, flawed)
-    settings = {key: value for key, value in vars(options).items() if key in ("minutes", "pictures", "painted")}
-    state = fitting.State(options.out, {"name": name, "painter_version": str(VERSION), **settings})
-    judge = fitting.initialised(lambda: Judge(vocabulary, painter_version=str(VERSION), name=name), JUDGE_TRAINING_SEED)
-    judge, done = own.fit(judge, lesson, fitting.for_minutes(options.minutes), JUDGE_TRAINING_SEED, state)
+    budget = own.Budget(options.minutes, options.painted, options.weighed)
+    judge, done, state = own.learn(
+        name, data.vocabulary, read(data, "train", options.pictures, words), budget, options.out
+    )
 
     with atomic(options.out) as weights:
         judge.save(weights)
         features = JudgeFeatures(Judge.load(weights))
-        test = read(data, "test", options.examined, vocabulary)
-        validation = read(data, "validation", options.examined - len(test.images), vocabulary)
+        test = read(data, "test", options.examined, words)
+        validation = read(data, "validation", options.examined - len(test.images), words)
         faces = Faces(*(torch.cat(columns) for columns in zip(test, validation, strict=True)))
         report, tags = own.held_out(features, faces) if len(faces.images) else ({}, {})
         judge.tag_f1 = {tag: one["f1"] for tag, one in rounded(tags).items() if one["f1"] is not None}
@@ -98,8 +85,8 @@ def main(verb: str, arguments: list[str]) -> None:
         told = {
             "name": name,
             "data": data.record("train"),
-            "painter_version": str(VERSION),
-            "training": {"images": done.images, "steps": done.steps, "seconds": round(done.seconds, 1), **settings},
+            "painter_version": judge.painter_version,
+            "training": {**done._asdict(), **budget._asdict(), "pictures": min(count, options.pictures)},
             "weights_hash": features.weights_hash,
             "held_out": report,
             "tags": tags,

@@ -8,16 +8,17 @@ units of how much those differ.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anime_gen import fitting
+from anime_gen import fitting, painter
 from anime_gen.judging import train
-from anime_gen.judging.content import Flawed, weigh
-from anime_gen.judging.faces import UNKNOWN, Faces, View, view
+from anime_gen.judging.content import Flawed, paint_flawed, weigh
+from anime_gen.judging.faces import SIZES, UNKNOWN, Faces, View, paint, view
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.judge import Judge
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
@@ -35,6 +36,53 @@ class Lesson(NamedTuple):
     own: Faces
     painted: Faces
     flawed: Flawed
+
+
+class Budget(NamedTuple):
+    """What the training of one may cost."""
+
+    minutes: float  # after painting
+    painted: int  # faces to learn landmarks from
+    weighed: int  # painted faces at each size to weigh the content by
+
+
+class Learnt(NamedTuple):
+    """A trained judge, with weights as they are stored, and what it took."""
+
+    judge: Judge
+    done: fitting.Done
+    state: fitting.State  # to be removed when the weights are where they should be
+
+
+def words_of(vocabulary: Vocabulary) -> Vocabulary:
+    """What a judge of data with these words names: those, and the painter's where the data has none."""
+    return vocabulary if vocabulary.tags or vocabulary.attributes else painter.VOCABULARY
+
+
+def learn(name: str, vocabulary: Vocabulary, own: Faces, budget: Budget, out: Path) -> Learnt:
+    """Paints faces beside one's own, and trains a judge.
+
+    Args:
+        name: of the judge: `judge_` and what tells these pictures from others.
+        vocabulary: of the data.
+        own: its training pictures, labelled in `words_of` it.
+        budget: of the training.
+        out: where the weights will be; a training that was killed goes on from a file beside it.
+    """
+    words = words_of(vocabulary)
+    painted = paint(painter.JUDGE_TRAINING_SEED, budget.painted, SIZES, natural=0.5, workers=torch.get_num_threads())
+    if words is vocabulary:
+        # Words of another hand would be learnt from this one's pictures.
+        nothing = unlabelled(painted.images, words)
+        painted = painted._replace(tags_NT=nothing.tags_NT, attributes_NA=nothing.attributes_NA)
+    flawed = paint_flawed(painter.JUDGE_WEIGHING_SEED, budget.weighed, train.WEIGHED_SIZES)
+    version = str(painter.VERSION)
+    pictures = {"name": name, "pictures": len(own.images), "painter_version": version}
+    state = fitting.State(out, {**pictures, **budget._asdict()})
+    seed = painter.JUDGE_TRAINING_SEED
+    judge = fitting.initialised(lambda: Judge(words, painter_version=version, name=name), seed)
+    done = fit(judge, Lesson(own, painted, flawed), fitting.for_minutes(budget.minutes), seed, state)
+    return Learnt(judge, done, state)
 
 
 def unlabelled(images: Tensor, vocabulary: Vocabulary) -> Faces:
@@ -59,8 +107,8 @@ def told_apart(a_BD: Tensor, b_BD: Tensor, temperature: float = TEMPERATURE) -> 
 
 def fit(
     judge: Judge, lesson: Lesson, length: fitting.Length, seed: int, state: fitting.State | None = None
-) -> tuple[Judge, fitting.Done]:
-    """Trains a judge and weighs its content.
+) -> fitting.Done:
+    """Trains a judge in place and weighs its content.
 
     Args:
         judge: untrained.
@@ -68,9 +116,6 @@ def fit(
         length: when training ends.
         seed: of the order of the pictures and of their views.
         state: whence one that was killed goes on.
-
-    Returns:
-        The judge with weights as they are stored, and how long it has learnt.
     """
     own, painted, flawed = lesson
     tag_mirror = judge.vocabulary.tag_mirror
@@ -94,7 +139,7 @@ def fit(
     # The weights that are stored are the ones to weigh by.
     judge.half().float().requires_grad_(False)
     weigh(judge, own.images[torch.linspace(0, len(own.images) - 1, min(WEIGHED, len(own.images))).long()], flawed)
-    return judge, done
+    return done
 
 
 def _joined(*views: View) -> View:
