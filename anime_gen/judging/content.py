@@ -29,27 +29,28 @@ _MAKERS: Mapping[str, Callable[[Pictures], Tensor]] = {
 }
 
 
-class Flawed(NamedTuple):
-    """The same faces untouched and with each of the judge's `FLAWS`: uint8 (N, 3, SIZE, SIZE)."""
+class Flaw(NamedTuple):
+    """Pictures untouched, and the same with one of the judge's `FLAWS`: uint8 (N, 3, SIZE, SIZE)."""
 
     plain: Tensor
-    flawed: tuple[Tensor, ...]
+    flawed: Tensor
 
 
-def paint_flawed(seed: int, count: int, sizes: Sequence[int]) -> Flawed:
-    """So many painted faces at each of some sizes, brought to the judge's own after they were disturbed."""
-    plain: list[Tensor] = []
-    flawed: list[list[Tensor]] = [[] for _ in FLAWS]
-    for number, size in enumerate(sizes):
-        pictures = disturbances.paint(seed, count, size, first=number * count)
-        plain.append(_seen(pictures.images_NCHW))
-        for found, name in zip(flawed, FLAWS, strict=True):
-            found.append(_seen(_MAKERS[name](pictures)))
-    return Flawed(torch.cat(plain), tuple(torch.cat(found) for found in flawed))
+def paint_flawed(seed: int, count: int, sizes: Sequence[int]) -> tuple[Flaw, ...]:
+    """So many painted faces at each of some sizes with every flaw; all share the untouched ones."""
+    painted = [disturbances.paint(seed, count, size, first=number * count) for number, size in enumerate(sizes)]
+    plain = torch.cat([_seen(one.images_NCHW) for one in painted])
+    return tuple(Flaw(plain, torch.cat([_seen(_MAKERS[name](one)) for one in painted])) for name in FLAWS)
+
+
+def bent(images: Tensor) -> Flaw:
+    """The flaw `warp` of any pictures, uint8 (N, 3, H, W)."""
+    pictures = Pictures(images)
+    return Flaw(_seen(images), _seen(_MAKERS["warp"](pictures)))
 
 
 def _seen(images_NCHW: Tensor) -> Tensor:
-    """Bytes, at the judge's size, by its own resize."""
+    """Bytes, brought to the judge's size after they were disturbed, by its own resize."""
     return quantise(judge.resize(images_NCHW))
 
 
@@ -73,21 +74,25 @@ class _Sums:
 
 
 @torch.no_grad()
-def weigh(network: Judge, pictures: Tensor, flawed: Flawed) -> None:
+def weigh(network: Judge, pictures: Tensor, flaws: Sequence[Flaw]) -> None:
     """Fills in the statistics of `judge.Content`, in place.
 
     Args:
         network: trained; in eval mode.
         pictures: uint8 (N, 3, H, W), like those that will be judged: some 2,000 or more.
-        flawed: painted faces.
+        flaws: an example of each of `FLAWS`.
     """
     parts, fine = _Sums(), _Sums()
     for some in torch.split(pictures, 64):
         seen = network.sight(some)
         parts.add(seen.parts_BP)
         fine.add(seen.fine_BR)
-    plain = _moments_of_fine(network, flawed.plain)
-    axes_LR = torch.stack([distances.discriminant(plain, _moments_of_fine(network, one)) for one in flawed.flawed])
+    axes_LR = torch.stack(
+        [
+            distances.discriminant(_moments_of_fine(network, one.plain), _moments_of_fine(network, one.flawed))
+            for one in flaws
+        ]
+    )
     # In units of what untouched pictures have of them, and of each only what the others do not say.
     covariance_LL = axes_LR @ fine.moments.covariance_DD @ axes_LR.T
     axes_LR = distances.whitening(Moments(axes_LR @ fine.moments.mean_D, covariance_LL), len(FLAWS)) @ axes_LR

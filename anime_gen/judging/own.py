@@ -3,7 +3,7 @@
 The same network as the suite's own, trained on two kinds of pictures side by side. The user's: by the labels they have,
 and without labels by telling each picture from all others through the same augmentations (SimCLR, Chen et al. 2020).
 Painted faces: for landmarks, and for lost eyes. Its content is weighed on the user's pictures, so that a distance is in
-units of how much those differ.
+units of how much those differ; what a face looks like without its own eyes is learnt of painted ones.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from torch import Tensor
 
 from anime_gen import fitting, painter
 from anime_gen.judging import train
-from anime_gen.judging.content import Flawed, paint_flawed, weigh
+from anime_gen.judging.content import Flaw, bent, paint_flawed, weigh
 from anime_gen.judging.faces import SIZES, UNKNOWN, Faces, View, paint, view
 from anime_gen.metrics.features import JudgeFeatures
-from anime_gen.metrics.judge import Judge
+from anime_gen.metrics.judge import FLAWS, Judge
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 # Of each kind, a step; the user's are seen twice.
@@ -35,7 +35,7 @@ class Lesson(NamedTuple):
 
     own: Faces
     painted: Faces
-    flawed: Flawed
+    flaws: tuple[Flaw, ...]  # of painted faces
 
 
 class Budget(NamedTuple):
@@ -75,13 +75,13 @@ def learn(name: str, vocabulary: Vocabulary, own: Faces, budget: Budget, out: Pa
         # Words of another hand would be learnt from this one's pictures.
         nothing = unlabelled(painted.images, words)
         painted = painted._replace(tags_NT=nothing.tags_NT, attributes_NA=nothing.attributes_NA)
-    flawed = paint_flawed(painter.JUDGE_WEIGHING_SEED, budget.weighed, train.WEIGHED_SIZES)
+    flaws = paint_flawed(painter.JUDGE_WEIGHING_SEED, budget.weighed, train.WEIGHED_SIZES)
     version = str(painter.VERSION)
     pictures = {"name": name, "pictures": len(own.images), "painter_version": version}
     state = fitting.State(out, {**pictures, **budget._asdict()})
     seed = painter.JUDGE_TRAINING_SEED
     judge = fitting.initialised(lambda: Judge(words, painter_version=version, name=name), seed)
-    done = fit(judge, Lesson(own, painted, flawed), fitting.for_minutes(budget.minutes), seed, state)
+    done = fit(judge, Lesson(own, painted, flaws), fitting.for_minutes(budget.minutes), seed, state)
     return Learnt(judge, done, state)
 
 
@@ -117,7 +117,7 @@ def fit(
         seed: of the order of the pictures and of their views.
         state: whence one that was killed goes on.
     """
-    own, painted, flawed = lesson
+    own, painted, flaws = lesson
     tag_mirror = judge.vocabulary.tag_mirror
 
     def loss_of(batch: fitting.Rows) -> Tensor:
@@ -138,7 +138,10 @@ def fit(
     judge.to(memory_format=torch.contiguous_format)
     # The weights that are stored are the ones to weigh by.
     judge.half().float().requires_grad_(False)
-    weigh(judge, own.images[torch.linspace(0, len(own.images) - 1, min(WEIGHED, len(own.images))).long()], flawed)
+    images = own.images[torch.linspace(0, len(own.images) - 1, min(WEIGHED, len(own.images))).long()]
+    # Any picture can be bent, and one's own say better than painted ones what that looks like.
+    by_name = dict(zip(FLAWS, flaws, strict=True)) | {"warp": bent(images)}
+    weigh(judge, images, [by_name[name] for name in FLAWS])
     return done
 
 

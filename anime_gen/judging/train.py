@@ -163,8 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with atomic(options.out) as weights:
         judge.save(weights)
         judge = Judge.load(weights)  # the rounded weights are the ones to weigh by, and to examine
-        flawed = paint_flawed(JUDGE_WEIGHING_SEED, options.weighed, WEIGHED_SIZES)
-        weigh(judge, flawed.plain, flawed)
+        flaws = paint_flawed(JUDGE_WEIGHING_SEED, options.weighed, WEIGHED_SIZES)
+        weigh(judge, flaws[0].plain, flaws)
         judge.save(weights)
         judge = Judge.load(weights)
         features = JudgeFeatures(judge)

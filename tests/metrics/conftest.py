@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from anime_gen.judging.content import Flawed, weigh
+from anime_gen.judging.content import Flaw, weigh
 from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.judge import Judge
 from anime_gen.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ def random_judge(seed: int = 0) -> JudgeFeatures:
         plain = draw(64, seed=1_000)
         judge(plain)  # the normalisation has now seen something like what is to come
         features = JudgeFeatures(judge)
-        weigh(judge, draw(200, seed=1_001), Flawed(plain, (plain.flip(2), 255 - plain, plain // 2)))
+        weigh(judge, draw(200, seed=1_001), [Flaw(plain, one) for one in (plain.flip(2), 255 - plain, plain // 2)])
         return JudgeFeatures(features.judge)
 
 
