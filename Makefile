@@ -116,8 +116,10 @@ help-pages: $(ENV) ## write down what `anime-gen VERB --help` prints, after a ch
 judge: $(ENV) ## train the judge anew (about 15 minutes); its weights ship with the package
 	@$(BIN)/python -m anime_gen.judging.train $(ARGS)
 
-judge-check: $(ENV) ## the ruler's own examination: which disturbances of painted faces which scores see (4 minutes)
-	@$(BIN)/anime-gen examine $(ARGS)
+judge-check: $(ENV) ## the ruler's own examination: which disturbances of painted faces which scores see (30 minutes)
+	@$(BIN)/anime-gen examine --size 32,64,128 --out runs/examination --record anime_gen/metrics/judge.json $(ARGS); \
+	    status=$$?; [ $$status -le 1 ] || exit $$status; $(BIN)/python -m anime_gen.judging.record && \
+	    cp runs/examination/examination_32.png experiments/pictures/examination.png && exit $$status
 
 painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures where there are any
 	@$(BIN)/python -m anime_gen.judging.painter_check $(ARGS)

@@ -67,7 +67,7 @@ class Painted[Subject](Source):
         name = f"{self.place}.seed"
         if not 0 <= seed < 2**64:
             raise UserError(f"{name} is {seed}: it must be at least 0 and below 2**64")
-        if seed in (painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED):
+        if seed in painter.JUDGE_SEEDS:
             raise UserError(f"{name} is {seed}: the judge was made with these very faces; take another")
         if framing not in painter.FRAMINGS:
             raise UserError(f"{self.place}.framing is {framing}: it must be one of {', '.join(painter.FRAMINGS)}")

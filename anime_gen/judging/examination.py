@@ -2,13 +2,16 @@
 
 A score's *response* is how far it moves from what it says of undisturbed pictures, in standard deviations of what it
 says of those from one drawing of pictures to the next. Above `SEEN` it has seen something. Whether it should have, the
-reader decides: labels may be robust, distances must not be.
+reader decides: labels may be robust, distances must not be. Of the suite's own two distances that is decided: see
+`unseen`.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import statistics
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +25,11 @@ from anime_gen.metrics.scores import Scores
 
 SEEN = 5.0
 # Drawings of undisturbed pictures, and those of them whose second half is disturbed.
-DRAWINGS, DISTURBED = 10, 2
+DRAWINGS, DISTURBED = 20, 2
+# The ruler's two sides: how pictures are rendered, and what they show, by which judge ever. Each has to see its own
+# disturbances by so much.
+OF_RENDERING, OF_CONTENT = re.compile(r"fd_render"), re.compile(r"fd_judge\w*")
+RENDERING_SEEN = 20.0
 
 
 class Response(NamedTuple):
@@ -58,48 +65,54 @@ def examine(
     count = len(pictures.images_NCHW)
     if count < 40:
         raise UserError(f"an examination needs at least 40 pictures, and says something from 800 on; there are {count}")
-    orders = [torch.randperm(count, generator=torch.Generator().manual_seed(seed)) for seed in range(DRAWINGS)]
-    watch("undisturbed")
-    found = [_values(scores, *_halves(pictures.images_NCHW, order)) for order in orders]
-    usual = {name: statistics.fmean(one[name] for one in found) for name in found[0]}
+    tried = [one for one in disturbances if pictures.faces or not one.painted]
+    undisturbed: list[dict[str, float]] = []
+    values: dict[tuple[Disturbance, float], list[dict[str, float]]] = defaultdict(list)
+    for seed in range(DRAWINGS):
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+        real, half = pictures.images_NCHW[order[: count // 2]], order[count // 2 :]
+        faces = tuple(pictures.faces[row] for row in half.tolist()) if pictures.faces else ()
+        samples = Pictures(pictures.images_NCHW[half], faces)
+        scores.reset_all()
+        _show(scores, real, Role.HELD_OUT)
+        watch("undisturbed")
+        undisturbed.append(_values(scores, samples.images_NCHW))
+        for disturbance in tried if seed < DISTURBED else ():
+            for strength in disturbance.strengths:
+                watch(f"{disturbance.name} {strength:.3g} {disturbance.unit}")
+                values[disturbance, strength].append(_values(scores, disturbance.apply(samples, strength, seed)))
+    usual = {name: statistics.fmean(one[name] for one in undisturbed) for name in undisturbed[0]}
     # One that never moves at all has seen nothing as long as it does not.
-    spread = {name: max(statistics.stdev(one[name] for one in found), 1e-12) for name in usual}
+    spread = {name: max(statistics.stdev(one[name] for one in undisturbed), 1e-12) for name in usual}
     worse = {name: -1.0 if better else 1.0 for name, better in scores.better.items()}
     responses = []
-    for disturbance in disturbances:
-        if disturbance.painted and not pictures.faces:
-            continue
-        for strength in disturbance.strengths:
-            watch(f"{disturbance.name} {strength:.3g} {disturbance.unit}")
-            values: dict[str, list[float]] = {name: [] for name in usual}
-            for seed, order in enumerate(orders[:DISTURBED]):
-                half = order[count // 2 :]
-                faces = tuple(pictures.faces[row] for row in half.tolist()) if pictures.faces else ()
-                fake = disturbance.apply(Pictures(pictures.images_NCHW[half], faces), strength, seed)
-                for name, value in _values(scores, pictures.images_NCHW[order[: count // 2]], fake).items():
-                    values[name].append(value)
-            for name, several in values.items():
-                value = statistics.fmean(several)
-                moved = worse[name] * (value - usual[name]) / spread[name]
-                responses.append(
-                    Response(
-                        disturbance.name, strength, disturbance.unit, name, value, usual[name], spread[name], moved
-                    )
-                )
+    for (disturbance, strength), several in values.items():
+        for name in usual:
+            value = statistics.fmean(one[name] for one in several)
+            moved = worse[name] * (value - usual[name]) / spread[name]
+            responses.append(
+                Response(disturbance.name, strength, disturbance.unit, name, value, usual[name], spread[name], moved)
+            )
     return responses
 
 
-def _halves(images_NCHW: Tensor, order_N: Tensor) -> tuple[Tensor, Tensor]:
-    half = len(order_N) // 2
-    return images_NCHW[order_N[:half]], images_NCHW[order_N[half:]]
+def scorings(pictures: Pictures, disturbances: Sequence[Disturbance] = DISTURBANCES) -> int:
+    """How often `examine` says what comes next."""
+    tried = [one for one in disturbances if pictures.faces or not one.painted]
+    return DRAWINGS + DISTURBED * sum(len(one.strengths) for one in tried)
 
 
-def _values(scores: Scores, real_NCHW: Tensor, fake_NCHW: Tensor) -> dict[str, float]:
-    scores.reset_all()
-    for role, images in ((Role.HELD_OUT, real_NCHW), (Role.SAMPLE, fake_NCHW)):
-        for some in torch.split(images, 64):
-            scores.update(some, role)
-    return {one.name: one.value for one in scores.compute() if one.value is not None}
+def _show(scores: Scores, images_NCHW: Tensor, role: Role) -> None:
+    for some in torch.split(images_NCHW, 64):
+        scores.update(some, role)
+
+
+def _values(scores: Scores, fake_NCHW: Tensor) -> dict[str, float]:
+    """What they say of samples; the real pictures stay."""
+    _show(scores, fake_NCHW, Role.SAMPLE)
+    found = {one.name: one.value for one in scores.compute() if one.value is not None}
+    scores.reset()
+    return found
 
 
 def rows(responses: Sequence[Response]) -> Iterator[tuple[str, str, list[Response]]]:
@@ -141,9 +154,40 @@ def table(responses: Sequence[Response]) -> str:
 
 
 def _short(response: float) -> str:
-    if abs(response) >= 1e6 or not math.isfinite(response):
+    if math.isnan(response):
+        return "nan"
+    if abs(response) >= 1e6:
         return ">1e6" if response > 0 else "<-1e6"
     return f"{response:.0f}" if abs(response) >= 10 else f"{response:.1f}"
+
+
+def unseen(responses: Sequence[Response], disturbances: Sequence[Disturbance] = DISTURBANCES) -> list[str]:
+    """What the suite's own distances have to see and do not, a line each; of scores that were not asked, nothing."""
+    missed = []
+    for disturbance in disturbances:
+        of, least = (OF_RENDERING, RENDERING_SEEN) if disturbance.of_rendering else (OF_CONTENT, SEEN)
+        strength = disturbance.strengths[disturbance.must]
+        missed += [
+            f"{one.disturbance}, {strength:.3g} {one.unit}: {one.score} {_short(one.response)}, not {least:g}"
+            for one in responses
+            if (one.disturbance, one.strength) == (disturbance.name, strength) and of.fullmatch(one.score)
+            if not one.response >= least
+        ]
+    return missed
+
+
+def summary(responses: Sequence[Response]) -> dict[str, Any]:
+    """As it is kept beside a judge's weights: of each score what it says of undisturbed pictures, and its responses."""
+    found: dict[str, Any] = {}
+    for disturbance, score, line in rows(responses):
+        seen = just_seen(line)
+        of_score = found.setdefault(score, {"undisturbed": line[0].undisturbed, "deviation": line[0].deviation})
+        of_score[disturbance] = {
+            "strengths": [one.strength for one in line],
+            "responses": [round(one.response, 1) for one in line],
+            "just_seen": None if seen is None else seen.strength,
+        }
+    return found
 
 
 def report(responses: Sequence[Response], scores: Scores, about: dict[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,17 @@ from anime_gen.vocabulary import LANDMARK_MIRROR, LANDMARKS
 SIZES = (32, 32, 48, 64, 64, 96)
 
 
+# Of a landmark: no move of `view` brings it into the picture.
+UNKNOWN = -9.0
+
+
 class Faces(NamedTuple):
-    """Pictures at the judge's size, N of them, with exact labels."""
+    """Pictures at the judge's size, N of them, with exact labels; of a user's own some are not known."""
 
     images: Tensor  # uint8 (N, 3, SIZE, SIZE)
-    tags_NT: Tensor  # float32, 1 present
-    attributes_NA: Tensor  # int64, -1 cannot be seen
-    landmarks_NK2: Tensor  # float32 in [0, 1]
+    tags_NT: Tensor  # float32, 1 present; NaN: not known
+    attributes_NA: Tensor  # int64, -1 cannot be seen, or is not known
+    landmarks_NK2: Tensor  # float32 in [0, 1]; `UNKNOWN`, far outside, where they are not known
     visible_NK: Tensor  # bool
 
     def rows(self, key: Any) -> Faces:
@@ -54,7 +58,8 @@ def paint(seed: int, count: int, sizes: tuple[int, ...], natural: float, workers
         seed: of the painter; choose one that no data set may use.
         count: how many faces.
         sizes: pixels a side the painter draws at.
-        natural: share of faces with the painter's default statistics; the rest have every colour equally often.
+        natural: share of faces with the painter's default statistics; the rest have every colour and every framing
+            equally often.
         workers: processes to paint in.
     """
     bounds = [(seed, start, min(start + 500, count), sizes, natural) for start in range(0, count, 500)]
@@ -69,14 +74,17 @@ def paint(seed: int, count: int, sizes: tuple[int, ...], natural: float, workers
 def _paint_some(
     seed: int, start: int, stop: int, sizes: tuple[int, ...], natural: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    from anime_gen.painter import Statistics, labels, render, sample_face
+    from anime_gen.painter import FRAMINGS, Statistics, labels, render, sample_face
 
     torch.set_num_threads(1)
     even = Statistics(long_tailed=False, correlated=False, left_leaning=False)
     images, tags, attributes, landmarks, visible = [], [], [], [], []
     for index in range(start, stop):
         # The golden ratio spreads any share evenly over the indices, and out of step with the sizes.
-        face = sample_face(seed, index, Statistics() if index * 0.6180339887 % 1 < natural else even)
+        if index * 0.6180339887 % 1 < natural:
+            face = sample_face(seed, index)
+        else:
+            face = sample_face(seed, index, even, list(FRAMINGS)[index % len(FRAMINGS)])
         said = labels(face)
         picture = torch.from_numpy(render(face, sizes[index % len(sizes)]).copy()).permute(2, 0, 1)[None]
         images.append(quantise(judge.resize(picture))[0].numpy())
@@ -117,10 +125,13 @@ def _move(images: Tensor, faces: Faces, tag_mirror: list[int]) -> tuple[Tensor, 
     positions = torch.linalg.solve(matrix, (2 * faces.landmarks_NK2 - 1 - shift[:, None]).transpose(1, 2))
     landmarks = (positions.transpose(1, 2) + 1) / 2
     mirror = list(LANDMARK_MIRROR)
+    # Of a tag whose mirror image is no tag, nothing is known in a mirrored picture.
+    sided = torch.tensor([place < 0 for place in tag_mirror], dtype=torch.bool)
+    tags_NT = faces.tags_NT[:, tag_mirror].masked_fill(sided, torch.nan)
     inside = ((landmarks > 0) & (landmarks < 1)).all(2)
     visible = faces.visible_NK & inside
     return images, faces._replace(
-        tags_NT=torch.where(mirrored[:, None], faces.tags_NT[:, tag_mirror], faces.tags_NT),
+        tags_NT=torch.where(mirrored[:, None], tags_NT, faces.tags_NT),
         landmarks_NK2=torch.where(mirrored[:, None, None], landmarks[:, mirror], landmarks),
         visible_NK=torch.where(mirrored[:, None], visible[:, mirror], visible),
     )
@@ -157,13 +168,16 @@ def _blur(images: Tensor, sigma: float) -> Tensor:
 def ruin(images: Tensor, landmarks_NK2: Tensor) -> Tensor:
     """Makes each picture one that no longer shows a face with two eyes, in one of seven ways in turn.
 
-    A lost eye is the hardest to see and comes twice as often.
+    A lost eye is the hardest to see and comes twice as often; of a face whose eyes are not known, none is lost.
     """
     ways = (_noise, _lose_eye, _mud, _shuffle, _warp, _lose_eye, _drown, _lose_half)
     first = int(torch.randint(len(ways), ()))
     result = images.clone()
     for i in range(len(images)):
-        result[i] = ways[(first + i) % len(ways)](images[i], landmarks_NK2[i], images[i - 1])
+        way = ways[(first + i) % len(ways)]
+        if way is _lose_eye and (landmarks_NK2[i].abs() > -UNKNOWN / 3).any():
+            way = _lose_half
+        result[i] = way(images[i], landmarks_NK2[i], images[i - 1])
     return result
 
 

@@ -52,7 +52,7 @@ class NearestTraining(_Nearest[Tensor]):
 
     def __init__(self, extractor: Extractor) -> None:
         super().__init__()
-        self.extractor = extractor
+        self.extractor = extractor.alike
 
     @property
     def better(self) -> Mapping[str, bool | None]:

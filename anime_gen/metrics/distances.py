@@ -74,6 +74,19 @@ def whitening(real: Moments, directions: int) -> Tensor:
     return (vectors[:, wide] / values[wide].sqrt()).T * unit_D
 
 
+def discriminant(plain: Moments, changed: Moments, ridge: float = 0.1) -> Tensor:
+    """The axis (D,) along which two sets differ most for how much each varies (Fisher 1936), of no particular length.
+
+    Features are taken in units of their deviation in the plain set, and the ridge (Friedman 1989, eq. 18) is in the
+    same units: with as few pictures as these have, plain inverses follow chance.
+    """
+    deviation_D = plain.covariance_DD.diagonal().sqrt()
+    unit_D = torch.where(deviation_D > 0, 1 / deviation_D, 0.0)
+    within_DD = (plain.covariance_DD + changed.covariance_DD) / 2 * unit_D * unit_D[:, None]
+    within_DD = within_DD + ridge * torch.eye(len(unit_D), dtype=within_DD.dtype, device=within_DD.device)
+    return torch.linalg.solve(within_DD, (changed.mean_D - plain.mean_D) * unit_D) * unit_D
+
+
 def kernel_distance(x_ND: Tensor, y_MD: Tensor) -> Tensor:
     """Unbiased MMD^2 with KID's kernel k(x, y) = (x.y / D + 1)^3, over all pairs.
 

@@ -86,7 +86,7 @@ class BothSides(Score):
 
     def __init__(self, extractor: Extractor, at_most: int = 4096) -> None:
         super().__init__()
-        self.extractor = extractor
+        self.extractor = extractor.alike
         self.at_most = at_most
         for side in SIDES:
             self.add_state(side.value, [], dist_reduce_fx="cat")
@@ -171,7 +171,7 @@ class ConditionDiversity(Metric):
 
     def __init__(self, extractor: Extractor) -> None:
         super().__init__()
-        self.extractor = extractor
+        self.extractor = extractor.alike
         for name in ("real", "sampled", "groups"):
             self.add_state(name, [], dist_reduce_fx="cat")
         self._sizes: dict[str, int] = {}

@@ -21,9 +21,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
+from anime_gen.metrics import judge
 from anime_gen.metrics import weights as files
 from anime_gen.metrics.features import Classifier, Extractor, JudgeFeatures, Network, Seen
-from anime_gen.metrics.judge import Judge, hash_weights
+from anime_gen.metrics.judge import hash_weights
 from anime_gen.metrics.rendering import Rendering
 
 # What torchvision and DINOv2 were trained with.
@@ -260,8 +261,12 @@ class Torchvision(_Pixels):
         self.num_features = pooled(torch.zeros(1, 3, size, size)).shape[1]
 
 
-def _judge(weights: Path | None = None) -> JudgeFeatures:
-    return JudgeFeatures(None if weights is None else Judge.load(weights))
+class Judge(JudgeFeatures):
+    """`judge`, or `judge_<pictures>` where `anime-gen judge fit` has trained it on pictures of one's own."""
+
+    def __init__(self, weights: Path | None = None) -> None:
+        """Args: weights: default the suite's own. Raises: UserError: there are none, or of something else."""
+        super().__init__(None if weights is None else judge.Judge.load(weights))
 
 
 def _rendering(weights: Path | None = None) -> Rendering:
@@ -273,7 +278,7 @@ def _rendering(weights: Path | None = None) -> Rendering:
 # What the command line calls them; each takes `weights`, a file or None. In YAML they are chosen by class_path, with
 # all their options.
 EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
-    "judge": _judge,
+    "judge": Judge,
     "render": _rendering,
     "inception": Inception,
     "inception_clean": InceptionClean,

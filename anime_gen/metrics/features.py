@@ -27,6 +27,15 @@ class Extractor(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         """Features (B, D) float32 of uint8 pictures (B, 3, H, W)."""
 
+    @property
+    def alike(self) -> Extractor:
+        """Whose features say how alike two pictures are: for copies, twins and diversity.
+
+        A blurred or mirrored copy is a copy, but a set of blurred pictures is not as good as a sharp one: a network may
+        have other features for the former than for distances between sets.
+        """
+        return self
+
     def protocol(self) -> dict[str, Any]:
         """What a score must say of its extractor."""
         return {
@@ -138,9 +147,8 @@ class Classifier(Network[Seen]):
 
 
 class JudgeFeatures(Network[JudgeOutput]):
-    """The judge as an extractor, and the one place through which every metric looks at pictures with it."""
+    """The judge as an extractor of content, and the one place through which every metric looks at pictures with it."""
 
-    name = "judge"
     resize = RESIZE
     chunk = 64
 
@@ -148,9 +156,10 @@ class JudgeFeatures(Network[JudgeOutput]):
         """Args: judge: default the shipped one. Raises: UserError: its weights are missing."""
         super().__init__()
         judge = Judge.load() if judge is None else judge
+        self.name = judge.name
         # channels-last: a third more pictures a second on a CPU.
         self.judge = judge.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self.num_features = self.judge.num_features
+        self.num_features = self.judge.content.num_features
         self.weights_hash = hash_weights(self.judge)
 
     @property
@@ -167,11 +176,36 @@ class JudgeFeatures(Network[JudgeOutput]):
         measured = self.judge.tag_f1
         return frozenset(tag for tag in self.vocabulary.tags if not measured or measured.get(tag, 0.0) >= LEGIBLE_F1)
 
+    @property
+    def alike(self) -> Extractor:
+        return Likeness(self)
+
     def see(self, images: Tensor) -> JudgeOutput:
         return self.judge(images.contiguous(memory_format=torch.channels_last))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.look(images).features_BD
+        return self.look(images).content_BF
+
+    def protocol(self) -> dict[str, Any]:
+        return {**super().protocol(), "features": "content"}
+
+
+class Likeness(Extractor):
+    """The features that a judge reads its labels off, as an extractor: they forgive blur, noise and mirrors."""
+
+    resize = RESIZE
+
+    def __init__(self, judge: JudgeFeatures) -> None:
+        super().__init__()
+        self.judge = judge
+        self.name, self.weights_hash = judge.name, judge.weights_hash
+        self.num_features = judge.judge.num_features
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.judge.look(images).features_BD
+
+    def protocol(self) -> dict[str, Any]:
+        return {**super().protocol(), "features": "labels"}
 
 
 def _rows(seen: Any, count: int) -> Any:

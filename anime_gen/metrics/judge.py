@@ -2,6 +2,10 @@
 
 It is trained on painted faces whose labels are exact (`judging/train.py`), it has seen them small and large, blurred,
 noisy and mirrored, and it has seen ruined ones, so that it can say "no face" instead of inventing one.
+
+What it says of one picture must not change with blur; a distance between two sets of pictures must. So it gives two
+kinds of features: those that its labels are read off, and the `Content`, which is weighed after training
+(`judging/content.py`) so that distances see what labels forgive.
 """
 
 from __future__ import annotations
@@ -27,11 +31,21 @@ SIZE = 64  # pixels a side the network works on
 LEGIBLE_F1 = 0.5  # below it, on painted faces, what the judge says of a tag is no measure of anything
 RESIZE = f"bilinear-antialias-{SIZE}"  # of float values, half-pixel centres; part of every judge score's protocol
 
+PART_FEATURES = 24  # that labels learn from, at each landmark
+DIRECTIONS = 128  # along which the features at the landmarks are compared
+# What has been done to faces that the content tells apart from untouched ones.
+FLAWS = ("eyes swapped", "eyes removed", "warp")
+# What one unit counts in a distance: a deviation along a direction, the certainty of a class, a deviation of a flaw.
+# Found by trying, with 400 painted faces against 400 at 32 and 64 px: more for the classes and every picture twice is
+# lost among their chances, less and it takes more missing hair colours to be seen.
+DIRECTION_WEIGHT, CLASS_WEIGHT, FLAW_WEIGHT = 0.4, 2.0, 1.0
+
 
 class JudgeOutput(NamedTuple):
     """What the judge says of B pictures; rows never depend on each other."""
 
-    features_BD: Tensor  # float32: about zero mean and unit variance over painted faces
+    features_BD: Tensor  # float32: about zero mean and unit variance over painted faces; forgive blur, noise, mirrors
+    content_BF: Tensor  # float32: what distances between sets are taken of; forgives nothing
     tag_logits_BT: Tensor  # > 0: the tag is there
     attribute_logits: tuple[Tensor, ...]  # one (B, classes) for each group
     landmarks_BK2: Tensor  # (x, y) in [0, 1]; means nothing where there is no face
@@ -67,12 +81,67 @@ def _down(inside: int, outside: int) -> nn.Sequential:
     )
 
 
+class Content(nn.Module):
+    """What a picture shows, as the F numbers that distances between sets of pictures are taken of.
+
+    Three blocks, side by side. What is to be seen at each landmark and overall, along the `DIRECTIONS` in which faces
+    differ most, each in units of how much they do (`distances.whitening`). How likely each class of each attribute is:
+    a set in which a hair colour is missing differs in two of these at once. And how far the picture looks like one of
+    the `FLAWS`: Fisher's linear discriminants, whitened over untouched faces.
+
+    It has no weights that are learnt by descent; without those statistics, which are stored beside the network's
+    weights, all but the classes is 0.
+    """
+
+    part_mean_P: Tensor
+    part_axes_KP: Tensor
+    fine_mean_R: Tensor
+    flaw_axes_LR: Tensor
+
+    def __init__(self, parts: int, fine: int, classes: int) -> None:
+        """Args: parts: numbers P that the directions are taken of. fine: numbers R that flaws are read off. classes."""
+        super().__init__()
+        self.num_features = DIRECTIONS + classes + len(FLAWS)
+        self.register_buffer("part_mean_P", torch.zeros(parts))
+        self.register_buffer("part_axes_KP", torch.zeros(DIRECTIONS, parts))
+        self.register_buffer("fine_mean_R", torch.zeros(fine))
+        self.register_buffer("flaw_axes_LR", torch.zeros(len(FLAWS), fine))
+
+    def forward(self, parts_BP: Tensor, class_logits: Sequence[Tensor], fine_BR: Tensor) -> Tensor:
+        """Joins them: (B, F)."""
+        return torch.cat(
+            [
+                DIRECTION_WEIGHT * F.linear(parts_BP.float() - self.part_mean_P, self.part_axes_KP),
+                *(CLASS_WEIGHT * logits_BC.float().softmax(1) for logits_BC in class_logits),
+                FLAW_WEIGHT * F.linear(fine_BR.float() - self.fine_mean_R, self.flaw_axes_LR),
+            ],
+            1,
+        )
+
+
+class Sight(NamedTuple):
+    """What the network has made of B pictures before its heads."""
+
+    landmarks_BK2: Tensor
+    fine_BR: Tensor  # all fine features under each landmark's heat
+    features_BD: Tensor
+    parts_BP: Tensor  # what labels learn from at each landmark, then the features
+
+
 class Judge(nn.Module):
     """A residual network with heads for tags, attributes, landmarks and "is this a face at all".
 
     Landmarks are read off 16 x 16 heat maps by their centre of mass (integral regression, Sun et al. 2018), which sees
-    fine and coarse features. The other heads read the D features that distances are taken between; those are made of
-    the coarse map and of fine features gathered under each landmark's heat: the colour of an eye is a few pixels.
+    fine and coarse features. The other heads read D features that are made of the coarse map and of fine features
+    gathered under each landmark's heat: the colour of an eye is a few pixels.
+
+    Args:
+        vocabulary: whose tags and attributes it names.
+        widths: of the four stages.
+        num_features: D.
+        painter_version: of the faces it was trained on.
+        tag_f1: on held-out faces, by tag; empty: it was never examined.
+        name: what scores call it: `fd_<name>`. Of another than the suite's own it tells which pictures it knows.
     """
 
     def __init__(
@@ -82,12 +151,14 @@ class Judge(nn.Module):
         num_features: int = 96,
         painter_version: str = "",
         tag_f1: Mapping[str, float] | None = None,
+        name: str = "judge",
     ) -> None:
         super().__init__()
         self.vocabulary = vocabulary
         self.num_features = num_features
-        self.painter_version = painter_version  # of the faces it was trained on
-        self.tag_f1 = dict(tag_f1 or {})  # on held-out faces, by tag; empty: it was never examined
+        self.painter_version = painter_version
+        self.tag_f1 = dict(tag_f1 or {})
+        self.name = name
         self.widths = tuple(widths)
         first, second, third, fourth = self.widths
         # 2 x 2 pixels become 12 channels: all that is there, at a quarter of the cost.
@@ -98,16 +169,19 @@ class Judge(nn.Module):
         self.middle = nn.Sequential(_down(second, third), _Block(third))  # 8 x 8
         self.coarse = nn.Sequential(_down(third, fourth), _Block(fourth))  # 4 x 4
 
-        self.parts = nn.Conv2d(second, 24, 1)  # what is worth knowing at a landmark
+        self.parts = nn.Linear(second, PART_FEATURES)  # what is worth knowing at a landmark
         self.where = nn.Sequential(nn.Conv2d(fourth, 32, 1, bias=False), nn.BatchNorm2d(32), nn.SiLU(), nn.Flatten())
         self.features = nn.Sequential(
-            nn.Linear(fourth + 32 * (SIZE // 16) ** 2 + 24 * NUM_LANDMARKS, num_features, bias=False),
+            nn.Linear(fourth + 32 * (SIZE // 16) ** 2 + PART_FEATURES * NUM_LANDMARKS, num_features, bias=False),
             # Without weights: every feature counts the same in a distance.
             nn.BatchNorm1d(num_features, affine=False),
         )
         self.tags = nn.Linear(num_features, len(vocabulary.tags))
         self.attributes = nn.ModuleList(nn.Linear(num_features, size) for size in vocabulary.attribute_sizes)
         self.face = nn.Linear(num_features, 1)
+        self.content = Content(
+            PART_FEATURES * NUM_LANDMARKS + num_features, second * NUM_LANDMARKS, sum(vocabulary.attribute_sizes)
+        )
 
         self.from_middle = nn.Conv2d(third, second, 1)
         self.from_coarse = nn.Conv2d(fourth, second, 1)
@@ -118,8 +192,8 @@ class Judge(nn.Module):
             nn.Conv2d(second, NUM_LANDMARKS, 1),
         )
 
-    def forward(self, images: Tensor) -> JudgeOutput:
-        """Looks at pictures.
+    def sight(self, images: Tensor) -> Sight:
+        """Everything but the heads.
 
         Args:
             images: (B, 3, H, W) of any size, uint8 in 0..255 or float in [-1, 1].
@@ -135,14 +209,23 @@ class Judge(nn.Module):
         share_BKP = heat_BKHW.flatten(2).softmax(2)
 
         # Detached: a landmark is where it is, not where some tag is best seen.
-        parts_BKE = share_BKP.detach().to(fine.dtype) @ self.parts(fine).flatten(2).transpose(1, 2)
-        features_BD = self.features(torch.cat([coarse.mean((2, 3)), self.where(coarse), parts_BKE.flatten(1)], 1))
-        active_BD = F.silu(features_BD)
+        fine_BKC = share_BKP.detach().to(fine.dtype) @ fine.flatten(2).transpose(1, 2)
+        parts_BE = self.parts(fine_BKC).flatten(1)
+        features_BD = self.features(torch.cat([coarse.mean((2, 3)), self.where(coarse), parts_BE], 1))
+        landmarks_BK2 = _centre_of_mass(share_BKP.view_as(heat_BKHW))
+        return Sight(landmarks_BK2, fine_BKC.flatten(1), features_BD, torch.cat([parts_BE, features_BD], 1))
+
+    def forward(self, images: Tensor) -> JudgeOutput:
+        """Looks at pictures, as `sight` takes them."""
+        seen = self.sight(images)
+        active_BD = F.silu(seen.features_BD)
+        attribute_logits = tuple(head(active_BD).float() for head in self.attributes)
         return JudgeOutput(
-            features_BD.float(),
+            seen.features_BD.float(),
+            self.content(seen.parts_BP, attribute_logits, seen.fine_BR),
             self.tags(active_BD).float(),
-            tuple(head(active_BD).float() for head in self.attributes),
-            _centre_of_mass(share_BKP.view_as(heat_BKHW)),
+            attribute_logits,
+            seen.landmarks_BK2,
             self.face(active_BD).float().squeeze(1),
         )
 
@@ -156,6 +239,7 @@ class Judge(nn.Module):
             "architecture": json.dumps({"widths": self.widths, "num_features": self.num_features}),
             "painter_version": self.painter_version,
             "tag_f1": json.dumps(self.tag_f1),
+            "name": self.name,
         }
         write_tensors(Path(path), weights, metadata)
 
@@ -179,6 +263,7 @@ class Judge(nn.Module):
                 **json.loads(metadata["architecture"]),
                 painter_version=metadata["painter_version"],
                 tag_f1=json.loads(metadata["tag_f1"]),
+                name=metadata["name"],
             )
             judge.load_state_dict(weights)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -30,10 +30,13 @@ VERSION = "3"
 # Seeds of faces that the judge learns from and is examined on: a data set of them would flatter its scores.
 JUDGE_TRAINING_SEED = 777_000
 JUDGE_HELD_OUT_SEED = 777_001
+JUDGE_WEIGHING_SEED = 777_003
+JUDGE_SEEDS = (JUDGE_TRAINING_SEED, JUDGE_HELD_OUT_SEED, JUDGE_WEIGHING_SEED)
 
 __all__ = [
-    "FRAMINGS", "JUDGE_HELD_OUT_SEED", "JUDGE_TRAINING_SEED", "VERSION", "VOCABULARY", "Face", "FramingName", "Labels",
-    "Statistics", "Stroke", "labels", "render", "sample_face", "sketch", "strokes",
+    "FRAMINGS", "JUDGE_HELD_OUT_SEED", "JUDGE_SEEDS", "JUDGE_TRAINING_SEED", "JUDGE_WEIGHING_SEED", "VERSION",
+    "VOCABULARY", "Face", "FramingName", "Labels", "Statistics", "Stroke", "labels", "render", "sample_face", "sketch",
+    "strokes",
 ]  # fmt: skip
 
 

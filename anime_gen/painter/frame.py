@@ -46,9 +46,7 @@ def things(face: Face, body: Anatomy, hair: HairShape) -> set[str]:
         "hair bow": extras.bow and hatless and within(slot(face, body, 3)),
         "hair ribbon": accessories.ribbon_drawn(face)
         and any(map(within, [slot(face, body, 2)] if accessories.not_tied(face) else ties)),
-        "hairband": extras.hairband
-        and hatless
-        and sum(map(within, accessories.hairband_spots(face, body)[1:4])) > 1,
+        "hairband": extras.hairband and hatless and sum(map(within, accessories.hairband_spots(face, body)[1:4])) > 1,
         "hat": not hatless and shown(headwear.hat_spots(face, body)),
         "animal ears": extras.animal_ears != "none"
         # Their roots lie in the hair.

@@ -11,7 +11,7 @@ from anime_gen import painter
 from anime_gen.contract import UserError
 from anime_gen.judging import disturbances
 from anime_gen.judging.disturbances import DISTURBANCES, Pictures, paint
-from anime_gen.judging.examination import Response, examine, just_seen, table
+from anime_gen.judging.examination import Response, examine, just_seen, scorings, summary, table, unseen
 from anime_gen.metrics.distribution import FrechetDistance
 from anime_gen.metrics.features import Extractor
 from anime_gen.metrics.rendering import Rendering
@@ -106,6 +106,7 @@ def test_it_says_what_each_score_sees(faces):
     responses = examine(faces, scores, some, watch=told.append)
     assert len(responses) == 2 * 4 * 2
     assert told[:2] == ["undisturbed", "blur 0.35 px of 32"]
+    assert len(told) == scorings(faces, some)
     by = {(one.disturbance, one.score, one.strength): one.response for one in responses}
     assert by["blur", "fd_render", 1.0] > 5 > abs(by["blur", "fd_mean", 1.0])
     assert by["checkerboard", "fd_render", 20] > 5 > abs(by["checkerboard", "fd_mean", 20])
@@ -124,6 +125,35 @@ def test_just_seen_is_the_weakest_of_those_that_are_all_seen():
     assert just_seen(line(1, 2, 6, 4)) is None
 
 
+def responding(score, **places):
+    """Of every disturbance a response of 100 at every strength; of those that are named, another at one strength."""
+    return [
+        Response(
+            one.name, strength, one.unit, score, 0, 0, 1, places.get(one.name.replace(" ", "_"), {}).get(place, 100)
+        )
+        for one in DISTURBANCES
+        for place, strength in enumerate(one.strengths)
+    ]
+
+
+def test_what_has_to_be_seen_is_named_where_it_is_not():
+    assert not unseen(responding("fd_render") + responding("fd_judge"))
+    # Each by its own distance, at its own strength, by its own measure.
+    low = {"blur": {1: 19}, "noise": {0: 0, 1: 21}, "warp": {1: 4}, "twice": {1: 6}, "hair_missing": {1: 0, 2: 6}}
+    assert unseen(responding("fd_render", **low)) == ["blur, 0.5 px of 32: fd_render 19, not 20"]
+    assert unseen(responding("fd_judge_of_mine", **low)) == ["warp, 2 % of the width: fd_judge_of_mine 4.0, not 5"]
+    assert not unseen(responding("fd_inception", **low))
+    assert unseen(responding("fd_judge", twice={1: float("nan")})) == [
+        "twice, 25 % of the pictures: fd_judge nan, not 5"
+    ]
+
+
+def test_the_summary_says_it_again(faces):
+    found = summary(responding("fd_judge", warp={0: 1}))["fd_judge"]
+    assert found["warp"] == {"strengths": [1, 2, 3, 5], "responses": [1, 100, 100, 100], "just_seen": 2}
+    assert found["undisturbed"] == 0
+
+
 def test_pictures_of_which_nothing_is_known_have_the_other_rows(faces):
     known = [one.name for one in DISTURBANCES if not one.painted]
     found = examine(Pictures(faces.images_NCHW), Scores([FrechetDistance(Mean())]))
@@ -138,19 +168,27 @@ def test_of_a_folder_from_the_command_line(anime_gen, tmp_path):
     for place, picture in enumerate(paint(6, 41, 24).images_NCHW.permute(0, 2, 3, 1).numpy()):
         Image.fromarray(np.ascontiguousarray(picture)).save(folder / f"{place}.png")
     out = tmp_path / "out"
-    done = anime_gen("examine", folder, "--size", "16", "--count", "40", "--extractor", "render", "--metrics",
+    done = anime_gen("examine", folder, "--size", "16,24", "--count", "40", "--extractor", "render", "--metrics",
                      "fd,spectrum", "--out", out)  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr  # forty pictures of 16 pixels are few
+    assert "not seen, and has to be:\n40 pictures of pictures, 16 px: " in done.stderr
+    assert "fd_render" in done.stderr.splitlines()[-1]
     assert "checkerboard" in done.stdout
     assert "eyes removed" not in done.stdout
-    said = json.loads((out / "examination.json").read_text())
+    assert Image.open(out / "examination_24.png").width > 1000
+    said = json.loads((out / "examination_16.json").read_text())
     assert set(said["scores"]) == {"fd_render", "spectrum_db"}
     assert said["scores"]["fd_render"]["num_real"] == 20
     assert len(said["responses"]) == 8 * 4 * 2
-    assert Image.open(out / "examination.png").width > 1000
+    assert Image.open(out / "examination_16.png").width > 1000
     for words, expected in (
         (("--count", "80"), "holds 41 pictures, fewer than --count 80"),
         (("--size", "8"), "--size 8: at least 16"),
+        (("--size", "32;64"), "whole numbers with commas between"),
+        (
+            ("--count", "40", "--metrics", "swd", "--size", "16", "--record", folder / "0.png"),
+            "beside a judge's weights",
+        ),
         (("--count", "9"), "--count 9: at least 40"),
         (("--metrics", "fid"), "there is no 'fid'"),
     ):

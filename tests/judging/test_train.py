@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from anime_gen.contract import Condition
+from anime_gen.judging import disturbances, train
 from anime_gen.judging import faces as faces_of_judge
-from anime_gen.judging import train
+from anime_gen.judging.disturbances import DISTURBANCES
+from anime_gen.judging.examination import examine as responses_of
 from anime_gen.judging.faces import Faces, ruin, view
+from anime_gen.metrics.distribution import FrechetDistance
 from anime_gen.metrics.features import JudgeFeatures
 from anime_gen.metrics.judge import SHIPPED_WEIGHTS, Judge, held_out
 from anime_gen.metrics.protocol import Role
@@ -130,3 +133,25 @@ def test_real_faces_score_well_and_ruined_ones_badly(faces):
         # No training pictures, no copies; no true pictures, no paired scores; no face, no error of its landmarks.
         if way is not None and good[name] is not None and not (name == "landmark_nme" and bad[name] is None):
             assert (good[name] > bad[name]) is way, name
+
+
+@shipped
+def test_the_record_says_what_the_shipped_judge_sees():
+    found = held_out()["examination"]
+    for size in (32, 64, 128):
+        of_size = found[f"800 painted faces, {size} px"]
+        assert set(of_size) >= {"fd_judge", "fd_render"}
+        for disturbance in DISTURBANCES:
+            score, least = ("fd_render", 20) if disturbance.of_rendering else ("fd_judge", 5)
+            said = of_size[score][disturbance.name]
+            assert said["strengths"] == list(disturbance.strengths)
+            assert said["responses"][disturbance.must] >= least, (size, disturbance.name)
+
+
+@shipped
+def test_the_shipped_judge_sees_what_its_record_says():
+    """Of two rows, with a quarter of the pictures: what labels forgive."""
+    some = [one for one in DISTURBANCES if one.name in ("warp", "eyes swapped")]
+    found = responses_of(disturbances.paint(2027, 200, 32), Scores([FrechetDistance(JudgeFeatures())]), some)
+    seen = {one.disturbance: one.response for one in found if one.strength in (3, 100)}
+    assert min(seen.values()) > 5, seen

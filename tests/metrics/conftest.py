@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from anime_gen.judging.content import Flaw, weigh
 from anime_gen.metrics.features import Extractor, JudgeFeatures
 from anime_gen.metrics.judge import Judge
 from anime_gen.vocabulary import Vocabulary
@@ -23,8 +24,11 @@ def random_judge(seed: int = 0) -> JudgeFeatures:
         for module in judge.modules():
             if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
                 module.momentum = 1.0
-        judge(draw(64, seed=1_000))  # the normalisation has now seen something like what is to come
-        return JudgeFeatures(judge)
+        plain = draw(64, seed=1_000)
+        judge(plain)  # the normalisation has now seen something like what is to come
+        features = JudgeFeatures(judge)
+        weigh(judge, draw(200, seed=1_001), [Flaw(plain, one) for one in (plain.flip(2), 255 - plain, plain // 2)])
+        return JudgeFeatures(features.judge)
 
 
 def draw(count: int, seed: int = 0, size: int = 32) -> Tensor:

@@ -24,6 +24,7 @@ class Says(nn.Module):
         classes = torch.tensor(classes) if classes else torch.zeros(count, len(vocabulary.attributes)).long()
         self.says = JudgeOutput(
             torch.zeros(count, 4),
+            torch.zeros(count, 4),
             tags.float() * 2 - 1,
             tuple(nn.functional.one_hot(classes[:, i], n).float() for i, n in enumerate(vocabulary.attribute_sizes)),
             landmarks if landmarks is not None else torch.zeros(count, 24, 2),

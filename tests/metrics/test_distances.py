@@ -108,3 +108,28 @@ def test_overlap_is_that_of_all_pairs(monkeypatch):
     assert found.coverage.item() == pytest.approx(near.any(1).double().mean().item())
     assert 0 < found.precision < 1
     assert 0 < found.coverage < 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(seeds, st.integers(2, 12))
+def test_no_axis_tells_two_sets_further_apart_than_the_discriminant(seed, width):
+    (mean_a, cov_a), (mean_b, cov_b) = gaussian(seed, width), gaussian(seed + 1, width)
+    cov_a, cov_b = (cov + torch.eye(width, dtype=torch.float64) for cov in (cov_a, cov_b))
+
+    def apart(axis):
+        return float((axis @ (mean_b - mean_a)) ** 2 / (axis @ (cov_a + cov_b) @ axis))
+
+    a, b = distances.Moments(mean_a, cov_a), distances.Moments(mean_b, cov_b)
+    found = distances.discriminant(a, b, ridge=0)
+    assert (mean_b - mean_a) @ found > 0
+    stream = torch.Generator().manual_seed(seed)
+    for step in (0.01, 0.1, 1, 10):
+        away = torch.randn(width, generator=stream, dtype=torch.float64) * found.norm() / width**0.5
+        assert apart(found + step * away) <= apart(found) * (1 + 1e-9)
+    # The unit of a feature says nothing, and one that never differs counts for nothing.
+    unit = torch.cat([torch.logspace(-3, 3, width - 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
+    c, d = (distances.Moments(one.mean_D * unit, one.covariance_DD * unit * unit[:, None]) for one in (a, b))
+    ridged = distances.discriminant(c, d)
+    assert ridged[-1] == 0
+    scaled = distances.discriminant(*(distances.Moments(2 * m, 4 * v) for m, v in (c, d)))
+    torch.testing.assert_close(2 * scaled, ridged)

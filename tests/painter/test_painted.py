@@ -10,7 +10,7 @@ from anime_gen.contract import UserError
 from anime_gen.data.painted import PaintedFaces
 
 
-@pytest.mark.parametrize("seed", [-1, 2**64, painter.JUDGE_TRAINING_SEED, painter.JUDGE_HELD_OUT_SEED])
+@pytest.mark.parametrize("seed", [-1, 2**64, *painter.JUDGE_SEEDS])
 def test_seeds_that_cannot_be_or_are_the_judges_are_refused(seed: int) -> None:
     with pytest.raises(UserError, match=rf"data\.source\.seed is {seed}:"):
         PaintedFaces(seed=seed)
