@@ -216,12 +216,13 @@ def test_painted_faces_in_every_part():
     rows = np.arange(42)
     told = pictures.condition(rows)
     assert told.tags_BT.unique().tolist() == [0, 1]
-    assert (told.attributes_BA >= 0).all()
+    # Of an eye that is shut or covered, nobody sees the colour.
+    assert (told.attributes_BA >= torch.tensor([0, -1, 0, 0])).all()
     assert (told.attributes_BA < torch.tensor(source.vocabulary.attribute_sizes)).all()
     assert told.visible_BK.dtype == torch.bool
     assert told.sketch_B1HW.shape == (42, 1, 32, 32)
     # Mostly paper, which is 0.
-    assert told.sketch_B1HW.median() < 0.1
+    assert told.sketch_B1HW.median() < 0.25
     assert told.sketch_B1HW.max() > 0.5
     mirrored = pictures.condition(rows, np.ones(42, bool))
     assert torch.equal(mirrored.sketch_B1HW, told.sketch_B1HW.flip(3))

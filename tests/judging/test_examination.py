@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from anime_gen import painter
+from anime_gen.cli import examine as command
 from anime_gen.contract import UserError
 from anime_gen.judging import disturbances
 from anime_gen.judging.disturbances import DISTURBANCES, Pictures, paint
@@ -192,6 +193,5 @@ def test_of_a_folder_from_the_command_line(anime_gen, tmp_path):
         (("--count", "9"), "--count 9: at least 40"),
         (("--metrics", "fid"), "there is no 'fid'"),
     ):
-        refused = anime_gen("examine", folder, *words)
-        assert refused.returncode == 2
-        assert expected in refused.stderr.splitlines()[-1]
+        with pytest.raises(UserError, match=expected):
+            command.main("examine", [str(word) for word in (folder, *words)])

@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from anime_gen.cli import judge as command
+from anime_gen.contract import UserError
 from anime_gen.judging import train
 from anime_gen.judging.disturbances import paint
 from anime_gen.judging.faces import Faces, ruin, view
@@ -144,7 +146,7 @@ def test_without_labels_it_knows_the_painters_words(anime_gen, folder, tmp_path)
     assert json.loads(out.with_suffix(".json").read_text())["examination"] == {}
 
 
-def test_bad_input_is_one_line(anime_gen, folder, tmp_path):
+def test_bad_input_is_one_line(folder, tmp_path):
     few = tmp_path / "few"
     few.mkdir()
     for number in range(3):
@@ -156,6 +158,5 @@ def test_bad_input_is_one_line(anime_gen, folder, tmp_path):
         ((folder, "--painted", "0"), "--painted 0: at least 1"),
         ((folder, "--out", tmp_path / "no" / "judge.safetensors"), "make it first"),
     ):
-        refused = anime_gen("judge", "fit", *words)
-        assert refused.returncode == 2, refused.stderr
-        assert expected in refused.stderr.splitlines()[-1]
+        with pytest.raises(UserError, match=expected):
+            command.main("judge", ["fit", *map(str, words)])
