@@ -12,7 +12,8 @@ git ignores (jsonargparse with its two, and Skia, are the ones that images with 
 wants the system's libEGL and libGL):
 
     python -m pip download --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \\
-        --platform manylinux2014_x86_64 -d runs/wheels jsonargparse docstring-parser typeshed-client skia-python
+        --platform manylinux2014_x86_64 -d runs/wheels jsonargparse docstring-parser typeshed-client \\
+        importlib-resources skia-python
     python -m pip install -q --no-index --no-deps --target runs/site runs/wheels/*.whl && \\
         PYTHONPATH=runs/site:. python -m anime_gen.bench.gpu --out runs/gpu-bench
 

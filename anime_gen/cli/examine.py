@@ -15,7 +15,7 @@ import torch
 from jsonargparse import ArgumentParser
 from tqdm import tqdm
 
-from anime_gen.cli.score import OF_PIXELS, open_extractor, open_score
+from anime_gen.cli.score import OF_PIXELS, open_extractor, open_scores
 from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import decode
 from anime_gen.data.folder import picture_files
@@ -107,16 +107,6 @@ def sizes_of(text: str) -> list[int]:
     return sizes
 
 
-def make_scores(extractors: Sequence[Extractor], metrics: Sequence[str], size: int) -> Scores:
-    """The metrics on every extractor, and those of the pixels. Raises: UserError: no such metric."""
-    return Scores(
-        [
-            *(open_score(name, MAKERS, one) for one in extractors for name in metrics if name not in OF_PIXELS),
-            *(OF_PIXELS[name](size) for name in metrics if name in OF_PIXELS),
-        ]
-    )
-
-
 def watched(pictures: Pictures, scores: Scores) -> list[Response]:
     """`examine`, with a bar."""
     with tqdm(total=scorings(pictures), desc="examining", leave=False, disable=None) as bar:
@@ -163,7 +153,7 @@ def main(verb: str, arguments: list[str]) -> None:
     extractors = [open_extractor(text) for text in options.extractor or ["judge", "render"]] if of_features else []
     missed = []
     for size in sizes:
-        scores = make_scores(extractors, metrics, size).to(device)
+        scores = open_scores(metrics, MAKERS, extractors, size).to(device)
         if options.pictures is None:
             pictures, what = paint(SEED, options.count, size), "painted faces"
         else:

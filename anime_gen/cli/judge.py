@@ -11,7 +11,8 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from anime_gen.cli.examine import SEED, make_scores, watched
+from anime_gen.cli.examine import MAKERS, SEED, watched
+from anime_gen.cli.score import open_scores
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
 from anime_gen.data import AnimeFaces, Folder
@@ -134,7 +135,7 @@ def examined(features: JudgeFeatures, images: Tensor) -> dict[str, Any]:
     found = {}
     kinds = {"held-out pictures": Pictures(images), "painted faces": disturbances.paint(SEED, count, size)}
     for what, pictures in kinds.items():
-        responses = watched(pictures, make_scores([features], ["fd", "kd"], size))
+        responses = watched(pictures, open_scores(["fd", "kd"], MAKERS, [features], size))
         shown = f"{count} {what}, {size} px"
         print(f"{shown}: responses in standard deviations; [the strength from which on it is seen]")
         print("\n".join([table(responses), *(f"not seen: {line}" for line in unseen(responses))]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import batched, groupby
@@ -151,6 +151,25 @@ def open_score(name: str, makers: Mapping[str, Callable[[Extractor], Score]], ex
     return makers[name](extractor)
 
 
+def open_scores(
+    metrics: Sequence[str],
+    makers: Mapping[str, Callable[[Extractor], Score]],
+    extractors: Sequence[Extractor],
+    size: int,
+) -> Scores:
+    """The metrics on every extractor, and those of the pixels of pictures `size` a side.
+
+    Raises:
+        UserError: no such metric, or one that an extractor cannot have.
+    """
+    return Scores(
+        [
+            *(open_score(name, makers, one) for one in extractors for name in metrics if name not in OF_PIXELS),
+            *(OF_PIXELS[name](size) for name in metrics if name in OF_PIXELS),
+        ]
+    )
+
+
 def main(verb: str, arguments: list[str]) -> None:
     """Reads both folders once, prints a table, writes the records."""
     options = build_parser().parse_args(arguments)
@@ -186,13 +205,7 @@ def main(verb: str, arguments: list[str]) -> None:
         size, other = (pictures.side for pictures in sides.values())
         if size != other:
             raise UserError(f"{', '.join(named)}: real pictures are of {size} px, others of {other}; give --image_size")
-    scores = Scores(
-        [
-            *(open_score(name, makers, extractor) for extractor in extractors for name in of_features),
-            *(OF_PIXELS[name](size) for name in of_pixels),
-        ]
-    )
-    scores.to(device)
+    scores = open_scores(metrics, makers, extractors, size).to(device)
     for role, pictures in sides.items():
         progress = tqdm(total=len(pictures.names), desc=f"looking at {pictures.folder}", leave=False, disable=None)
         for images in pictures:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anime_gen.contract import Condition, UserError
-from anime_gen.metrics.protocol import SIDES, Role, Score
+from anime_gen.metrics.protocol import SIDES, Role, Score, check_size
 from anime_gen.metrics.pyramid import FILTER, laplacian
 from anime_gen.noise import normal
 
@@ -89,8 +89,7 @@ class SlicedWasserstein(Score):
     ) -> None:
         if role not in SIDES:
             return
-        if images.shape[2:] != (self.image_size, self.image_size):
-            raise UserError(f"swd: pictures of {self.image_size} px a side, not {tuple(images.shape[2:])}")
+        check_size("swd", images, self.image_size)
         counter = f"{role.value}_n"
         before = int(getattr(self, counter))
         setattr(self, counter, getattr(self, counter) + len(images))

@@ -99,6 +99,12 @@ class Role(Enum):
     SAMPLE = "sample"
 
 
+def check_size(score: str, images: Tensor, size: int) -> None:
+    """For scores of the pixels themselves. Raises: UserError: pictures (B, 3, H, W) that are not `size` a side."""
+    if images.shape[2:] != (size, size):
+        raise UserError(f"{score}: pictures of {size} px a side, not {tuple(images.shape[2:])}")
+
+
 # The two that a distance is taken between.
 SIDES = (Role.HELD_OUT, Role.SAMPLE)
 

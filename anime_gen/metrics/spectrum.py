@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anime_gen.contract import Condition, UserError
-from anime_gen.metrics.protocol import SIDES, Role, Score
+from anime_gen.metrics.protocol import SIDES, Role, Score, check_size
 
 # Variance of rounding to bytes: power below it says nothing.
 _FLOOR = 1 / 12
@@ -63,8 +63,7 @@ class SpectrumDistance(Score):
     ) -> None:
         if role not in SIDES:
             return
-        if images.shape[2:] != (self.image_size, self.image_size):
-            raise UserError(f"spectrum: pictures of {self.image_size} px a side, not {tuple(images.shape[2:])}")
+        check_size("spectrum", images, self.image_size)
         found = radial_spectrum(images.to(self.device)).double()
         for name, value in (("n", torch.tensor(len(found), device=self.device)), ("sum", found.sum(0))):
             state = f"{role.value}_{name}"

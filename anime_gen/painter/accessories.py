@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import cos, pi, sin
 
 from anime_gen.painter.anatomy import Anatomy, face_depth
+from anime_gen.painter.bust import neck
 from anime_gen.painter.curves import Point, spline, straight
 from anime_gen.painter.hair_shape import HairShape
 from anime_gen.painter.palette import Colour, Palette, Tones, mix, tones
@@ -223,20 +224,15 @@ def draw_neck_jewelry(scene: Scene, face: Face, body: Anatomy, colours: Palette)
         )
 
 
-def _neck(face: Face) -> float:
-    """Half its width."""
-    return 0.44 if face.head.gender == "male" else 0.34
-
-
 def choker_spots(face: Face, body: Anatomy) -> list[Point]:
     """Where a choker runs."""
-    thick, low = _neck(face), face.head.chin + 0.28
+    thick, low = neck(face), face.head.chin + 0.28
     return [body.body(x, low + below, 0.0) for x, below in ((-thick, -0.12), (0.0, -0.02), (thick, -0.12))]
 
 
 def necklace_spots(face: Face, body: Anatomy) -> list[Point]:
     """Where a necklace runs; its stone hangs below the middle."""
-    wide, low = _neck(face) + 0.1, face.head.chin + 0.28
+    wide, low = neck(face) + 0.1, face.head.chin + 0.28
     chain = ((-wide, 0.12), (-0.2, 0.36), (0.0, 0.43), (0.2, 0.36), (wide, 0.12))
     return [body.body(x, low + below, 0.0) for x, below in chain]
 

@@ -31,7 +31,7 @@ class _Body:
 def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None:
     """Neck first, then shoulders, then what covers them."""
     at = _Body(face, body)
-    thick = 0.44 if face.head.gender == "male" else 0.34
+    thick = neck(face)
     low = face.head.chin + 0.28
     right = [
         at(-thick, 0.7),
@@ -71,6 +71,11 @@ def draw_bust(scene: Scene, face: Face, body: Anatomy, colours: Palette) -> None
         band = scene.outlines.bands([(edge, 0.03 * face.pose.scale, TAPERED)])
         scene.fill(band, argb((255, 250, 240), 0.6 * face.style.rim))
     _neckwear(scene, face, at, colours)
+
+
+def neck(face: Face) -> float:
+    """Half the width of the neck, in head units."""
+    return 0.44 if face.head.gender == "male" else 0.34
 
 
 def collarbone_drawn(face: Face) -> bool:
