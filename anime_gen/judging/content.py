@@ -21,6 +21,9 @@ from anime_gen.metrics import distances, judge
 from anime_gen.metrics.distances import Moments
 from anime_gen.metrics.judge import DIRECTIONS, FLAWS, Judge
 
+# For each direction so many pictures: of fewer, how much those differ along it is chance.
+_PICTURES_A_DIRECTION = 8
+
 # Each at a strength at which it is plain.
 _MAKERS: Mapping[str, Callable[[Pictures], Tensor]] = {
     "eyes swapped": lambda pictures: disturbances.eyes_swapped(pictures, 100, seed=1),
@@ -79,7 +82,8 @@ def weigh(network: Judge, pictures: Tensor, flaws: Sequence[Flaw]) -> None:
 
     Args:
         network: trained; in eval mode.
-        pictures: uint8 (N, 3, H, W), like those that will be judged: some 2,000 or more.
+        pictures: uint8 (N, 3, H, W), like those that will be judged. Of fewer than some 2,600, distances are along
+            fewer directions.
         flaws: an example of each of `FLAWS`.
     """
     parts, fine = _Sums(), _Sums()
@@ -96,7 +100,7 @@ def weigh(network: Judge, pictures: Tensor, flaws: Sequence[Flaw]) -> None:
     # In units of what untouched pictures have of them, and of each only what the others do not say.
     covariance_LL = axes_LR @ fine.moments.covariance_DD @ axes_LR.T
     axes_LR = distances.whitening(Moments(axes_LR @ fine.moments.mean_D, covariance_LL), len(FLAWS)) @ axes_LR
-    axes_KP = distances.whitening(parts.moments, DIRECTIONS)
+    axes_KP = distances.whitening(parts.moments, min(DIRECTIONS, len(pictures) // _PICTURES_A_DIRECTION))
 
     content = network.content
     content.part_mean_P.copy_(parts.moments.mean_D)

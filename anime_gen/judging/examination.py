@@ -25,7 +25,7 @@ from anime_gen.metrics.scores import Scores
 
 SEEN = 5.0
 # Drawings of undisturbed pictures, and those of them whose second half is disturbed.
-DRAWINGS, DISTURBED = 20, 2
+DRAWINGS, DISTURBED = 32, 2
 # The ruler's two sides: how pictures are rendered, and what they show, by which judge ever. Each has to see its own
 # disturbances by so much.
 OF_RENDERING, OF_CONTENT = re.compile(r"fd_render"), re.compile(r"fd_judge\w*")

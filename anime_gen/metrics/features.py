@@ -9,7 +9,17 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from anime_gen.metrics.judge import LEGIBLE_F1, RESIZE, Judge, JudgeOutput, hash_weights
+from anime_gen.metrics.judge import (
+    CLASS_WEIGHTS,
+    DIRECTION_WEIGHT,
+    FLAW_WEIGHT,
+    LEGIBLE_F1,
+    OTHER_CLASS_WEIGHT,
+    RESIZE,
+    Judge,
+    JudgeOutput,
+    hash_weights,
+)
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -187,7 +197,8 @@ class JudgeFeatures(Network[JudgeOutput]):
         return self.look(images).content_BF
 
     def protocol(self) -> dict[str, Any]:
-        return {**super().protocol(), "features": "content"}
+        weights = {"directions": DIRECTION_WEIGHT, **CLASS_WEIGHTS, "others": OTHER_CLASS_WEIGHT, "flaws": FLAW_WEIGHT}
+        return {**super().protocol(), "features": "content", "weights": weights}
 
 
 class Likeness(Extractor):

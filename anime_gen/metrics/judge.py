@@ -32,13 +32,14 @@ LEGIBLE_F1 = 0.5  # below it, on painted faces, what the judge says of a tag is 
 RESIZE = f"bilinear-antialias-{SIZE}"  # of float values, half-pixel centres; part of every judge score's protocol
 
 PART_FEATURES = 24  # that labels learn from, at each landmark
-DIRECTIONS = 128  # along which the features at the landmarks are compared
+DIRECTIONS = 320  # along which the features at the landmarks are compared
 # What has been done to faces that the content tells apart from untouched ones.
 FLAWS = ("eyes swapped", "eyes removed", "warp")
-# What one unit counts in a distance: a deviation along a direction, the certainty of a class, a deviation of a flaw.
-# Found by trying, with 400 painted faces against 400 at 32 and 64 px: more for the classes and every picture twice is
-# lost among their chances, less and it takes more missing hair colours to be seen.
-DIRECTION_WEIGHT, CLASS_WEIGHT, FLAW_WEIGHT = 0.4, 2.0, 1.0
+# What one unit counts in a distance: a deviation along a direction, the certainty of a class of an attribute, a
+# deviation of a flaw. Found by trying, with 400 painted faces against 400 at 32 and 64 px: which classes such a sample
+# happens to have is most of what two samples differ by, and hair is the largest that has one.
+DIRECTION_WEIGHT, FLAW_WEIGHT = 0.25, 1.0
+CLASS_WEIGHTS, OTHER_CLASS_WEIGHT = {"hair": 2.5}, 1.0
 
 
 class JudgeOutput(NamedTuple):
@@ -98,10 +99,11 @@ class Content(nn.Module):
     fine_mean_R: Tensor
     flaw_axes_LR: Tensor
 
-    def __init__(self, parts: int, fine: int, classes: int) -> None:
-        """Args: parts: numbers P that the directions are taken of. fine: numbers R that flaws are read off. classes."""
+    def __init__(self, parts: int, fine: int, attributes: Mapping[str, Sequence[str]]) -> None:
+        """Args: parts: numbers P that the directions are taken of. fine: numbers R that flaws are read off."""
         super().__init__()
-        self.num_features = DIRECTIONS + classes + len(FLAWS)
+        self.num_features = DIRECTIONS + sum(map(len, attributes.values())) + len(FLAWS)
+        self.class_weights = [CLASS_WEIGHTS.get(name, OTHER_CLASS_WEIGHT) for name in attributes]
         self.register_buffer("part_mean_P", torch.zeros(parts))
         self.register_buffer("part_axes_KP", torch.zeros(DIRECTIONS, parts))
         self.register_buffer("fine_mean_R", torch.zeros(fine))
@@ -112,7 +114,10 @@ class Content(nn.Module):
         return torch.cat(
             [
                 DIRECTION_WEIGHT * F.linear(parts_BP.float() - self.part_mean_P, self.part_axes_KP),
-                *(CLASS_WEIGHT * logits_BC.float().softmax(1) for logits_BC in class_logits),
+                *(
+                    weight * logits_BC.float().softmax(1)
+                    for weight, logits_BC in zip(self.class_weights, class_logits, strict=True)
+                ),
                 FLAW_WEIGHT * F.linear(fine_BR.float() - self.fine_mean_R, self.flaw_axes_LR),
             ],
             1,
@@ -180,7 +185,7 @@ class Judge(nn.Module):
         self.attributes = nn.ModuleList(nn.Linear(num_features, size) for size in vocabulary.attribute_sizes)
         self.face = nn.Linear(num_features, 1)
         self.content = Content(
-            PART_FEATURES * NUM_LANDMARKS + num_features, second * NUM_LANDMARKS, sum(vocabulary.attribute_sizes)
+            PART_FEATURES * NUM_LANDMARKS + num_features, second * NUM_LANDMARKS, vocabulary.attributes
         )
 
         self.from_middle = nn.Conv2d(third, second, 1)

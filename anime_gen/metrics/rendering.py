@@ -27,8 +27,8 @@ def describe(images: Tensor) -> Tensor:
     """3 colours x `LEVELS` x `NUMBERS` numbers of each picture, (B, 84) float32.
 
     Of a band: log of its mean and root mean squared magnitude and of the 0.1 quantile of its magnitude, how far
-    neighbours to the right and below are alike (their products' mean over the mean square); of the level: log of the
-    mean step to the right and below.
+    neighbours to the right and below are alike (their products' mean over the mean square); of the level: the mean log
+    of the step to the right and below, which one even place in ten moves as much as one edge.
 
     Args:
         images: (B, 3, H, W) in 0..255, at least `SMALLEST` pixels a side.
@@ -43,8 +43,8 @@ def describe(images: Tensor) -> Tensor:
             (magnitude.mean(2) + _FLOOR).log(),
             (square + _FLOOR**2).log() / 2,
             (magnitude.kthvalue(magnitude.shape[2] // 10 + 1, dim=2).values + _FLOOR).log(),
-            (level.diff(dim=3).abs().mean((2, 3)) + _FLOOR).log(),
-            (level.diff(dim=2).abs().mean((2, 3)) + _FLOOR).log(),
+            (level.diff(dim=3).abs() + _FLOOR).log().mean((2, 3)),
+            (level.diff(dim=2).abs() + _FLOOR).log().mean((2, 3)),
             right / (square + _FLOOR**2),
             below / (square + _FLOOR**2),
         ]
@@ -83,4 +83,4 @@ class Rendering(Network[Tensor]):
         return self.look(images)
 
     def protocol(self) -> dict[str, Any]:
-        return {**super().protocol(), "levels": LEVELS, "filter": FILTER, "floor": _FLOOR}
+        return {**super().protocol(), "levels": LEVELS, "filter": FILTER, "floor": _FLOOR, "steps": "mean log"}

@@ -166,7 +166,7 @@ def test_numbers_are_those_of_the_definition():
     wanted = [
         np.log(np.abs(band).mean() + 0.5), np.log(square) / 2,
         np.log(np.sort(np.abs(band).ravel())[band.size // 10] + 0.5),
-        np.log(np.abs(np.diff(level, axis=1)).mean() + 0.5), np.log(np.abs(np.diff(level, axis=0)).mean() + 0.5),
+        np.log(np.abs(np.diff(level, axis=1)) + 0.5).mean(), np.log(np.abs(np.diff(level, axis=0)) + 0.5).mean(),
         (band[:, 1:] * band[:, :-1]).mean() / square, (band[1:] * band[:-1]).mean() / square,
     ]  # fmt: skip
     np.testing.assert_allclose(first.numpy(), wanted, rtol=1e-4)
