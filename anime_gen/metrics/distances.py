@@ -53,11 +53,16 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
     """
     mean_a, cov_a, mean_b, cov_b = (part.double() for part in (mean_a, cov_a, mean_b, cov_b))
     values, vectors = torch.linalg.eigh(cov_a)
-    root_a = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    root_a = (vectors * _roots(values)) @ vectors.T
     middle = root_a @ cov_b @ root_a
-    cross = torch.linalg.eigvalsh((middle + middle.T) / 2).clamp(min=0).sqrt().sum()
+    cross = _roots(torch.linalg.eigvalsh((middle + middle.T) / 2)).sum()
     distance = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross
     return torch.clamp(distance, min=0)
+
+
+def _roots(values_D: Tensor) -> Tensor:
+    """Of ascending eigenvalues; 0 of those that only rounding keeps from 0, for half of their digits would be noise."""
+    return torch.where(values_D > len(values_D) * torch.finfo(values_D.dtype).eps * values_D[-1], values_D, 0.0).sqrt()
 
 
 def whitening(real: Moments, directions: int) -> Tensor:
@@ -69,9 +74,9 @@ def whitening(real: Moments, directions: int) -> Tensor:
     deviation_D = real.covariance_DD.diagonal().sqrt()
     unit_D = torch.where(deviation_D > 0, 1 / deviation_D, 0.0)
     values, vectors = torch.linalg.eigh(real.covariance_DD * unit_D * unit_D[:, None])
-    values, vectors = values.flip(0)[:directions], vectors.flip(1)[:, :directions]
-    wide = values > 1e-6 * values[0]
-    return (vectors[:, wide] / values[wide].sqrt()).T * unit_D
+    wide = values > 1e-6 * values[-1]
+    values, vectors = values[wide].flip(0)[:directions], vectors[:, wide].flip(1)[:, :directions]
+    return (vectors / values.sqrt()).T * unit_D
 
 
 def discriminant(plain: Moments, changed: Moments, ridge: float = 0.1) -> Tensor:

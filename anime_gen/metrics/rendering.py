@@ -28,7 +28,7 @@ def describe(images: Tensor) -> Tensor:
 
     Of a band: log of its mean and root mean squared magnitude and of the 0.1 quantile of its magnitude, how far
     neighbours to the right and below are alike (their products' mean over the mean square); of the level: the mean log
-    of the step to the right and below, which one even place in ten moves as much as one edge.
+    of the step to the right and below, which even places move as much as edges do.
 
     Args:
         images: (B, 3, H, W) in 0..255, at least `SMALLEST` pixels a side.

@@ -128,6 +128,7 @@ def test_axes_are_those_along_which_real_pictures_have_unit_variance():
     assert axes.shape == (5, 7)
     torch.testing.assert_close(axes @ own.covariance_DD @ axes.T, torch.eye(5).double(), atol=1e-8, rtol=0)
     assert distances.whitening(own, 2).shape == (2, 7)
+    assert distances.whitening(own, 0).shape == (0, 7)
 
 
 def test_a_picture_is_described_alone():
