@@ -71,6 +71,8 @@ class FrechetDistance(Score):
         )
         if self.extractor.directions:
             axes_KD = distances.whitening(real, self.extractor.directions)
+            if not len(axes_KD):  # all real pictures are alike: there is no unit of a difference
+                return {}
             real, fake = (
                 distances.Moments(axes_KD @ side.mean_D, axes_KD @ side.covariance_DD @ axes_KD.T)
                 for side in (real, fake)
@@ -130,6 +132,8 @@ class _FeatureScore(Score):
             mean_D = wide.mean(0)
             own = distances.Moments(mean_D, torch.cov(wide.T))
             axes_KD = distances.whitening(own, directions)
+            if not len(axes_KD):
+                raise UserError(f"the real pictures are all alike to {self.extractor.name}: score pictures that differ")
             real, fake = ((side.double() - mean_D) @ axes_KD.T for side in (real, fake))
         return real, fake
 

@@ -12,7 +12,7 @@ from PIL import Image
 from anime_gen import painter
 from anime_gen.contract import UserError
 from anime_gen.metrics import distances
-from anime_gen.metrics.distribution import PRDC, FrechetDistance
+from anime_gen.metrics.distribution import PRDC, FrechetDistance, KernelDistance
 from anime_gen.metrics.features import Extractor
 from anime_gen.metrics.patches import SlicedWasserstein, normalised, patches, sides, sliced_wasserstein
 from anime_gen.metrics.protocol import Role
@@ -265,3 +265,10 @@ def test_tiny_pictures_have_none_and_wrong_ones_are_refused(pictures):
             score.compute()
     with pytest.raises(UserError, match="at least 16 px"):
         SlicedWasserstein(8)
+
+
+def test_real_pictures_that_are_all_alike_have_no_unit_of_a_difference(pictures):
+    flat = torch.full((8, 3, SIZE, SIZE), 90, dtype=torch.uint8)
+    assert value(FrechetDistance(Rendering()), flat, pictures(8)) == {}
+    with pytest.raises(UserError, match="all alike to render"):
+        value(KernelDistance(Rendering()), flat, pictures(8))
