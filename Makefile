@@ -76,7 +76,7 @@ smoke: $(ENV) ## every family a few seconds long: does everything run?
 
 test: $(ENV) ## what must pass before anything lands (under 9 minutes on two cores)
 	@$(MAKE) --no-print-directory lint
-	@$(AS) $(BIN)/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
+	@$(AS) $(BIN)/python -m pytest -m 'not slow' -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
 
 conformance: $(ENV) ## do scores agree with torch-fidelity's own, on the same pictures?
 	@$(BIN)/python -m pytest tests/metrics/test_conformance.py $(ARGS)
@@ -88,7 +88,7 @@ test-oldest: $(ENV) ## `make test` on the oldest versions that pyproject.toml al
 	@test -x $(OLDEST)/bin/python || $(BIN)/python -m venv $(OLDEST)
 	@UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(OLDEST) $(BIN)/uv pip sync --quiet --require-hashes \
 	  --compile-bytecode .ci/requirements-oldest.lock
-	@PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest -m 'not slow' -n logical --dist loadfile $(ARGS)
+	@PYTHONPATH=$(CURDIR) $(OLDEST)/bin/python -m pytest -m 'not slow' -n logical --dist loadfile --no-loadscope-reorder $(ARGS)
 
 compare: $(ENV) ## all families' runs (or RUNS="runs/diffusion/a runs/dcgan/b") in one table, with figures
 	@$(BIN)/anime-gen compare $(RUNS) $(ARGS)

@@ -18,7 +18,7 @@ from anime_gen.data.loader import Loader
 from anime_gen.data.pack import Pack
 from anime_gen.data.painted import PaintedFaces
 from anime_gen.data.pictures import EvaluationSet, Pictures, TrainingSet
-from anime_gen.data.sampler import GlobalBatches, Shard
+from anime_gen.data.sampler import GlobalBatches, Shard, check_batches
 from anime_gen.data.source import Source, Split, content_hash
 from anime_gen.data.text import OpenClip
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary, swap_sides
@@ -147,6 +147,10 @@ class AnimeFaces(L.LightningDataModule):
         }
         assert self.trainer.state.fn is not None
         stage = self.trainer.state.fn.value
+        if stage == "fit":
+            # What needs no picture is refused before the first is painted or read, which may take minutes.
+            epoch = self.batch_size if self.epoch_images is None else self.epoch_images
+            check_batches(epoch, self.batch_size, self.trainer.world_size)
         for split, parts in reads[stage]:
             self._pictures(split, parts)
             if self._other_needed(parts):

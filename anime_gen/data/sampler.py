@@ -56,6 +56,20 @@ class Stream:
         self._coins[number] = np.random.default_rng(mix(self.seed, number, 1)).random(self.pictures) < 0.5
 
 
+def check_batches(epoch_images: int, batch_size: int, world: int) -> None:
+    """Raises UserError where an epoch is not whole batches, or a batch cannot be dealt out to `world` ranks."""
+    if batch_size % world:
+        raise UserError(
+            f"data.batch_size is {batch_size} for all {world} devices together: make it a multiple of {world}"
+        )
+    if epoch_images < batch_size or epoch_images % batch_size:
+        whole = max(1, epoch_images // batch_size) * batch_size
+        raise UserError(
+            f"data.epoch_images is {epoch_images}, not whole batches of {batch_size}: make it {whole} or another "
+            f"multiple of {batch_size}"
+        )
+
+
 class GlobalBatches:
     """Positions of this rank's part of each global batch, from where training stands to the end of its epoch.
 
@@ -69,16 +83,7 @@ class GlobalBatches:
     """
 
     def __init__(self, epoch_images: int, batch_size: int, rank: int, world: int, position: Callable[[], int]) -> None:
-        if batch_size % world:
-            raise UserError(
-                f"data.batch_size is {batch_size} for all {world} devices together: make it a multiple of {world}"
-            )
-        if epoch_images < batch_size or epoch_images % batch_size:
-            whole = max(1, epoch_images // batch_size) * batch_size
-            raise UserError(
-                f"data.epoch_images is {epoch_images}, not whole batches of {batch_size}: make it {whole} or another "
-                f"multiple of {batch_size}"
-            )
+        check_batches(epoch_images, batch_size, world)
         self.epoch_images = epoch_images
         self.batch_size = batch_size
         self.rank = rank

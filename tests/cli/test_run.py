@@ -101,6 +101,7 @@ def test_a_refused_run_leaves_its_name_to_the_next_try(here, tmp_path):
     refused = here(*command, "--data.epoch_images=65", "--data.batch_size=64")
     assert refused.returncode == 2
     assert "not whole batches of 64" in refused.stderr.splitlines()[-1]
+    assert "picture/s" not in refused.stderr, "20,000 faces were painted before a number was looked at"
     assert not (tmp_path / "first").exists()
 
 

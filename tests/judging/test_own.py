@@ -10,7 +10,7 @@ from PIL import Image
 
 from anime_gen.cli import judge as command
 from anime_gen.contract import UserError
-from anime_gen.judging import train
+from anime_gen.judging import examination, train
 from anime_gen.judging.disturbances import paint
 from anime_gen.judging.faces import Faces, ruin, view
 from anime_gen.judging.own import told_apart, unlabelled
@@ -107,9 +107,10 @@ def folder(tmp_path_factory):
 TOY = ("--minutes", "0.05", "--painted", "40", "--weighed", "8")
 
 
-def test_from_a_folder_to_an_extractor(anime_gen, folder, tmp_path):
+def test_from_a_folder_to_an_extractor(here, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(examination, "DRAWINGS", 4)  # 32 take half a minute
     out = tmp_path / "own.safetensors"
-    done = anime_gen("judge", "fit", folder, *TOY, "--examined", "40", "--out", out)
+    done = here("judge", "fit", folder, *TOY, "--examined", "40", "--out", out)
     assert done.returncode == 0, done.stderr
     said = json.loads(out.with_suffix(".json").read_text())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own.json", "own.safetensors"]
@@ -128,8 +129,8 @@ def test_from_a_folder_to_an_extractor(anime_gen, folder, tmp_path):
     assert f"anime_gen.metrics.extractors.Judge --scoring.extractors.weights={out}" in done.stdout
     # The name is the pictures': others have another one, and so have no column with these.
     fakes = tmp_path / "scores.json"
-    scored = anime_gen("score", "--real", folder, "--fake", folder, "--metrics", "fd", "--extractor", f"judge={out}",
-                       "--json", fakes)  # fmt: skip
+    scored = here("score", "--real", folder, "--fake", folder, "--metrics", "fd", "--extractor", f"judge={out}",
+                  "--json", fakes)  # fmt: skip
     assert scored.returncode == 0, scored.stderr
     assert [one["name"] for one in json.loads(fakes.read_text())] == [f"fd_{judge.name}"]
 
