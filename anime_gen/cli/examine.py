@@ -25,6 +25,7 @@ from anime_gen.judging.examination import (
     DRAWINGS,
     SEEN,
     Response,
+    agreement,
     examine,
     report,
     scorings,
@@ -163,6 +164,9 @@ def main(verb: str, arguments: list[str]) -> None:
         responses = watched(pictures, scores)
         print(f"{shown}: responses in standard deviations; [the strength from which on it is seen]")
         print(table(responses))
+        if alike := agreement(responses):
+            said = ", ".join(f"{name} {tau:.2f}" for name, tau in alike.items())
+            print(f"as fd_render orders the rows of rendering (Kendall's tau): {said}")
         about = {"pictures": shown, "size": size, "count": options.count}
         place = options.out / f"examination_{size}.json"
         write_text(place, json.dumps(report(responses, scores, about), indent=1) + "\n")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from scipy.stats import kendalltau
 from torch import Tensor
 
 from anime_gen.contract import UserError
@@ -176,6 +177,23 @@ def unseen(responses: Sequence[Response], disturbances: Sequence[Disturbance] = 
     return missed
 
 
+def agreement(responses: Sequence[Response], disturbances: Sequence[Disturbance] = DISTURBANCES) -> dict[str, float]:
+    """Score -> Kendall's tau (1938) of its order of the rows of rendering with `fd_render`'s: 1 is the same order.
+
+    Numbers without training are believed where they put what is wrong in the order in which a trained network does.
+    """
+    of_rendering = {one.name for one in disturbances if one.of_rendering}
+    orders: dict[str, list[float]] = defaultdict(list)
+    for one in responses:
+        if one.disturbance in of_rendering:
+            orders[one.score].append(one.response)
+    own = orders.pop(OF_RENDERING.pattern, None)
+    if own is None:
+        return {}
+    found = {name: float(kendalltau(own, order).statistic) for name, order in orders.items()}
+    return {name: tau for name, tau in found.items() if not math.isnan(tau)}  # one that never moves has no order
+
+
 def summary(responses: Sequence[Response]) -> dict[str, Any]:
     """As it is kept beside a judge's weights: of each score what it says of undisturbed pictures, and its responses."""
     found: dict[str, Any] = {}
@@ -197,6 +215,7 @@ def report(responses: Sequence[Response], scores: Scores, about: dict[str, Any])
         **about,
         "seen_from": SEEN,
         "drawings": DRAWINGS,
+        "agreement_with_fd_render": agreement(responses),
         "scores": {name: {k: v for k, v in one.items() if k != "observed"} for name, one in protocols.items()},
         "responses": [one._asdict() for one in responses],
     }
