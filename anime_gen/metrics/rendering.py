@@ -19,8 +19,8 @@ from anime_gen.metrics.pyramid import FILTER, laplacian
 LEVELS = 4
 NUMBERS = 7  # of each level and colour
 SMALLEST = 16  # pixels a side: the coarsest band has two
-# Levels of 255 below which nothing is told apart: half a step of a byte; of steps between pixels, which every place has,
-# what an eye passes over in the plain: with half a step there, a checkerboard that nobody sees outweighs any blur.
+# Levels of 255 below which nothing is told apart: half a step of a byte, and of steps between pixels what an eye passes
+# over: every place has one, and with half a step there a checkerboard that nobody sees would outweigh any blur.
 _FLOOR, _STEP_FLOOR = 0.5, 8.0
 # Pixels a step is over: to the next but one, which regular upsampling treats alike, so that its traces count once.
 _STEP = 2
@@ -86,4 +86,10 @@ class Rendering(Network[Tensor]):
         return self.look(images)
 
     def protocol(self) -> dict[str, Any]:
-        return {**super().protocol(), "levels": LEVELS, "filter": FILTER, "floor": _FLOOR, "steps": f"over {_STEP}, floor {_STEP_FLOOR:g}"}
+        return {
+            **super().protocol(),
+            "levels": LEVELS,
+            "filter": FILTER,
+            "floor": _FLOOR,
+            "steps": f"over {_STEP}, floor {_STEP_FLOOR:g}",
+        }

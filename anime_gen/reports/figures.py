@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -363,7 +364,9 @@ def responses(found: Sequence[Response], small: str) -> Figure:
         strengths = list(dict.fromkeys((one.strength, one.unit) for one in found if one.disturbance == name))
         axis.axhline(SEEN, color=MUTED, linewidth=1, linestyle="--")
         axis.set_yscale("symlog", linthresh=SEEN)
-        axis.set_ylim(bottom=-SEEN / 4)
+        # Room for a marker over the highest, which the frame would cut.
+        heights = [one.response for one in found if one.disturbance == name and math.isfinite(one.response)]
+        axis.set_ylim(-SEEN / 4, 2 * max(heights, default=SEEN) + SEEN)
         axis.set_xticks(range(len(strengths)), [f"{strength:.3g}" for strength, _ in strengths])
         axis.set_title(name, size=9, color=INK, loc="left")
         axis.set_xlabel(strengths[0][1], size=8, color=MUTED)

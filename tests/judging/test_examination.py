@@ -1,6 +1,7 @@
 """The examination examines: what is disturbed, what is seen of it, and that nothing else is."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +13,15 @@ from anime_gen.cli import examine as command
 from anime_gen.contract import UserError
 from anime_gen.judging import disturbances
 from anime_gen.judging.disturbances import DISTURBANCES, Pictures, paint
-from anime_gen.judging.examination import Response, examine, just_seen, scorings, summary, table, unseen
+from anime_gen.judging.examination import Response, agreement, examine, just_seen, scorings, summary, table, unseen
 from anime_gen.metrics.distribution import FrechetDistance
+from anime_gen.metrics.extractors import Torchvision
 from anime_gen.metrics.features import Extractor
 from anime_gen.metrics.rendering import Rendering
 from anime_gen.metrics.scores import Scores
 from anime_gen.vocabulary import LANDMARKS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +199,31 @@ def test_of_a_folder_from_the_command_line(anime_gen, tmp_path):
     ):
         with pytest.raises(UserError, match=expected):
             command.main("examine", [str(word) for word in (folder, *words)])
+
+
+def test_how_alike_two_scores_put_the_rows_of_rendering():
+    def rising(score, start):
+        found = responding(score)
+        return [one._replace(response=start + place * (1 if start else -1)) for place, one in enumerate(found)]
+
+    same, turned = rising("fd_same", 5.0), rising("fd_turned", 0.0)
+    own = rising("fd_render", 1.0)
+    assert agreement(own + same + turned) == {"fd_same": pytest.approx(1), "fd_turned": pytest.approx(-1)}
+    content = {one.name for one in DISTURBANCES if not one.of_rendering}
+    shuffled = [one._replace(response=0.0) if one.disturbance in content else one for one in same]
+    assert agreement(own + shuffled)["fd_same"] == pytest.approx(1), "rows of content say nothing here"
+    assert agreement(same) == {}
+    assert agreement(own + [one._replace(response=1.0) for one in same]) == {}, "one that never moves has no order"
+
+
+@pytest.mark.slow
+def test_fd_render_orders_them_as_squeezenet_does():
+    """Of faces other than those that its numbers were chosen on; a checkerboard SqueezeNet hardly sees at 64 px."""
+    weights = ROOT.parent / "shared" / "weights" / "squeezenet1_1_features.safetensors"
+    if not weights.exists():
+        pytest.skip("no weights of SqueezeNet here")
+    rows = [one for one in DISTURBANCES if one.of_rendering]
+    for size, least in ((32, 0.75), (64, 0.6)):
+        scores = Scores([FrechetDistance(one) for one in (Rendering(), Torchvision("squeezenet1_1", weights, size=64))])
+        found = agreement(examine(paint(11, 800, size), scores, rows))
+        assert found["fd_squeezenet1_1"] >= least
