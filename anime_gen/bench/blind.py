@@ -70,8 +70,9 @@ def correlations(orders: Sequence[str], scores: Mapping[str, Mapping[str, float]
     for name in dict.fromkeys(name for of_run in scores.values() for name in of_run):
         having = [letter for letter in rank if name in scores[letter]]
         values = [scores[letter][name] for letter in having]
-        if len(having) >= LEAST and len(set(values)) > 1:  # equal values are no order
-            found[name] = (len(having), float(spearmanr([rank[letter] for letter in having], values).statistic))
+        places = [rank[letter] for letter in having]
+        if len(having) >= LEAST and min(len(set(values)), len(set(places))) > 1:  # equal values are no order
+            found[name] = (len(having), float(spearmanr(places, values).statistic))
     return found
 
 

@@ -58,7 +58,7 @@ def test_letters_by_lot_and_no_name(runs, tmp_path, capsys):
     assert "-1.00 with each other" in told
     blind.main(["tell", str(out), "--order", best_first])
     told = dict(line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.endswith("runs"))
-    # As things stood when the checkpoint was made; what only four have, among the four; no score of no way or of equal values.
+    # As things stood at the checkpoint; what only four have, among the four; no score of no way or of equal values.
     assert told == {"light": "1.00", "dark": "1.00", "some": "1.00"}
 
 
