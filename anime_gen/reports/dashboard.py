@@ -23,6 +23,7 @@ from anime_gen.metrics.protocol import Record, measure, read
 from anime_gen.reports.grids import Drawn, align, drawn, sheets
 from anime_gen.reports.matching import differing, first_keys
 from anime_gen.reports.runs import PLACES, folders
+from anime_gen.reports.table import TOGETHER
 from anime_gen.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -175,7 +176,9 @@ class Dashboard:
             self._writer.add_text("0 how to read this", text, self._drawn)
 
     def _scores(self) -> list[str]:
-        return list(dict.fromkeys(r.name for c in self.copies.values() for r in c.records if r.value is not None))
+        """In the order they were written, but what must not be read without the other side by side, first."""
+        names = dict.fromkeys(r.name for c in self.copies.values() for r in c.records if r.value is not None)
+        return [*(name for name in TOGETHER if name in names), *(name for name in names if name not in TOGETHER)]
 
     def _lay_out(self) -> None:
         """Custom Scalars: one chart for each score with all runs in it."""

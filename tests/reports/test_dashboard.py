@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from anime_gen.contract import Condition
 from anime_gen.images import cut, tile
-from anime_gen.metrics.protocol import Record, append
+from anime_gen.metrics.protocol import Record, append, read
 from anime_gen.reports.dashboard import ALL, Dashboard, disagreements, telling, typed
 from anime_gen.reports.runs import folders
 from anime_gen.vocabulary import Vocabulary
@@ -138,6 +138,16 @@ def test_the_layout_has_a_chart_for_each_score(board):
     charts = {category.title: [chart.title for chart in category.chart] for category in layout.category}
     assert charts == {"Scores": ["fd", "tag_f1"], "Training": ["loss"], "Speed and memory": ["seconds"]}
     assert list(layout.category[0].chart[0].multiline.tag) == ["^score/fd$"]
+
+
+def test_content_and_rendering_are_side_by_side_and_first(board, runs):
+    path = runs / "told" / "0" / "metrics.json"
+    first, *_ = read(path)
+    append(path, [first._replace(name=name, value=1.0) for name in ("fd_render", "swd_32", "fd_judge")])
+    board.sync()
+    written = events(board.target / ALL)
+    layout = Layout.FromString(written.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0])
+    assert [chart.title for chart in layout.category[0].chart] == ["fd_judge", "fd_render", "fd", "tag_f1", "swd_32"]
 
 
 def plugin(folder: Path, tag: str) -> HParamsPluginData:
