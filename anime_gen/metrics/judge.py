@@ -257,8 +257,10 @@ class Judge(nn.Module):
         """
         from safetensors import SafetensorError, safe_open
 
+        own = Path(path) != SHIPPED_WEIGHTS
+        make = f"anime-gen judge fit PICTURES --out {path}" if own else "make judge"
         if not Path(path).exists():
-            raise UserError(f"no judge weights at {path}: run `make judge` (about 15 minutes)")
+            raise UserError(f"no judge weights at {path}: run `{make}` (about 15 minutes)")
         try:
             with safe_open(str(path), framework="pt") as file:
                 metadata = file.metadata()
@@ -272,7 +274,8 @@ class Judge(nn.Module):
             )
             judge.load_state_dict(weights)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"{path}: not the weights of this version's judge; run `make judge` ({error})") from error
+            why = " ".join(str(error).split())
+            raise UserError(f"{path}: not the weights of this version's judge; run `{make}` ({why})") from error
         return judge.eval().requires_grad_(False)
 
 

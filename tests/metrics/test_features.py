@@ -141,8 +141,8 @@ def test_a_judge_never_examined_is_trusted(judge):
 
 
 def test_missing_or_foreign_weights_are_the_users(tmp_path):
-    with pytest.raises(UserError, match="make judge"):
+    with pytest.raises(UserError, match="anime-gen judge fit PICTURES --out"):
         Judge.load(tmp_path / "judge.safetensors")
     (tmp_path / "judge.safetensors").write_bytes(b"12345678{}")
-    with pytest.raises(UserError, match="make judge"):
+    with pytest.raises(UserError, match="anime-gen judge fit PICTURES --out"):
         Judge.load(tmp_path / "judge.safetensors")
