@@ -7,12 +7,17 @@ from the prediction; samplers speak of x_0 only and so know no target.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from anime_gen.contract import UserError, at_least_float32
+from anime_gen.families.diffusion.conditions import landmark_map
 from anime_gen.families.diffusion.schedule import Schedule
+from anime_gen.vocabulary import LANDMARKS
+
+PUPILS = [LANDMARKS.index(f"{side}_eye_pupil") for side in ("left", "right")]
 
 
 class Target(ABC):
@@ -180,6 +185,37 @@ class MinSNR(Weighting):
         return (a / s).square().clamp(max=self.gamma) / target.gain(a, s)
 
 
+class Emphasis(NamedTuple):
+    """Where errors count more: at the pupils, a hundredth of a picture that a reader looks at first.
+
+    Plain errors teach the colour of eyes last. The weight of a pixel follows from what the network is told, so what is
+    best to predict, the mean of all pictures that are told so, is the same with it: it is only learnt sooner. A picture
+    whose landmarks are not told, or not known, has no emphasis.
+
+    Args:
+        pupils: how much more an error at a pupil counts; 0 for no more.
+        spread: how far about it, a Gaussian's deviation in pixels of a picture of 32.
+    """
+
+    pupils: float = 0.0
+    spread: float = 1.5
+
+    def check(self) -> None:
+        """Raises UserError where a number cannot be."""
+        if self.pupils < 0 or self.spread <= 0:
+            raise UserError(f"model.emphasis: pupils must be >= 0 and spread above 0, not {self}")
+
+    def __call__(self, landmarks_BK2: Tensor, told_B: Tensor, size: int) -> Tensor:
+        """The factor on each pixel's squared error, (B, 1, size, size)."""
+        near_BHW = landmark_map(landmarks_BK2[:, PUPILS], size, self.spread * size / 32).sum(1).clamp(max=1)
+        return 1 + self.pupils * (near_BHW * told_B[:, None, None])[:, None]
+
+
 def weighted_squared_error(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean over pictures, channels and pixels of weight (B, 1, 1, 1) times the squared error, in float32. Scalar."""
+    """Mean over pictures, channels and pixels of weight times the squared error, in float32. Scalar.
+
+    Args:
+        prediction, target: (B, C, H, W).
+        weight: (B, 1, 1, 1) or (B, 1, H, W).
+    """
     return (weight * (at_least_float32(prediction) - target).square()).mean()

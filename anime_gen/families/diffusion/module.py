@@ -27,7 +27,7 @@ from anime_gen.families.diffusion.conditions import (
     TextForm,
 )
 from anime_gen.families.diffusion.guidance import Active, Dropping, Scales, branches, guided, rescaled, scales
-from anime_gen.families.diffusion.loss import Plain, Target, Velocity, Weighting, weighted_squared_error
+from anime_gen.families.diffusion.loss import Emphasis, Plain, Target, Velocity, Weighting, weighted_squared_error
 from anime_gen.families.diffusion.network import Backbone, UNet
 from anime_gen.families.diffusion.optimizer import Optimizer
 from anime_gen.families.diffusion.sampler import Denoiser, DPMSolverPP, Sampler
@@ -134,6 +134,7 @@ class Diffusion(GenerativeModule):
         schedule: noise levels.
         target: what the network predicts.
         weighting: how much each noise level counts.
+        emphasis: where in a picture errors count more, where landmarks are told.
         dropping: how often conditions are hidden in training.
         settings: how to sample.
         optimizer: how fast it learns, and when.
@@ -159,6 +160,7 @@ class Diffusion(GenerativeModule):
         schedule: Schedule | None = None,
         target: Target | None = None,
         weighting: Weighting | None = None,
+        emphasis: Emphasis = Emphasis(),  # noqa: B008
         dropping: Dropping = Dropping(),  # noqa: B008  an immutable tuple
         settings: DiffusionSettings | None = None,
         optimizer: Optimizer = Optimizer(),  # noqa: B008
@@ -206,6 +208,8 @@ class Diffusion(GenerativeModule):
         self.target = target or Velocity()
         self.target.check(self.schedule)
         self.weighting = weighting or Plain()
+        self.emphasis = emphasis
+        self.emphasis.check()
         self.dropping = dropping
         self.dropping.check()
         self.settings = settings or DiffusionSettings()
@@ -260,11 +264,12 @@ class Diffusion(GenerativeModule):
         a, s = (scale.float()[:, None, None, None] for scale in self.schedule.scales(t))
         seen = self.target.input(a * x_0 + s * eps, a, s)
         condition = self.dropping.hide_words(batch.condition)
-        prediction = self.network(
-            seen, self.schedule.noise_label(t), condition, self.dropping.draw(self.kinds, count, device)
-        )
-        loss = weighted_squared_error(prediction, self.target.of(x_0, eps, a, s), self.weighting(self.target, a, s))
-        return {"loss": loss}
+        active = self.dropping.draw(self.kinds, count, device)
+        prediction = self.network(seen, self.schedule.noise_label(t), condition, active)
+        weight = self.weighting(self.target, a, s)
+        if self.emphasis.pupils and "landmarks" in active and condition.landmarks_BK2 is not None:
+            weight = weight * self.emphasis(condition.landmarks_BK2, active["landmarks"], x_0.shape[-1])
+        return {"loss": weighted_squared_error(prediction, self.target.of(x_0, eps, a, s), weight)}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.optimizer.max_gradient_norm)
@@ -272,11 +277,9 @@ class Diffusion(GenerativeModule):
     def configure_optimizers(self) -> Any:
         if self.trainer.gradient_clip_val:
             raise UserError("diffusion clips its gradients itself: give --model.optimizer.max_gradient_norm")
-        optimizer = torch.optim.AdamW(
+        optimizer = self.optimizer.made(
+            self.network.backbone.matrices(),
             self.network.parameters(),
-            lr=self.optimizer.lr,
-            betas=self.optimizer.betas,
-            weight_decay=self.optimizer.weight_decay,
             # float16's gradients must be unscaled before they are clipped; a fused step would unscale them after.
             fused=self.trainer.precision != "16-mixed",
         )

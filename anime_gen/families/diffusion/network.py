@@ -7,7 +7,9 @@ vectors that were told (tags, attributes, text) and of all latent images (landma
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -31,12 +33,14 @@ class Backbone(nn.Module, ABC):
         in_channels: 3 for pictures, as many as the latents have for latents.
         vector, latent: widths of the `Guide` it takes.
         patch: side of the squares of pixels that it sees as one.
+        edges: names of weights that read what comes in or is told, or write what goes out.
     """
 
     in_channels: int
     vector: int
     latent: int
     patch: int
+    edges: ClassVar[re.Pattern[str]]
 
     @abstractmethod
     def forward(self, x: Tensor, noise_label_B: Tensor, guide: Guide) -> Tensor:
@@ -45,6 +49,10 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def check(self, image_size: int, factor: int = 1) -> None:
         """Raises UserError where pictures of that size, `factor` times that of their latents, do not fit."""
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Weights from hidden features to hidden features: those that `Muon` is for."""
+        return [one for name, one in self.named_parameters() if one.ndim > 1 and not self.edges.search(name)]
 
 
 class Block(nn.Module):
@@ -103,6 +111,8 @@ class UNet(Backbone):
         attention: whether the coarsest resolution has self-attention.
         in_channels: 3 for pictures, as many as the latents have for latents.
     """
+
+    edges = re.compile(r"^(stem|time|guides_\w+|conv_out)\.|\.modulation\.")
 
     def __init__(
         self,

@@ -12,6 +12,8 @@ in each stage, four heads with a feed-forward layer in each attention, time embe
 
 from __future__ import annotations
 
+import re
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -121,6 +123,7 @@ class ThesisUNet(Backbone):
     vector = TEXT
     latent = 64
     patch = 1
+    edges = re.compile(r"^(stem|enter\w*|out)\.")
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -58,6 +60,8 @@ class DiT(Backbone):
         patch: pixels (of latents: places) along a side of a token.
         in_channels: 3 for pictures, as many as the latents have for latents.
     """
+
+    edges = re.compile(r"^(stem|time|out)\.|(^|\.)modulation\.")
 
     def __init__(self, width: int = 192, depth: int = 8, heads: int = 4, patch: int = 4, in_channels: int = 3) -> None:
         super().__init__()

@@ -1,5 +1,7 @@
 """Targets and weightings."""
 
+import math
+
 import pytest
 import torch
 
@@ -19,7 +21,8 @@ from anime_gen.families.diffusion import (
     Velocity,
     ZeroTerminalSNR,
 )
-from anime_gen.families.diffusion.loss import weighted_squared_error
+from anime_gen.families.diffusion.loss import PUPILS, Emphasis, weighted_squared_error
+from anime_gen.vocabulary import LANDMARKS
 
 PAIRS = [(Epsilon(), Linear()), (Picture(), ZeroTerminalSNR()), (Velocity(), Cosine()), (FlowVelocity(), Flow()),
          (Preconditioned(), EDM())]  # fmt: skip
@@ -87,3 +90,35 @@ def test_the_weight_multiplies_each_picture():
 def test_what_does_not_fit_is_refused(schedule, target):
     with pytest.raises(UserError, match=r"does not go with.*; \w+ goes with"):
         Diffusion(16, schedule=schedule, target=target)
+
+
+def test_emphasis_is_at_told_pupils_and_nowhere_else():
+    points = torch.full((4, len(LANDMARKS), 2), 0.9)
+    points[:, PUPILS] = torch.tensor([[0.25 + 1 / 64, 0.5 + 1 / 64], [0.75 + 1 / 64, 0.5 + 1 / 64]])
+    points[1, PUPILS[0]] = torch.nan  # one eye is hidden
+    points[3] = torch.nan  # nobody knows
+    factor = Emphasis(pupils=8, spread=1.5)(points, torch.tensor([True, True, False, True]), 32)
+    assert factor.shape == (4, 1, 32, 32)
+    # By hand: a Gaussian of 1.5 pixels, 1 + 8 at the pupil itself, two pixels away 1 + 8 exp(-(2 / 1.5)^2 / 2).
+    assert float(factor[0, 0, 16, 8]) == pytest.approx(9)
+    assert float(factor[0, 0, 16, 26]) == pytest.approx(1 + 8 * math.exp(-((2 / 1.5) ** 2) / 2))
+    assert float(factor[0, 0, 28, 28]) == pytest.approx(1), "other landmarks have none"
+    assert float(factor[1, 0, 16, 8]) == pytest.approx(1)
+    assert float(factor[1, 0, 16, 24]) == pytest.approx(9)
+    assert (factor[2:] == 1).all()
+    # The same share of a larger picture.
+    assert float(Emphasis(pupils=8)(points, torch.ones(4), 64)[0, 0, 32:34, 16:18].mean()) == pytest.approx(9, rel=0.1)
+
+
+def test_emphasis_changes_what_counts_and_not_what_is_best():
+    torch.manual_seed(0)
+    target, factor = torch.randn(3, 3, 8, 8), 1 + torch.rand(3, 1, 8, 8)
+    found = weighted_squared_error(target + 0.5, target, factor)
+    assert float(found) == pytest.approx(0.25 * float(factor.mean()), rel=1e-5)
+    assert weighted_squared_error(target, target, factor) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"pupils": -1.0}, {"spread": 0.0}])
+def test_an_emphasis_that_cannot_be_is_refused(wrong):
+    with pytest.raises(UserError, match=r"model\.emphasis"):
+        Emphasis(**wrong).check()
