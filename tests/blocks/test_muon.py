@@ -22,6 +22,12 @@ def test_every_direction_has_about_one_size(shape):
     nearest = u @ v
     cosine = (orthogonalised(matrix) * nearest).sum() / orthogonalised(matrix).norm() / nearest.norm()
     assert cosine > 0.97
+    iterated = matrix / matrix.norm()
+    for _ in range(5):
+        square = iterated @ iterated.T
+        iterated = 3.4445 * iterated + (-4.775 * square + 2.0315 * square @ square) @ iterated
+    torch.testing.assert_close(orthogonalised(matrix), iterated, atol=1e-6, rtol=0)
+    torch.testing.assert_close(orthogonalised(matrix.float()).double(), iterated, atol=1e-3, rtol=0)
     assert torch.equal(orthogonalised(torch.zeros(shape)), torch.zeros(shape))
     assert orthogonalised(torch.ones(4, 4, dtype=torch.bfloat16)).dtype == torch.float32
 
