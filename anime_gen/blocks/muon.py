@@ -16,7 +16,7 @@ from torch import Tensor, nn
 # Jordan et al., "Newton-Schulz": the polynomial a x + b x^3 + c x^5 of singular values, and how often it is applied.
 _COEFFICIENTS, _STEPS = (3.4445, -4.7750, 2.0315), 5
 MOMENTUM = 0.95
-# Liu et al. 2025, equation 4: steps of AdamW have entries of about this root mean square.
+# Liu et al. 2025, section 2.2: steps of AdamW have entries of about this root mean square.
 _RMS = 0.2
 
 
