@@ -107,7 +107,7 @@ def tell(out: Path, orders: Sequence[str]) -> None:
     found = correlations(orders, scores)
     for name, (runs, correlation) in sorted(found.items(), key=lambda one: -one[1][1]):
         print(f"{name:<28} {correlation:6.2f}   {runs} runs")
-    print("order: " + ", ".join(Path(key[letter]["run"]).parent.name for letter in orders[0]))
+    print("the first order: " + ", ".join(key[letter]["run"] for letter in orders[0]))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
