@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
-from anime_gen.contract import UserError
+from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion import (
     EDM,
     Cosine,
     Diffusion,
+    Dropping,
     Epsilon,
     Flow,
     FlowVelocity,
@@ -18,6 +19,7 @@ from anime_gen.families.diffusion import (
     Picture,
     Plain,
     Preconditioned,
+    UNet,
     Velocity,
     ZeroTerminalSNR,
 )
@@ -122,3 +124,24 @@ def test_emphasis_changes_what_counts_and_not_what_is_best():
 def test_an_emphasis_that_cannot_be_is_refused(wrong):
     with pytest.raises(UserError, match=r"model\.emphasis"):
         Emphasis(**wrong).check()
+
+
+@pytest.mark.parametrize(("nothing", "counts"), [(0.0, True), (1.0, False)])
+def test_a_family_in_training_looks_at_pupils_that_it_is_told(nothing, counts):
+    points = torch.rand(6, len(LANDMARKS), 2, generator=torch.Generator().manual_seed(0))
+    seen = Condition(landmarks_BK2=points, visible_BK=torch.ones(6, len(LANDMARKS), dtype=torch.bool))
+    image = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    losses = []
+    for pupils in (0.0, 8.0):
+        torch.manual_seed(0)
+        module = Diffusion(
+            16,
+            num_landmarks=len(LANDMARKS),
+            network=UNet([16], patch=2, attention=False),
+            emphasis=Emphasis(pupils),
+            dropping=Dropping(nothing=nothing, subset=0.0),
+        )
+        torch.manual_seed(1)
+        losses.append(module.training_step(Batch(image, seen, torch.arange(6)), 0)["loss"].item())
+    assert (losses[1] > 1.1 * losses[0]) is counts
+    assert (losses[1] == losses[0]) is not counts
