@@ -108,7 +108,9 @@ TOY = ("--minutes", "0.05", "--painted", "40", "--weighed", "8")
 
 
 def test_from_a_folder_to_an_extractor(here, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(examination, "DRAWINGS", 4)  # 32 take half a minute
+    # Fewer drawings: those of an examination that means something take half a minute.
+    monkeypatch.setattr(examination, "DRAWINGS", 3)
+    monkeypatch.setattr(examination, "DISTURBED", 1)
     out = tmp_path / "own.safetensors"
     done = here("judge", "fit", folder, *TOY, "--examined", "40", "--out", out)
     assert done.returncode == 0, done.stderr
