@@ -34,7 +34,7 @@ def main(verb: str, arguments: list[str]) -> None:
         # All grids of a run, not ten of them.
         words = ["--logdir", folder, "--window_title", "anime_gen", "--samples_per_plugin", "images=1000,text=100"]
         # SIGTERM ends this process as Ctrl-C does, so that the server and the folder do not outlive it.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
         server = subprocess.Popen([sys.executable, "-m", "tensorboard.main", *words, *rest])
         try:
             while server.poll() is None:
@@ -46,5 +46,6 @@ def main(verb: str, arguments: list[str]) -> None:
             server.terminate()
             server.wait()
             board.close()
+            signal.signal(signal.SIGTERM, handler)
         if server.returncode:
             raise UserError("dashboard: TensorBoard could not go on (it said why); --port=6007 takes another port")

@@ -254,6 +254,8 @@ class Pack:
     def _work(self, chunks: list[range], columns: list[Column], lock: int, taken: Any, pipe: Connection) -> None:
         # Ctrl-C reaches every process of the terminal: the parent answers it, and ends this one.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # How it ends it must not depend on what the parent does at a SIGTERM (a training saves itself).
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # An inherited descriptor would hold the lock after the parent is gone.
         os.close(lock)
         parent = os.getppid()

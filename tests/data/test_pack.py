@@ -127,15 +127,22 @@ def test_a_killed_builder_process_ends_the_build_clearly(tmp_path):
         Pack(Dying(tmp_path / "diary"), "train", 4, 2).open({"image"})
 
 
-def test_ctrl_c_is_answered_once(tmp_path):
+def ignored(number, frame):
+    """A handler as a training's, which notes the signal and goes on."""
+
+
+@pytest.mark.parametrize("at_sigterm", [signal.SIG_DFL, signal.default_int_handler, ignored])
+def test_ctrl_c_is_answered_once(tmp_path, at_sigterm):
     diary = tmp_path / "diary"
 
     def run():
         os.setsid()
+        # The processes are ended with it, whatever this one does at it.
+        signal.signal(signal.SIGTERM, at_sigterm)
         sys.stderr = (tmp_path / "said").open("w")
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            Pack(Numbered(diary, 0.05), "train", 4, 3).open({"image"})
+            Pack(Numbered(diary, 0.05, 40_000), "train", 4, 3).open({"image"})
         except KeyboardInterrupt:
             os._exit(7)
 
@@ -145,6 +152,8 @@ def test_ctrl_c_is_answered_once(tmp_path):
     # As a terminal does: to every process of the group.
     os.killpg(victim.pid, signal.SIGINT)
     victim.join(20)
+    if victim.is_alive():
+        os.killpg(victim.pid, signal.SIGKILL)
     assert victim.exitcode == 7
     assert "Traceback" not in (tmp_path / "said").read_text()
     assert not list((tmp_path / "cache").rglob("*.npy*"))
