@@ -79,8 +79,11 @@ ATTRIBUTE_TAG: Mapping[str, str] = {"hair": "{} hair", "eye": "{} eyes"}
 
 
 def canonical(word: str) -> str:
-    """A tag or class name in the suite's spelling: lower case, spaces for underscores, aliases resolved."""
-    word = " ".join(word.replace("_", " ").lower().split())
+    """A tag or class name in the suite's spelling: lower case, aliases resolved, spaces for underscores.
+
+    And for commas, which part words wherever a list of them is written.
+    """
+    word = " ".join(word.replace("_", " ").replace(",", " ").lower().split())
     return ALIASES.get(word, word)
 
 

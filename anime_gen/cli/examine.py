@@ -18,7 +18,7 @@ from tqdm import tqdm
 from anime_gen.cli.score import OF_PIXELS, open_extractor, open_scores
 from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import decode
-from anime_gen.data.folder import picture_files
+from anime_gen.data.listing import picture_files
 from anime_gen.files import rounded, write_bytes, write_text
 from anime_gen.judging.disturbances import Pictures, paint
 from anime_gen.judging.examination import (
@@ -88,7 +88,7 @@ def read(folder: Path, size: int, count: int) -> Pictures:
     Raises:
         UserError: there are fewer, or one cannot be read.
     """
-    names = list(picture_files(folder))
+    names = picture_files(folder)
     if len(names) < count:
         raise UserError(f"{folder} holds {len(names):,} pictures, fewer than --count {count:,}: give fewer")
     with ThreadPoolExecutor(os.cpu_count()) as readers:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from anime_gen.contract import UserError, usable
 from anime_gen.data.decode import decode, read
-from anime_gen.data.folder import picture_files
+from anime_gen.data.listing import picture_files
 from anime_gen.metrics.distribution import CMMD, KID, PRDC, FrechetDistance, InceptionScore, KernelDistance
 from anime_gen.metrics.extractors import EXTRACTORS
 from anime_gen.metrics.features import Classifier, Extractor
@@ -44,7 +44,7 @@ class Pictures:
 
     def __init__(self, folder: Path, size: int | None) -> None:
         self.folder = folder
-        self.names = list(picture_files(folder))
+        self.names = picture_files(folder)
         self._read: Callable[[Path], np.ndarray] = read if size is None else partial(decode, size=size)
         self._digest = hashlib.sha256()
 

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError, usable
-from anime_gen.data.folder import convert, picture_files
+from anime_gen.data.folder import labels_of as other_forms
+from anime_gen.data.listing import picture_files
 from anime_gen.data.manifest import Manifest, read_manifest, write_manifest
 from anime_gen.settings.parser import OneLineParser
 from anime_gen.tagging.completion import Pool, by_one, complete
@@ -66,10 +67,7 @@ def labels_of(folder: Path, out: Path) -> Manifest:
     for path in (out, folder / "manifest.csv"):
         if path.exists():
             return read_manifest(path)
-    try:
-        return convert(folder)
-    except UserError:  # nothing to convert
-        return Manifest((), [])
+    return other_forms(folder) or Manifest((), [])
 
 
 def look(folder: Path, files: list[str], labeller: Labeller) -> tuple[list[str], Tensor, Seen]:
@@ -108,7 +106,7 @@ def main(verb: str, arguments: list[str]) -> None:
             raise UserError(f"--{name} {options[name]}: a confidence from 0 to 1")
     out: Path = options.out or options.dir / "manifest.csv"
     labeller = open_labeller(options.tagger, options.words, usable(options.device))
-    files = list(picture_files(options.dir))
+    files = picture_files(options.dir)
     written = labels_of(options.dir, out)
     files, small, seen = look(options.dir, files, labeller)
     base = prepared(written, files, labeller.vocabulary)

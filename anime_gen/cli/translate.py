@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from anime_gen.cli.train import quiet
 from anime_gen.contract import Translator, UserError
-from anime_gen.data.folder import picture_files
+from anime_gen.data.listing import picture_files
 from anime_gen.files import write_picture, write_text
 from anime_gen.images import tile
 from anime_gen.run.opened import OpenRun

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from anime_gen.conditions.kind import on_paper, square
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+# The formats that are read, and what their files are called. No other one of Pillow's is tried on a file, whatever it
+# is called: some of those start programs.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "WEBP": (".webp",),
+    "AVIF": (".avif", ".avifs"),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+
+# Pixels of the largest picture that is opened; an unpacked one takes up to four bytes for each.
+MOST_PIXELS = 2**28
 
 _ORIENTATION = 0x0112
 # EXIF orientation -> what to do to the stored picture, as in Pillow's `exif_transpose`.
@@ -24,6 +43,12 @@ _UPRIGHT = {
 }
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+# Pillow refuses what is twice as large, and warns in two lines below that; the line is ours to draw.
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 
 def decode(path: Path, size: int) -> np.ndarray:
     """The centre square of a picture, upright, over white.
@@ -32,7 +57,8 @@ def decode(path: Path, size: int) -> np.ndarray:
     together). A JPEG may be decoded at 1/2, 1/4 or 1/8 by its own cosine transform first, as long as twice the wanted
     size is left (no visible change, > 40 dB).
     Of an animation the first frame is taken. 16-bit greyscale is scaled to 8 bits, not clipped; greyscale in floats or
-    32 bits is refused, since nothing says which value is white.
+    32 bits is refused, since nothing says which value is white. Damage to what is not pixels (texts, profiles, EXIF)
+    does not matter.
 
     Returns:
         uint8 (size, size, 3).
@@ -40,18 +66,17 @@ def decode(path: Path, size: int) -> np.ndarray:
     Raises:
         Exception: the file cannot be read; which exception depends on how it is broken.
     """
-    with Image.open(path) as file:
+
+    def centre(file: Image.Image) -> np.ndarray:
         full = min(file.size)
         if file.format == "JPEG" and full >= 4 * size:
             # Pillow picks the largest reduction that leaves at least this.
             file.draft(None, (2 * size * file.width // full, 2 * size * file.height // full))
-        orientation = _orientation(file)
-        picture = _flatten(file)
-        small = square(picture, size)
         # A centred square stays one when it is turned, and turning the small one is cheaper.
-        if orientation in _UPRIGHT:
-            small = small.transpose(_UPRIGHT[orientation])
+        small = _turned(square(_flatten(file), size), file)
         return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
+
+    return _opened(path, centre)
 
 
 def read(path: Path) -> np.ndarray:
@@ -63,12 +88,12 @@ def read(path: Path) -> np.ndarray:
     Raises:
         Exception: as `decode`.
     """
-    with Image.open(path) as file:
-        orientation = _orientation(file)
-        picture = _flatten(file)
-        if orientation in _UPRIGHT:
-            picture = picture.transpose(_UPRIGHT[orientation])
+
+    def whole(file: Image.Image) -> np.ndarray:
+        picture = _turned(_flatten(file), file)
         return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+    return _opened(path, whole)
 
 
 def clear(path: Path) -> Image.Image:
@@ -77,10 +102,12 @@ def clear(path: Path) -> Image.Image:
     Raises:
         Exception: as `decode`.
     """
-    with Image.open(path) as file:
-        orientation = _orientation(file)
-        picture = file.convert("RGBA") if _has_alpha(file) else _flatten(file).convert("RGBA")
-        return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
+
+    def with_alpha(file: Image.Image) -> Image.Image:
+        picture = _eight_bits(file)
+        return _turned((picture if _has_alpha(picture) else _flatten(picture)).convert("RGBA"), file)
+
+    return _opened(path, with_alpha)
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -89,14 +116,82 @@ def upright_size(path: Path) -> tuple[int, int]:
     Raises:
         Exception: as `decode`.
     """
-    with Image.open(path) as file:
+
+    def size(file: Image.Image) -> tuple[int, int]:
         width, height = file.size
         return (height, width) if _orientation(file) in _SIDEWAYS else (width, height)
 
+    return _opened(path, size)
+
+
+def _opened[T](path: Path, use: Callable[[Image.Image], T]) -> T:
+    """What `use` makes of the opened file."""
+    Image.init()
+    formats = [name for name in FORMATS if name in Image.OPEN]  # an older Pillow, or one built without, has fewer
+    try:
+        with Image.open(path, formats=formats) as file:
+            return _bounded(file, use)
+    except ValueError:
+        # Pillow gives up a whole PNG for one text or colour profile that unpacks to more than it wants to hold.
+        bare = _without_texts(path)
+        if bare is None:
+            raise
+        with Image.open(bare, formats=["PNG"]) as file:
+            return _bounded(file, use)
+
+
+def _bounded[T](file: Image.Image, use: Callable[[Image.Image], T]) -> T:
+    width, height = file.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are more than the {MOST_PIXELS:,} that are opened")
+    if file.format == "PNG" and isinstance(file, ImageFile.ImageFile):
+        _scale_clear_colour(file)
+    return use(file)
+
+
+def _scale_clear_colour(file: ImageFile.ImageFile) -> None:
+    """Pillow unpacks a PNG of 2, 4 or 16 bits to 8, and leaves the colour that is clear in it as it was.
+
+    (Of 16 bits it keeps the upper 8: colours that differ in the lower ones alone are clear together.)
+    """
+    key, raw = file.info.get("transparency"), file.tile[0].args if file.tile else None
+    if raw in ("L;2", "L;4") and isinstance(key, int):
+        file.info["transparency"] = key * 255 // (3 if raw == "L;2" else 15)
+    elif raw == "RGB;16B" and isinstance(key, tuple):
+        file.info["transparency"] = tuple(part >> 8 for part in key)
+
+
+def _without_texts(path: Path) -> io.BytesIO | None:
+    """A PNG without its packed texts and colour profile; None where the file is no PNG, or has none of those.
+
+    Portable Network Graphics (third edition), section 5.3: a signature, then chunks of length, type, data, checksum.
+    """
+    whole = path.read_bytes()
+    if not whole.startswith(_PNG):
+        return None
+    kept, place = [_PNG], len(_PNG)
+    while place + 8 <= len(whole):
+        end = place + 12 + int.from_bytes(whole[place : place + 4])
+        if whole[place + 4 : place + 8] not in (b"zTXt", b"iTXt", b"tEXt", b"iCCP"):
+            kept.append(whole[place:end])
+        place = end
+    bare = b"".join(kept)
+    return io.BytesIO(bare) if len(bare) < len(whole) else None
+
 
 def _orientation(file: Image.Image) -> int:
-    # Pillow's TIFF reader turns the picture itself and has the upright size from the start.
-    return 1 if file.format == "TIFF" else int(file.getexif().get(_ORIENTATION, 1))
+    if file.format == "TIFF":
+        return 1  # Pillow's reader turns the picture itself and has the upright size from the start
+    try:
+        return int(file.getexif().get(_ORIENTATION, 1))
+    except Exception:  # Pillow raises whatever damaged EXIF leads it to; viewers show the picture as it is stored
+        return 1
+
+
+def _turned(picture: Image.Image, file: Image.Image) -> Image.Image:
+    """A picture made of a file, which is loaded by now, turned as the file says."""
+    orientation = _orientation(file)
+    return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture
 
 
 def _has_alpha(file: Image.Image) -> bool:
@@ -105,14 +200,24 @@ def _has_alpha(file: Image.Image) -> bool:
 
 def _flatten(file: Image.Image) -> Image.Image:
     """RGB or L, loaded; transparency laid over white."""
+    picture = _eight_bits(file)
+    if _has_alpha(picture):
+        return on_paper(picture)
+    if picture.mode in ("RGB", "L"):
+        picture.load()
+        return picture
+    return picture.convert("RGB")
+
+
+def _eight_bits(file: Image.Image) -> Image.Image:
     if file.mode in ("I", "F"):
         raise ValueError("greyscale in floats or 32 bits, of unknown range: save it with 8 or 16 bits")
-    if file.mode.startswith("I;16"):
-        # Pillow's own convert() clips everything above 255 to white.
-        return Image.fromarray((np.asarray(file) / 257 + 0.5).astype(np.uint8))
-    if _has_alpha(file):
-        return on_paper(file)
-    if file.mode in ("RGB", "L"):
-        file.load()
+    if not file.mode.startswith("I;16"):
         return file
-    return file.convert("RGB")
+    # Pillow's own convert() clips everything above 255 to white.
+    values = np.asarray(file)
+    grey = Image.fromarray((values / 257 + 0.5).astype(np.uint8))
+    if "transparency" not in file.info:
+        return grey
+    alpha = Image.fromarray(np.where(values == file.info["transparency"], 0, 255).astype(np.uint8))
+    return Image.merge("LA", [grey, alpha])

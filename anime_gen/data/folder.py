@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from anime_gen.conditions.text import caption_tokens
 from anime_gen.contract import UserError
 from anime_gen.data.cache import writing
-from anime_gen.data.decode import SUFFIXES, decode, upright_size
+from anime_gen.data.decode import decode, upright_size
 from anime_gen.data.labels import class_columns, tag_columns
-from anime_gen.data.manifest import (
-    CONVERSION,
-    Manifest,
-    Row,
-    convert_labels_csv,
-    convert_s1_json,
-    hashed_split,
-    read_manifest,
-    write_manifest,
-)
+from anime_gen.data.listing import File, Listing, list_folder
+from anime_gen.data.manifest import CONVERSION, Manifest, Row, hashed_split, read_manifest, write_manifest
+from anime_gen.data.metadata import FORMS, SUBFOLDERS, Form
 from anime_gen.data.source import COLUMNS, OF_ANY_PICTURE, SPLITS, Filled, Source, Split, content_hash, some, warn
 from anime_gen.files import atomic
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
@@ -34,70 +24,17 @@ from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 log = logging.getLogger(__name__)
 
 # Goes up when `decode` makes other pixels of the same file.
-DECODING = 3
+DECODING = 4
 # Goes up when `fill` makes other labels of the same rows.
 LABELLING = 3
-
-
-class File(NamedTuple):
-    """A picture file below the folder, and what tells a changed file from the same one."""
-
-    name: str
-    bytes: int
-    changed: int
-
-
-def picture_files(folder: Path) -> dict[str, File]:
-    """Picture files by their path below the folder, in order. Links to folders are followed, once.
-
-    Raises:
-        UserError: no such folder, or no picture in it.
-    """
-    if not folder.is_dir():
-        raise UserError(f"the folder {folder} does not exist: check the path")
-    found: list[File] = []
-    errors: list[OSError] = []
-    seen = set()
-    for root, folders, names in os.walk(folder, followlinks=True, onerror=errors.append):
-        below = Path(root)
-        here = below.stat()
-        if (here.st_dev, here.st_ino) in seen:
-            # A link led back here. Its pictures would be there twice, under names that fall into other splits.
-            folders.clear()
-            continue
-        seen.add((here.st_dev, here.st_ino))
-        # Folders proper come before links to them: they give the pictures their names.
-        folders[:] = sorted(
-            (name for name in folders if not name.startswith(".")),
-            key=lambda name: ((below / name).is_symlink(), name),
-        )
-        for name in names:
-            # Names with a dot first are other programs' (`._face.jpg` is not a picture).
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                path = below / name
-                try:
-                    status = path.stat()
-                except OSError as error:  # a link to nothing
-                    errors.append(error)
-                else:
-                    relative = path.relative_to(folder).as_posix()
-                    found.append(File(relative, status.st_size, status.st_mtime_ns))
-    if errors:
-        lost = sorted(f"{Path(error.filename).relative_to(folder)} ({error.strerror})" for error in errors)
-        warn(log, "skipped %d files or folders in %s: %s", len(lost), folder, some(lost))
-    if not found:
-        raise UserError(
-            f"there are no pictures in {folder} or below it ({', '.join(sorted(SUFFIXES))}): check the path"
-        )
-    return {file.name: file for file in sorted(found)}
 
 
 class Folder(Source):
     """Every picture below a folder, or those that a manifest names.
 
-    Labels are taken from `manifest`, else from the folder's `manifest.csv`, else from its `labels.csv` or from JSON
-    files beside the pictures (both are converted once, into the cache), else there are none. See data/manifest.py.
-    Pictures that a manifest or a `labels.csv` does not list are left out. Links to folders are followed, once.
+    Labels are taken from `manifest`, else from the folder's `manifest.csv`, else from the first of the forms of
+    data/metadata that it has (converted once, into the cache), else there are none. Pictures that a table does not
+    list are left out. Links to folders are followed, once.
 
     Args:
         path: the folder; pictures in folders below it count too.
@@ -184,8 +121,12 @@ class Folder(Source):
         return Filled(columns, broken)
 
     @cached_property
+    def _listing(self) -> Listing:
+        return list_folder(self.path)
+
+    @property
     def _files(self) -> dict[str, File]:
-        return picture_files(self.path)
+        return self._listing.pictures
 
     @cached_property
     def _labels(self) -> Manifest:
@@ -208,29 +149,33 @@ class Folder(Source):
     @property
     def _table(self) -> Path | None:
         """The file that lists the pictures, where there is one."""
-        tables = [self.path / "manifest.csv", self.path / "labels.csv"]
-        return self.manifest or next((path for path in tables if path.exists()), None)
+        own = self.path / "manifest.csv"
+        return self.manifest or (own if own.exists() else None)
 
     def _every_row(self, table: Path | None) -> Manifest:
-        if table is not None:
-            if table == self.path / "labels.csv":
-                return self._converted(table.read_bytes().hex(), f"{table} was")
-            return read_manifest(table)
-        beside = _beside(self.path, self._files)
-        stamps = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in beside]
-        if stamps:
-            return self._converted(stamps, f"{len(stamps)} JSON files in {self.path} were")
-        return Manifest((), [Row(file) for file in self._files])
+        found = {form: files for form in FORMS if (files := form.find(self._listing))}
+        manifest = read_manifest(table) if table is not None else None
+        for form, files in found.items():
+            if manifest is None:
+                manifest = self._converted(form, files)
+                table = self.path / files[0]
+            elif form is not SUBFOLDERS:
+                text = "labels in %s that are not used: %s (%s); labels are taken from %s"
+                warn(log, text, self.path, form.name, some(files), table)
+        return manifest or Manifest((), [Row(file) for file in self._files])
 
-    def _converted(self, made_from: object, what: str) -> Manifest:
-        cached = self.cache / "manifests" / f"{content_hash(CONVERSION, made_from, list(self._files))}.csv"
+    def _converted(self, form: Form, files: list[str]) -> Manifest:
+        stamps = [self._listing.others.get(name, name) for name in files]
+        key = content_hash(CONVERSION, form.name, str(self.path.resolve()), stamps, list(self._files))
+        cached = self.cache / "manifests" / f"{key}.csv"
         if not cached.exists():
-            manifest = convert(self.path)
+            manifest = form.convert(self.path, files, self._files)
             with writing(cached), atomic(cached) as draft:
                 write_manifest(draft, manifest)
                 # What cannot be read back would be in the way for ever.
                 read_manifest(draft)
-            warn(log, "%s converted to a manifest, kept as %s", what, cached)
+            text = "labels of %s are those of %s (%s), converted to a manifest, kept as %s"
+            warn(log, text, self.path, form.name, some(files), cached)
         return read_manifest(cached)
 
     @cached_property
@@ -289,20 +234,14 @@ def _caption(row: Row) -> str | None:
     return row.caption or ", ".join(row.tags or ()) or None
 
 
-def convert(folder: Path) -> Manifest:
-    """The manifest of a folder that has a `labels.csv` or JSON files beside its pictures.
+def labels_of(folder: Path) -> Manifest | None:
+    """What a folder's labels say, in whatever form they are but a manifest; None where there are none.
 
     Raises:
-        UserError: it has neither.
+        UserError: they are wrong.
     """
-    files = list(Folder(folder)._files)
-    if (folder / "labels.csv").exists():
-        return convert_labels_csv(folder / "labels.csv", files)
-    if not _beside(folder, files):
-        raise UserError(f"{folder} has neither a labels.csv nor JSON files beside its pictures: nothing to convert")
-    return convert_s1_json(folder, files)
-
-
-def _beside(folder: Path, files: Iterable[str]) -> list[Path]:
-    """The JSON files there are of pictures."""
-    return [path for file in files if (path := (folder / file).with_suffix(".json")).exists()]
+    listing = list_folder(folder)
+    found = {form: files for form in FORMS if (files := form.find(listing))}
+    for form, files in found.items():
+        return form.convert(folder, files, listing.pictures)
+    return None

@@ -1,4 +1,4 @@
-"""The manifest: the one form of labels on disk, and the other forms' way into it.
+"""The manifest: the one form of labels on disk. (The other forms' way into it: data/metadata.)
 
 `manifest.csv` lies in the folder of pictures. UTF-8, commas, a header line; an empty cell means "not given". Columns:
 
@@ -28,33 +28,30 @@ import csv
 import difflib
 import hashlib
 import io
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from anime_gen.contract import UserError
 from anime_gen.data.cache import write_whole
-from anime_gen.data.decode import upright_size
 from anime_gen.data.source import SPLITS, Split
-from anime_gen.vocabulary import ATTRIBUTE_TAG, LANDMARKS, NUM_LANDMARKS, Vocabulary, canonical
+from anime_gen.vocabulary import LANDMARKS, NUM_LANDMARKS, Vocabulary, canonical
+
+# What a table may call the column of pictures' paths, which are bytes; a manifest calls it `file`.
+FILE_COLUMNS = ("file_name", "file", "filename", "path", "image")
 
 _PLAIN = ("file", "tags", "caption", "split")
 _LANDMARK_COLUMNS = tuple(f"{name}_{axis}" for name in LANDMARKS for axis in "xy")
 _VISIBLE_COLUMNS = tuple(f"{name}_visible" for name in LANDMARKS)
 _RESERVED = (*_PLAIN, *_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS)
 
-# The columns of a `labels.csv` that are labels. The others are a detector's boxes and mean colours: its face, eye,
-# mouth, nose and chin are not the 24 landmarks, and guessing those from boxes would be making labels up.
-LABELS_CSV_GROUPS = ("hair", "eye", "gender")
-
 # Goes up when a converter makes other rows of the same files.
-CONVERSION = 2
+CONVERSION = 3
 
 # What `surrogateescape` makes of bytes that are not UTF-8.
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -63,6 +60,11 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 _GUESS = re.compile(r"(?P<word>.*\S)@(?P<confidence>0(?:\.\d+)?|1(?:\.0+)?|\.\d+)(?: (?P<origin>[a-z][a-z_]*))?")
 # What was meant as one.
 _NEARLY_A_GUESS = re.compile(r".*\S\s*@\s*-?[\d.,]+%?(?:\s+\w*)?")
+
+# What would be read as one and is none has a backslash before its @: `mail\\@0.5`. One backslash is taken away again.
+_NO_GUESS = re.compile(r"(?P<word>.*\S)\\(?P<rest>\s*@\s*-?[\d.,]+%?(?:\s+\w*)?)")
+# As one that is guessed to be there and begins with a minus has before that: `\\-3-@0.7`.
+_NO_MINUS = re.compile(r"\\+-[^\s_]")
 
 # A column with more classes than this is no group of exclusive classes but a measurement or a name.
 MOST_CLASSES = 64
@@ -117,7 +119,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         UserError: it cannot be read, a column is wrong, or a cell is; the message names the line.
     """
-    header, lines = _read_csv(path)
+    header, lines = read_csv(path)
     groups = tuple(column for column in header if column not in _RESERVED)
     if "file" not in header:
         raise UserError(f"{path}: there is no column `file`; the columns are {', '.join(header)}")
@@ -132,7 +134,7 @@ def read_manifest(path: Path) -> Manifest:
     for number, cells in lines:
         where = f"{path}, line {number}"
         file = PurePosixPath(cells["file"]).as_posix() if cells["file"] else ""
-        _check_file(where, file, number, seen)
+        check_file(where, file, number, seen)
         landmarks, visible = _read_landmarks(where, cells) if not missing else (None, None)
         tags, guessed_tags = _read_tags(where, cells.get("tags", ""))
         classes, guessed_classes = _read_classes(where, groups, cells)
@@ -141,7 +143,7 @@ def read_manifest(path: Path) -> Manifest:
                 file,
                 tags,
                 cells.get("caption") or None,
-                _read_split(where, cells.get("split", "")),
+                read_split(where, cells.get("split", "")),
                 classes,
                 landmarks,
                 visible,
@@ -149,7 +151,7 @@ def read_manifest(path: Path) -> Manifest:
                 guessed_classes,
             )
         )
-    _check_classes(path, groups, rows)
+    check_classes(path, groups, rows)
     return Manifest(groups, rows)
 
 
@@ -168,84 +170,24 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     writer.writerow([*plain, *manifest.groups, *((*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS) if marked else ())])
     for row in rows:
         cells: dict[str, str] = {
-            "file": row.file,
-            "tags": ", ".join([*(row.tags or ()), *map(_spelt, row.guessed_tags)]),
+            # What surrounds a cell is no part of it.
+            "file": row.file if row.file == row.file.strip() else f"./{row.file}",
+            "tags": ", ".join([*map(_written, row.tags or ()), *map(_spelt, row.guessed_tags)]),
             "caption": row.caption or "",
             "split": row.split or "",
         }
         guesses = row.guessed_classes or (None,) * len(row.classes)
         line = [cells[name] for name in plain]
-        line += [name or (_spelt(guess) if guess else "") for name, guess in zip(row.classes, guesses, strict=True)]
+        line += [
+            _written(name) if name else _spelt(guess) if guess else ""
+            for name, guess in zip(row.classes, guesses, strict=True)
+        ]
         if marked:
             points = row.landmarks_K2 if row.landmarks_K2 is not None else np.full((NUM_LANDMARKS, 2), np.nan)
             line += ["" if math.isnan(value) else f"{value:.6g}" for value in points.reshape(-1).tolist()]
             line += [""] * NUM_LANDMARKS if row.visible_K is None else [str(int(seen)) for seen in row.visible_K]
         writer.writerow(line)
     write_whole(path, text.getvalue())
-
-
-def convert_labels_csv(path: Path, files: Collection[str]) -> Manifest:
-    """A `labels.csv` with the columns file and any of hair, eye, gender.
-
-    Hair and eye colours also become tags ("blue hair"), since every picture with a colour is fully tagged with colours.
-
-    Args:
-        path: the CSV file.
-        files: the pictures there are, as paths below the folder; `file` may name one by its last part alone.
-
-    Raises:
-        UserError: as `read_manifest`.
-    """
-    header, lines = _read_csv(path)
-    groups = tuple(group for group in LABELS_CSV_GROUPS if group in header)
-    if "file" not in header or not groups:
-        raise UserError(
-            f"{path}: it needs the columns `file` and one of {', '.join(LABELS_CSV_GROUPS)}; it has {', '.join(header)}"
-        )
-    known = set(files)
-    # A name that two folders share says nothing.
-    names = Counter(PurePosixPath(file).name for file in known)
-    by_name = {PurePosixPath(file).name: file for file in known if names[PurePosixPath(file).name] == 1}
-    rows = []
-    seen: dict[str, int] = {}
-    for number, cells in lines:
-        classes = tuple(canonical(cells[group]) if cells[group] else None for group in groups)
-        tags = tuple(
-            canonical(ATTRIBUTE_TAG[group].format(name))
-            for group, name in zip(groups, classes, strict=True)
-            if name and group in ATTRIBUTE_TAG
-        )
-        file = cells["file"] if cells["file"] in known else by_name.get(cells["file"], cells["file"])
-        _check_file(f"{path}, line {number}", file, number, seen)
-        rows.append(Row(file, tags or None, classes=classes))
-    _check_classes(path, groups, rows)
-    filled = [place for place in range(len(groups)) if any(row.classes[place] for row in rows)]
-    rows = [row._replace(classes=tuple(row.classes[place] for place in filled)) for row in rows]
-    return Manifest(tuple(groups[place] for place in filled), rows)
-
-
-def convert_s1_json(folder: Path, files: Collection[str]) -> Manifest:
-    """One JSON file beside each picture, of the same name but for its suffix:
-
-        {"tags": ["long_hair", "smile"], "caption": "a girl ...", "width": 512, "height": 512,
-         "landmarks": {"left_brow_outer": [310.5, 120], ...}}
-
-    Every key may be missing. `tags` may be one string separated by commas; `landmarks` may be a list of 24 [x, y] in
-    the order of vocabulary.LANDMARKS. Points are pixels of a picture of `width` x `height`; where these are missing,
-    of the picture itself.
-
-    Args:
-        folder: the folder of pictures.
-        files: the pictures, as paths below it; of those without a JSON file nothing is known.
-
-    Raises:
-        UserError: a JSON file is wrong; the message names it.
-    """
-    rows = []
-    for file in sorted(files):
-        beside = (folder / file).with_suffix(".json")
-        rows.append(_read_s1(beside, folder / file, file) if beside.exists() else Row(file))
-    return Manifest((), rows)
 
 
 def hashed_split(file: str) -> Split:
@@ -256,6 +198,8 @@ def hashed_split(file: str) -> Split:
 
 def _read_guess(where: str, text: str) -> Guess | None:
     """`word@confidence origin`; None where it is a plain word."""
+    if _NO_GUESS.fullmatch(text.strip()):
+        return None
     found = _GUESS.fullmatch(text.strip())
     if found is None:
         if _NEARLY_A_GUESS.fullmatch(text.strip()):
@@ -267,13 +211,29 @@ def _read_guess(where: str, text: str) -> Guess | None:
     word = found["word"]
     # `-_-` is a word: its minus is none.
     absent = re.match(r"-[^\s_]", word) is not None
+    if _NO_MINUS.match(word):
+        word = word[1:]
     return Guess(canonical(word[absent:]), float(found["confidence"]), found["origin"] or "", not absent)
 
 
 def _spelt(guess: Guess) -> str:
     """As `_read_guess` reads it; three digits are more than any confidence is worth."""
     number = f"{guess.confidence:.3f}".rstrip("0").rstrip(".")
-    return f"{'' if guess.present else '-'}{guess.word}@{number} {guess.origin}".rstrip()
+    word = f"\\{guess.word}" if guess.present and re.match(r"\\*-[^\s_]", guess.word) else guess.word
+    return f"{'' if guess.present else '-'}{word}@{number} {guess.origin}".rstrip()
+
+
+def _written(word: str) -> str:
+    """A plain word, as `_read` reads it."""
+    if not _NEARLY_A_GUESS.fullmatch(word):
+        return word
+    before, _, behind = word.rpartition("@")
+    return f"{before}\\@{behind}"
+
+
+def _read(text: str) -> str:
+    found = _NO_GUESS.fullmatch(text.strip())
+    return canonical(found["word"] + found["rest"] if found else text)
 
 
 def _read_tags(where: str, text: str) -> tuple[tuple[str, ...] | None, tuple[Guess, ...]]:
@@ -287,7 +247,7 @@ def _read_tags(where: str, text: str) -> tuple[tuple[str, ...] | None, tuple[Gue
             raise UserError(f"{where}: {guess.word!r} is guessed twice: remove one of the two")
         else:
             guesses[guess.word] = guess
-    tags = _canonical_tags(plain)
+    tags = tuple(dict.fromkeys(word for text in plain if (word := _read(text)))) or None
     if both := [tag for tag in tags or () if tag in guesses]:
         raise UserError(f"{where}: {both[0]!r} is there plainly and with a confidence: remove one of the two")
     return tags, tuple(guesses.values())
@@ -301,17 +261,18 @@ def _read_classes(
         if guess is not None and not guess.present:
             raise UserError(f"{where}: {group} is {cells[group]!r}: a class is guessed, or the cell is empty; no minus")
     classes = tuple(
-        canonical(cells[group]) if cells[group] and guess is None else None
+        _read(cells[group]) if cells[group] and guess is None else None
         for group, guess in zip(groups, guesses, strict=True)
     )
     return classes, tuple(guesses) if any(guesses) else ()
 
 
-def _canonical_tags(words: Iterable[str]) -> tuple[str, ...] | None:
-    return tuple(dict.fromkeys(canonical(word) for word in words if word.strip())) or None
+def canonical_tags(words: Iterable[str]) -> tuple[str, ...] | None:
+    """Each word once, in the suite's spelling; None of no words."""
+    return tuple(dict.fromkeys(word for text in words if (word := canonical(text)))) or None
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """The header in lower case, with underscores for spaces, and each row's line number and stripped cells."""
     try:
         # utf-8-sig: spreadsheets put a byte order mark first, which would become part of the first column's name.
@@ -328,7 +289,9 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                     )
                 if cells:
                     row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-                    _check_decoded(path, reader.line_num, (row[column] for column in header if column != "file"))
+                    _check_decoded(
+                        path, reader.line_num, (row[column] for column in header if column not in FILE_COLUMNS)
+                    )
                     lines.append((reader.line_num, row))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
@@ -346,7 +309,7 @@ def _check_decoded(path: Path, number: int, texts: Iterable[str]) -> None:
         raise UserError(f"{path}, line {number}: this is not a CSV file in UTF-8: save it as one")
 
 
-def _check_file(where: str, file: str, number: int, seen: dict[str, int]) -> None:
+def check_file(where: str, file: str, number: int, seen: dict[str, int]) -> None:
     """Notes in `seen` the line that a file is given on."""
     if not file:
         raise UserError(f"{where}: `file` is empty")
@@ -363,7 +326,7 @@ def _classes(rows: Iterable[Row], place: int) -> set[str]:
     }
 
 
-def _check_classes(path: Path, groups: Sequence[str], rows: Sequence[Row]) -> None:
+def check_classes(path: Path, groups: Sequence[str], rows: Sequence[Row]) -> None:
     for place, group in enumerate(groups):
         classes = _classes(rows, place)
         if len(classes) > MOST_CLASSES:
@@ -391,7 +354,7 @@ def _one_slip_apart(a: str, b: str) -> bool:
     return bool(set.intersection(*with_one_less))
 
 
-def _read_split(where: str, text: str) -> Split | None:
+def read_split(where: str, text: str) -> Split | None:
     if not text:
         return None
     for split in SPLITS:
@@ -429,78 +392,3 @@ def _fraction(where: str, column: str, text: str) -> float:
     if not 0 <= value <= 1:
         raise UserError(f"{where}: {column} is {text!r}: it must be a fraction of the picture, from 0 to 1")
     return value
-
-
-def _read_s1(path: Path, picture: Path, file: str) -> Row:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
-    if not isinstance(told, dict):
-        raise UserError(f"{path}: a JSON object is expected, with the keys tags, caption, landmarks, width, height")
-    tags, caption = told.get("tags"), told.get("caption")
-    if isinstance(tags, str):
-        tags = tags.split(",")
-    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        raise UserError(f"{path}: tags must be a list of words, or one string separated by commas")
-    if caption is not None and not isinstance(caption, str):
-        raise UserError(f"{path}: caption must be a string")
-    tags = _canonical_tags(tags or ())
-    caption = " ".join((caption or "").split())
-    for text in (caption, ", ".join(tags or ())):
-        _check_cell(path, text)
-    landmarks = visible = None
-    if told.get("landmarks") is not None:
-        pixels = _s1_points(path, told["landmarks"])
-        scale = np.array(_s1_size(path, picture, told), dtype=np.float64)
-        landmarks = (pixels / scale).astype(np.float32)
-        outside = (landmarks < 0) | (landmarks > 1)
-        if outside.any():
-            name = LANDMARKS[int(outside.any(1).argmax())]
-            raise UserError(f"{path}: {name} lies outside the picture of {scale[0]:.0f} x {scale[1]:.0f} pixels")
-        visible = ~np.isnan(landmarks).any(1)
-    return Row(file, tags, caption or None, landmarks_K2=landmarks, visible_K=visible)
-
-
-def _check_cell(path: Path, text: str) -> None:
-    """Whether `read_manifest` could read it again."""
-    if len(text) > csv.field_size_limit():
-        raise UserError(f"{path}: {len(text)} characters of tags or caption are more than {csv.field_size_limit()}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{path}: {text[error.start]!a} in tags or caption is no character") from error
-
-
-def _s1_points(path: Path, given: Any) -> np.ndarray:
-    """Float64 (24, 2) pixels, NaN where a named landmark is missing."""
-    if isinstance(given, dict):
-        if unknown := [name for name in given if name not in LANDMARKS]:
-            near = difflib.get_close_matches(unknown[0], LANDMARKS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the landmarks are {', '.join(LANDMARKS)}"
-            raise UserError(f"{path}: unknown landmark {unknown[0]!r}: {hint}")
-        given = [given.get(name, (math.nan, math.nan)) for name in LANDMARKS]
-    points: Sequence[Any] = given if isinstance(given, list) else ()
-    if len(points) != NUM_LANDMARKS:
-        raise UserError(f"{path}: landmarks must be 24 [x, y] in our order, or an object of named [x, y]")
-    try:
-        array = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(0)
-    if array.shape != (NUM_LANDMARKS, 2):
-        raise UserError(f"{path}: every landmark must be two numbers, [x, y] in pixels")
-    return array
-
-
-def _s1_size(path: Path, picture: Path, told: dict[str, Any]) -> tuple[float, float]:
-    if "width" in told and "height" in told:
-        size = told["width"], told["height"]
-        if not all(isinstance(side, int | float) and side > 0 for side in size):
-            raise UserError(f"{path}: width and height must be positive numbers of pixels")
-        return size
-    try:
-        return upright_size(picture)
-    except Exception as error:
-        raise UserError(f"{path}: width and height are missing, and {picture.name} cannot be read: {error}") from error

@@ -1,8 +1,11 @@
+import zlib
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
-from anime_gen.data.decode import decode, read, upright_size
+from anime_gen.data.decode import SUFFIXES, decode, read, upright_size
 
 
 def gradient(height: int = 40, width: int = 40) -> np.ndarray:
@@ -125,3 +128,60 @@ def test_jpeg_reduction_is_not_visible(tmp_path):
 def test_a_small_picture_is_enlarged(tmp_path):
     Image.new("RGB", (5, 9), (1, 2, 3)).save(tmp_path / "a.png")
     assert (decode(tmp_path / "a.png", 32) == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("suffix", ["avif", "jfif", "jpe", "apng", "jp2", "ppm"])
+def test_the_rarer_names_and_formats(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(gradient()).save(path)
+    assert path.suffix in SUFFIXES
+    assert close(decode(path, 40), gradient(), 30)
+    assert upright_size(path) == (40, 40)
+
+
+def test_a_format_that_is_not_named_is_not_tried(tmp_path):
+    # Encapsulated PostScript would start Ghostscript.
+    Image.fromarray(gradient()).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    with pytest.raises(UnidentifiedImageError):
+        decode(tmp_path / "a.png", 8)
+
+
+def ancillary(kind, megabytes):
+    texts = PngInfo()
+    if kind == "text":
+        texts.add_text("Comment", "a" * (megabytes * 2**20), zip=True)
+        return {"pnginfo": texts}
+    if kind == "international text":
+        texts.add_itxt("XML:com.adobe.xmp", "a" * (megabytes * 2**20), zip=True)
+        return {"pnginfo": texts}
+    return {"icc_profile": b"\0" * (megabytes * 2**20)}
+
+
+@pytest.mark.parametrize("kind", ["text", "international text", "profile"])
+@pytest.mark.parametrize("megabytes", [2, 100])
+def test_a_large_text_or_profile_is_no_damage(tmp_path, kind, megabytes):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(gradient(20, 40)).save(tmp_path / "a.png", exif=exif, **ancillary(kind, megabytes))
+    assert upright_size(tmp_path / "a.png") == (20, 40)
+    assert close(read(tmp_path / "a.png"), np.rot90(gradient(20, 40), -1), 0)
+    assert decode(tmp_path / "a.png", 20).shape == (20, 20, 3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "avif"])
+def test_damaged_exif_is_no_damage(tmp_path, suffix):
+    Image.fromarray(gradient()).save(tmp_path / f"a.{suffix}", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff\xff\xff")
+    assert close(read(tmp_path / f"a.{suffix}"), gradient(), 30)
+    assert upright_size(tmp_path / f"a.{suffix}") == (40, 40)
+
+
+def test_a_picture_that_unpacks_to_gigabytes_is_refused_by_its_header(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("1", (32, 32)).save(path)
+    content = bytearray(path.read_bytes())
+    content[16:24] = (60_000).to_bytes(4) * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(Exception, match="pixels"):
+        decode(path, 8)

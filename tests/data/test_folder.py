@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 
 from anime_gen.contract import UserError
-from anime_gen.data.folder import Folder, convert
+from anime_gen.data.folder import Folder, labels_of
 from anime_gen.data.pack import Pack, report_unreadable
 from anime_gen.data.source import OF_ANY_PICTURE, SPLITS
 from anime_gen.vocabulary import LANDMARKS
@@ -203,9 +203,9 @@ def test_other_labels_are_converted_once_into_the_cache(faces, caplog):
     with caplog.at_level(logging.WARNING):
         assert Folder(faces).vocabulary.tags == ("grey hair",)
         assert Folder(faces).vocabulary.attributes == {"hair": ("grey",)}
-    assert caplog.text.count("was converted to a manifest") == 1
+    assert caplog.text.count("(labels.csv), converted to a manifest") == 1
     assert sorted(faces.rglob("*")) == before
-    assert len(convert(faces).rows) == 120
+    assert len(labels_of(faces).rows) == 120
 
 
 def test_a_conversion_that_fails_names_the_source_and_is_not_kept(faces, monkeypatch):
@@ -237,8 +237,7 @@ def test_a_file_name_in_bytes(faces):
 
 
 def test_nothing_to_convert(faces):
-    with pytest.raises(UserError, match=r"neither a labels.csv nor JSON"):
-        convert(faces)
+    assert labels_of(faces) is None
 
 
 def test_a_label_edit_does_not_decode_again_but_a_changed_picture_does(faces):

@@ -1,16 +1,11 @@
-import json
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from anime_gen.contract import UserError
 from anime_gen.data.manifest import (
     Guess,
     Manifest,
     Row,
-    convert_labels_csv,
-    convert_s1_json,
     hashed_split,
     read_manifest,
     write_manifest,
@@ -187,75 +182,6 @@ def test_the_vocabulary_grows_with_the_data_and_knows_aliases(tmp_path):
     assert "grey hair" not in S5_TAGS
     assert words.attributes == {"hair": ("grey",)}
     assert words.parse("gray hair").classes == {"hair": "grey"}
-
-
-def test_labels_csv_keeps_labels_and_leaves_the_detectors_boxes(tmp_path):
-    path = tmp_path / "labels.csv"
-    path.write_text("file,hair,eye,likelihood,left_eye_x,nose_x\n2.jpg,gray,aqua,0.9,0.5,0.4\n4.jpg,,,1,,\n")
-    got = convert_labels_csv(path, ["images/2.jpg", "images/4.jpg"])
-    assert got.groups == ("hair", "eye")
-    assert got.rows == [
-        Row("images/2.jpg", ("grey hair", "aqua eyes"), classes=("grey", "aqua")),
-        Row("images/4.jpg", None, classes=(None, None)),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("picture,hair\n2.jpg,gray\n", "labels.csv: it needs the columns `file`"),
-        ("file,hair\n2.jpg,red\nimages/2.jpg,blue\n", "labels.csv, line 3: images/2.jpg was given already on line 2"),
-        ("file,hair\n2.jpg,red\n,blue\n", "labels.csv, line 3: `file` is empty"),
-        ("file,hair\n" + "".join(f"{i}.jpg,{i}\n" for i in range(80)), "labels.csv: column `hair` has 80 different"),
-    ],
-)
-def test_labels_csv_mistakes_are_named(tmp_path, text, message):
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(UserError) as caught:
-        convert_labels_csv(tmp_path / "labels.csv", ["images/2.jpg"])
-    assert message in str(caught.value)
-
-
-def s1(tmp_path, told):
-    Image.new("RGB", (100, 50)).save(tmp_path / "a.png")
-    (tmp_path / "a.json").write_text(told if isinstance(told, str) else json.dumps(told))
-    return convert_s1_json(tmp_path, ["a.png", "unlabelled.png"])
-
-
-def test_s1_json(tmp_path):
-    everything = {"tags": ["long_hair", "Smile"], "caption": "a girl", "landmarks": {"nose": [256, 384]}}
-    row, unlabelled = s1(tmp_path, {**everything, "width": 512, "height": 512}).rows
-    assert unlabelled == Row("unlabelled.png")
-    assert row.tags == ("long hair", "smile")
-    assert row.caption == "a girl"
-    assert row.landmarks_K2[LANDMARKS.index("nose")].tolist() == [0.5, 0.75]
-    assert row.visible_K.sum() == 1
-    row = s1(tmp_path, {"tags": "smile, hat", "landmarks": [[50, 25]] * 24, "caption": "a\r girl\n"}).rows[0]
-    assert row.caption == "a girl"
-    assert row.tags == ("smile", "hat")
-    assert (row.landmarks_K2 == 0.5).all()
-
-
-@pytest.mark.parametrize(
-    ("told", "message"),
-    [
-        ("{", "is not JSON"),
-        ([], "a JSON object is expected"),
-        ({"tags": 3}, "tags must be"),
-        ({"caption": "a girl " * 30_000}, "209999 characters of tags or caption are more than 131072"),
-        ({"tags": ["\ud83d"]}, "'\\ud83d' in tags or caption is no character"),
-        ({"landmarks": {"noze": [1, 2]}}, "unknown landmark 'noze': did you mean nose?"),
-        ({"landmarks": [[1, 2]] * 23}, "must be 24"),
-        ({"landmarks": [[1, 2, 3]] * 24}, "two numbers"),
-        ({"landmarks": {"nose": [120, 10]}}, "nose lies outside"),
-        ({"landmarks": {"nose": [1, 1]}, "width": 0, "height": 5}, "positive numbers"),
-    ],
-)
-def test_s1_mistakes_are_named(tmp_path, told, message):
-    with pytest.raises(UserError) as caught:
-        s1(tmp_path, told)
-    assert message in str(caught.value)
-    assert "a.json" in str(caught.value)
 
 
 def test_hashed_splits_are_stable_and_of_the_right_size():
