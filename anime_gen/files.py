@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import secrets
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor  # without it, what only writes need not load torch
 
 
+# Bytes of the longest name on the file systems of Linux and macOS.
+LONGEST_NAME = 255
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """A place beside `path` to write to, which takes its name when all is written and on the disk.
@@ -27,8 +32,7 @@ def atomic(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be made or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not the process's number: in two containers that share a cache it may be the same.
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    draft = _draft(path)
     try:
         yield draft
         flush(draft)
@@ -43,13 +47,37 @@ def atomic(path: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """As `atomic`, for a folder that is new or empty."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    draft = _draft(path)
     draft.mkdir()
     try:
         yield draft
         draft.replace(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _draft(path: Path) -> Path:
+    # Not the process's number: in two containers that share a cache it may be the same.
+    return path.with_name(fitting(path.name, f".{secrets.token_hex(4)}.tmp"))
+
+
+def fitting(stem: str, ending: str) -> str:
+    """The name `stem` + `ending`; of a stem that makes it longer than a name may be, the beginning and a hash."""
+    if len(os.fsencode(stem + ending)) <= LONGEST_NAME:
+        return stem + ending
+    whole = os.fsencode(stem)
+    ending = f"~{hashlib.sha256(whole).hexdigest()[:8]}{ending}"
+    # Cut between characters: a name that is UTF-8 stays so.
+    kept = whole[: LONGEST_NAME - len(os.fsencode(ending))]
+    return (kept.decode(errors="ignore") if _is_text(stem) else os.fsdecode(kept)) + ending
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def flush(path: Path) -> None:
@@ -62,8 +90,8 @@ def flush(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8, and the ends of lines as they are."""
-    write_bytes(path, text.encode())
+    """UTF-8, and the ends of lines as they are; names of files in it, which are bytes, stay those bytes."""
+    write_bytes(path, text.encode(errors="surrogateescape"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

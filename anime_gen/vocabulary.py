@@ -78,12 +78,19 @@ OUTER_EYE_CORNERS = (LANDMARKS.index("left_eye_outer"), LANDMARKS.index("right_e
 ATTRIBUTE_TAG: Mapping[str, str] = {"hair": "{} hair", "eye": "{} eyes"}
 
 
-def canonical(word: str) -> str:
-    """A tag or class name in the suite's spelling: lower case, aliases resolved, spaces for underscores.
+# Faces of signs and single letters, whose underscore is a mouth: `>_<`, `o_o`, `(o)_(o)`.
+_EMOTICON = re.compile(r"(?!.*[^\W_]{2})[^\s_,]+_[^\s_,]+")
 
-    And for commas, which part words wherever a list of them is written.
+
+def canonical(word: str) -> str:
+    """A tag or class name in the suite's spelling: lower case, spaces for underscores, aliases resolved.
+
+    Commas become spaces, too: they part words wherever a list of them is written. Emoticons stay as they are.
     """
-    word = " ".join(word.replace("_", " ").replace(",", " ").lower().split())
+    word = word.lower().strip()
+    if _EMOTICON.fullmatch(word):
+        return word
+    word = " ".join(word.replace("_", " ").replace(",", " ").split())
     return ALIASES.get(word, word)
 
 

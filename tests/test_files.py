@@ -92,3 +92,17 @@ def test_a_new_folder_is_whole_or_absent(tmp_path):
         assert not list((tmp_path / "new").iterdir())
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     assert (tmp_path / "new" / "one").read_text() == "1"
+
+
+@pytest.mark.parametrize("letter", ["a", "顔", b"\xe9".decode(errors="surrogateescape")])
+def test_the_longest_name_can_be_written(tmp_path, letter):
+    stem = letter * ((files.LONGEST_NAME - 4) // len(os.fsencode(letter)))
+    path = tmp_path / f"{stem}.txt"
+    write_text(path, stem)
+    assert path.read_bytes() == os.fsencode(stem)
+    longer = [files.fitting(stem + more, ".translated.png") for more in ("", "_")]
+    assert len({*longer, stem}) == 3
+    for name in longer:
+        assert len(os.fsencode(name)) <= files.LONGEST_NAME
+        write_text(tmp_path / name, "")
+    assert files.fitting("a", ".png") == "a.png"

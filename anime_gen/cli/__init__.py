@@ -7,6 +7,7 @@ to be imported. A test holds the pages to the parsers.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from importlib.machinery import SourceFileLoader
@@ -108,6 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
     # OpenMP's threads wait for each other in a busy loop. A long one costs half the speed where the machine does
     # something else beside; a short one costs nothing where it does not.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files are bytes, and need not be text
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     verbs = every_verb()
     if not arguments or arguments[0] in ("-h", "--help", "help"):

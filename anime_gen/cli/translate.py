@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from anime_gen.cli.train import quiet
 from anime_gen.contract import Translator, UserError
 from anime_gen.data.listing import picture_files
-from anime_gen.files import write_picture, write_text
+from anime_gen.files import fitting, write_picture, write_text
 from anime_gen.images import tile
 from anime_gen.run.opened import OpenRun
 from anime_gen.run.photos import SHOWN, Unreadable, frame_photos, held_out, translations, usual_of
@@ -49,16 +50,17 @@ def main(verb: str, arguments: list[str]) -> None:
     make_folder(given.out, files)
     usual = usual_of(module, run.data)
     photos = frame_photos(files, usual.frame, module.image_size) if given.photos else held_out(run.data, usual.frame)
-    lines, shown = [], []
+    lines, shown, taken = [], [], {"sheet.png"}
     for done in tqdm(translations(module, photos, given.seed), "translating", len(files) or SHOWN, leave=False):
         if isinstance(done, Unreadable):
             tqdm.write(f"{done.file}: cannot be read ({done.reason})")
             lines.append([done.file, "", "", "", "unreadable", done.reason])
             continue
         reasons = done.doubts(usual)
-        target = given.out / f"{done.file.stem}.png"
-        while any(target == line[1] for line in lines) or target.name == "sheet.png":
-            target = target.with_name(f"{target.stem}_.png")
+        # Two photos of two folders may have one name.
+        names = (fitting(f"{done.file.stem}{'_' * more}", ".png") for more in itertools.count())
+        target = given.out / next(name for name in names if name not in taken)
+        taken.add(target.name)
         write_picture(target, Image.fromarray(done.picture))
         shown += [done.photo, done.picture]
         confidence = "low" if reasons else "usual"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from anime_gen.contract import UserError
-from anime_gen.files import atomic
+from anime_gen.files import write_text
 
 
 def cache_root(chosen: Path | None = None) -> Path:
@@ -45,6 +45,5 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    with writing(path), atomic(path) as draft:
-        # surrogateescape: the name of a file is bytes, and need not be UTF-8.
-        draft.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with writing(path):
+        write_text(path, text)

@@ -61,8 +61,8 @@ _GUESS = re.compile(r"(?P<word>.*\S)@(?P<confidence>0(?:\.\d+)?|1(?:\.0+)?|\.\d+
 # What was meant as one.
 _NEARLY_A_GUESS = re.compile(r".*\S\s*@\s*-?[\d.,]+%?(?:\s+\w*)?")
 
-# What would be read as one and is none has a backslash before its @: `mail\\@0.5`. One backslash is taken away again.
-_NO_GUESS = re.compile(r"(?P<word>.*\S)\\(?P<rest>\s*@\s*-?[\d.,]+%?(?:\s+\w*)?)")
+# What would be read as one and is none ends in an @ more: `mail@0.5@`. One is taken away again.
+_NO_GUESS = re.compile(_NEARLY_A_GUESS.pattern + "@+")
 # As one that is guessed to be there and begins with a minus has before that: `\\-3-@0.7`.
 _NO_MINUS = re.compile(r"\\+-[^\s_]")
 
@@ -167,6 +167,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     plain = [name for name in _PLAIN if has.get(name, True)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    # Which leaves a lone carriage return without quotes.
+    quoter = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow([*plain, *manifest.groups, *((*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS) if marked else ())])
     for row in rows:
         cells: dict[str, str] = {
@@ -186,7 +188,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
             points = row.landmarks_K2 if row.landmarks_K2 is not None else np.full((NUM_LANDMARKS, 2), np.nan)
             line += ["" if math.isnan(value) else f"{value:.6g}" for value in points.reshape(-1).tolist()]
             line += [""] * NUM_LANDMARKS if row.visible_K is None else [str(int(seen)) for seen in row.visible_K]
-        writer.writerow(line)
+        (quoter if any("\r" in cell for cell in line) else writer).writerow(line)
     write_whole(path, text.getvalue())
 
 
@@ -225,15 +227,12 @@ def _spelt(guess: Guess) -> str:
 
 def _written(word: str) -> str:
     """A plain word, as `_read` reads it."""
-    if not _NEARLY_A_GUESS.fullmatch(word):
-        return word
-    before, _, behind = word.rpartition("@")
-    return f"{before}\\@{behind}"
+    return f"{word}@" if _NEARLY_A_GUESS.fullmatch(word) or _NO_GUESS.fullmatch(word) else word
 
 
 def _read(text: str) -> str:
-    found = _NO_GUESS.fullmatch(text.strip())
-    return canonical(found["word"] + found["rest"] if found else text)
+    text = text.strip()
+    return canonical(text[:-1] if _NO_GUESS.fullmatch(text) else text)
 
 
 def _read_tags(where: str, text: str) -> tuple[tuple[str, ...] | None, tuple[Guess, ...]]:

@@ -105,9 +105,15 @@ def test_photos_are_framed_translated_and_doubted(trained: Path, here: Callable[
     noise = np.random.default_rng(0).integers(0, 256, (100, 140, 3), dtype=np.uint8)
     Image.fromarray(noise).save(photos / "noise.png")
     (photos / "broken.jpg").write_bytes(b"no picture")
+    # Names are bytes, and as long as the disk takes them.
+    odd = [b"\xe9t\xe9.png".decode(errors="surrogateescape"), f"{'l' * 251}.jpg", f"{'l' * 251}.avif"[-255:]]
+    for name in odd:
+        Image.fromarray(pictures[0]).save(photos / name)
     done = here("translate", trained, photos, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    lines = {Path(line["file"]).stem: line for line in csv.DictReader((tmp_path / "out/translations.csv").open())}
+    table = list(csv.DictReader((tmp_path / "out/translations.csv").open(errors="surrogateescape", newline="")))
+    assert len({line["translation"] for line in table}) == 11, "eleven names, and an empty one"
+    lines = {Path(line["file"]).stem: line for line in table}
     assert lines["noise"]["confidence"] == "low"
     assert "no face found" in lines["noise"]["why"]
     assert lines["broken"]["confidence"] == "unreadable"
@@ -117,7 +123,7 @@ def test_photos_are_framed_translated_and_doubted(trained: Path, here: Callable[
         if line["translation"]:
             assert Image.open(line["translation"]).size == (32, 32)
     assert (tmp_path / "out" / "sheet.png").exists()
-    assert "7 of 8 translated" in done.stdout
+    assert "10 of 11 translated" in done.stdout
 
 
 def test_in_a_comparison_the_photo_stands_beside(trained: Path) -> None:

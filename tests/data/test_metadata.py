@@ -121,7 +121,7 @@ def test_what_boards_and_downloaders_write(pictures):
         (folder / name).write_text(json.dumps(content), encoding="utf-16" if name == "d.json" else "utf-8-sig")
     got = rows(folder)
     assert got["a.png"].tags == ("1girl", "long hair", "smile")
-    assert got["b.jpg"].tags == ("1girl", "long hair", "> <")
+    assert got["b.jpg"].tags == ("1girl", "long hair", ">_<")
     assert got["c.png"].tags == ("smile", "hat", "miku hatsune")
     assert got["d.png"].tags == ("blue eyes",)
     assert got["e.png"].guessed_tags == (Guess("long hair", 0.9, "tagger"), Guess("hat", 0.2, "tagger"))

@@ -60,9 +60,11 @@ def described(
             continue
         if not isinstance(name, str | int) or isinstance(name, bool):
             raise UserError(f"{where}: {group} must be a word")
-        classes[group] = canonical(str(name))
+        if not (word := canonical(str(name))):
+            continue
+        classes[group] = word
         if group in ATTRIBUTE_TAG and not guesses:
-            words.append(ATTRIBUTE_TAG[group].format(classes[group]))
+            words.append(ATTRIBUTE_TAG[group].format(word))
     caption = next((told[key] for key in CAPTIONS if not _nothing(told.get(key))), "")
     if not isinstance(caption, str):
         raise UserError(f"{where}: caption must be a string")

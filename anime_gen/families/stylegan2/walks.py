@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
 from anime_gen.blocks.made import Film, Made, Sheet, Weights
 from anime_gen.conditions.kind import Words
 from anime_gen.contract import UserError
+from anime_gen.data.decode import decode
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.images import quantise
@@ -172,11 +171,10 @@ def project_picture(
     if steps < 1:
         raise UserError(f"--steps {steps}: give 1 or more")
     try:
-        upright = ImageOps.exif_transpose(Image.open(picture)).convert("RGB")
-    except (OSError, UnidentifiedImageError) as reason:
-        raise UserError(f"--picture {picture}: there is no picture that can be read") from reason
-    pixels_HWC = np.array(ImageOps.fit(upright, (module.image_size, module.image_size), Image.Resampling.BICUBIC))
-    wanted_1CHW = torch.from_numpy(pixels_HWC).permute(2, 0, 1)[None].float() / 127.5 - 1
+        pixels_HWC = decode(picture, module.image_size)
+    except Exception as reason:  # Pillow raises whatever a damaged file leads it to
+        raise UserError(f"--picture {picture}: there is no picture that can be read ({reason})") from reason
+    wanted_1CHW = torch.from_numpy(pixels_HWC.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     module.requires_grad_(False)
     found = None
     for found in (bar := tqdm(project(module.generator, wanted_1CHW, _label(trained, tags), plus, steps), total=steps)):
