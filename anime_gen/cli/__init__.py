@@ -41,6 +41,7 @@ VERBS = {
     "score": Verb("anime_gen.cli.score:main", "--real DIR --fake DIR: compare any two folders of pictures"),
     "examine": Verb("anime_gen.cli.examine:main", "[DIR]: which disturbances of pictures which scores see"),
     "judge": Verb("anime_gen.cli.judge:main", "fit DIR: train a judge of your own pictures, and examine it"),
+    "prepare": Verb("anime_gen.cli.prepare:main", "RAW --out DIR: from a heap of illustrations to a training set"),
     "tagger": Verb("anime_gen.cli.tagger:main", "fit|doubts|complete: labels out of pictures, and which are wrong"),
     "tag": Verb("anime_gen.cli.tag:main", "DIR: write its manifest.csv with a tagger"),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),

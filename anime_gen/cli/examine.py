@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from anime_gen.cli.score import OF_PIXELS, open_extractor, open_scores
 from anime_gen.contract import UserError, usable
-from anime_gen.data.decode import decode
 from anime_gen.data.listing import picture_files
+from anime_gen.decode import decode
 from anime_gen.files import rounded, write_bytes, write_text
 from anime_gen.judging.disturbances import Pictures, paint
 from anime_gen.judging.examination import (

@@ -20,7 +20,7 @@ from anime_gen.cli.train import quiet
 from anime_gen.conditions import KINDS
 from anime_gen.conditions.kind import Input, Option, Picture, Points, Words
 from anime_gen.contract import UserError, usable
-from anime_gen.data.decode import clear
+from anime_gen.decode import clear
 from anime_gen.files import write_picture
 from anime_gen.images import tile
 from anime_gen.run.opened import OpenRun

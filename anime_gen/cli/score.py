@@ -17,8 +17,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from anime_gen.contract import UserError, usable
-from anime_gen.data.decode import decode, read
 from anime_gen.data.listing import picture_files
+from anime_gen.decode import decode, read
 from anime_gen.metrics.distribution import CMMD, KID, PRDC, FrechetDistance, InceptionScore, KernelDistance
 from anime_gen.metrics.extractors import EXTRACTORS
 from anime_gen.metrics.features import Classifier, Extractor

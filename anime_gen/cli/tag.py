@@ -113,7 +113,7 @@ def main(verb: str, arguments: list[str]) -> None:
     # In the order of the files; rows of pictures that are not there, or cannot be read, stay as they are.
     rows = {row.file: row for row in base.rows}
     line = {row.file: number for number, row in enumerate(base.rows)}
-    here = Manifest(base.groups, [rows[file] for file in files])
+    here = base._replace(rows=[rows[file] for file in files])
     labels = Labels(*(part[[line[file] for file in files]] for part in given_labels(base, labeller.vocabulary)))
     if options.complete:
         given_N = (~labels.tags_NT.isnan()).any(1) | (labels.classes_NA >= 0).any(1)
@@ -129,6 +129,6 @@ def main(verb: str, arguments: list[str]) -> None:
         completed = by_one(labeller, seen, labels, options.least)
     guessed = with_guesses(here, labeller.vocabulary, completed)
     rows |= {row.file: row for row in guessed.rows}
-    write_manifest(out, Manifest(base.groups, [rows[row.file] for row in base.rows]))
+    write_manifest(out, base._replace(rows=[rows[row.file] for row in base.rows]))
     filled = int((completed.tag_origin_NT > 0).sum() + (completed.class_origin_NA > 0).sum())
     print(f"{out}: {filled:,} labels of {len(files):,} pictures filled in; what was written stays")

@@ -12,12 +12,12 @@ import numpy as np
 from anime_gen.conditions.text import caption_tokens
 from anime_gen.contract import UserError
 from anime_gen.data.cache import writing
-from anime_gen.data.decode import decode, upright_size
 from anime_gen.data.labels import class_columns, tag_columns
 from anime_gen.data.listing import File, Listing, list_folder
 from anime_gen.data.manifest import CONVERSION, Manifest, Row, hashed_split, read_manifest, write_manifest
 from anime_gen.data.metadata import FORMS, SUBFOLDERS, Form
 from anime_gen.data.source import COLUMNS, OF_ANY_PICTURE, SPLITS, Filled, Source, Split, content_hash, some, warn
+from anime_gen.decode import decode, upright_size
 from anime_gen.files import atomic
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
@@ -144,7 +144,7 @@ class Folder(Source):
         if unlisted := sorted(files.keys() - {row.file for row in present}):
             text = "%d of %d pictures in %s have no row in %s and are left out: %s"
             warn(log, text, len(unlisted), len(files), self.path, table, some(unlisted))
-        return Manifest(manifest.groups, present)
+        return manifest._replace(rows=present)
 
     @property
     def _table(self) -> Path | None:

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from anime_gen.contract import UserError
-from anime_gen.data.decode import SUFFIXES
 from anime_gen.data.source import some, warn
+from anime_gen.decode import SUFFIXES
 
 log = logging.getLogger(__name__)
 

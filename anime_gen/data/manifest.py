@@ -11,6 +11,7 @@
     <landmark>_x, _y        48 columns, `left_brow_outer_x` .. `chin_y` (vocabulary.LANDMARKS): fractions of the
                             upright picture's width and height. Left is the character's own left
     <landmark>_visible      optional: 1 visible, 0 hidden. A landmark that is given is visible where this is empty
+    about_<anything>        no label: where a picture comes from, how sharp it is. It stays, and nothing reads it
     any other column        a group of exclusive classes with few different values: hair, eye, gender ...
 
 A label that nobody wrote says how sure it is and where it comes from: `smile@0.71 neighbours` among the tags, or
@@ -41,6 +42,9 @@ from anime_gen.contract import UserError
 from anime_gen.data.cache import write_whole
 from anime_gen.data.source import SPLITS, Split
 from anime_gen.vocabulary import LANDMARKS, NUM_LANDMARKS, Vocabulary, canonical
+
+# What begins so is no label.
+ABOUT = "about_"
 
 # What a table may call the column of pictures' paths, which are bytes; a manifest calls it `file`.
 FILE_COLUMNS = ("file_name", "file", "filename", "path", "image")
@@ -94,13 +98,15 @@ class Row(NamedTuple):
     visible_K: np.ndarray | None = None  # bool
     guessed_tags: tuple[Guess, ...] = ()
     guessed_classes: tuple[Guess | None, ...] = ()  # one for each group, or empty where there are none at all
+    about: tuple[str, ...] = ()  # one for each name of the manifest's `about`, or empty where there is nothing
 
 
 class Manifest(NamedTuple):
-    """The rows in file order; `groups` names the exclusive attributes."""
+    """The rows in file order; `groups` names the exclusive attributes, `about` what is said beside labels."""
 
     groups: tuple[str, ...]
     rows: list[Row]
+    about: tuple[str, ...] = ()
 
     def vocabulary(self, min_tag_count: int) -> Vocabulary:
         """Tags that occur at least `min_tag_count` times, frequent ones first, and every class of every group."""
@@ -120,7 +126,8 @@ def read_manifest(path: Path) -> Manifest:
         UserError: it cannot be read, a column is wrong, or a cell is; the message names the line.
     """
     header, lines = read_csv(path)
-    groups = tuple(column for column in header if column not in _RESERVED)
+    about = tuple(column for column in header if column.startswith(ABOUT))
+    groups = tuple(column for column in header if column not in _RESERVED and column not in about)
     if "file" not in header:
         raise UserError(f"{path}: there is no column `file`; the columns are {', '.join(header)}")
     for column in groups:
@@ -149,10 +156,11 @@ def read_manifest(path: Path) -> Manifest:
                 visible,
                 guessed_tags,
                 guessed_classes,
+                tuple(cells[column] for column in about),
             )
         )
     check_classes(path, groups, rows)
-    return Manifest(groups, rows)
+    return Manifest(groups, rows, tuple(column.removeprefix(ABOUT) for column in about))
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
@@ -169,7 +177,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     writer = csv.writer(text, lineterminator="\n")
     # Which leaves a lone carriage return without quotes.
     quoter = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow([*plain, *manifest.groups, *((*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS) if marked else ())])
+    writer.writerow([*plain, *manifest.groups, *((*_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS) if marked else ()),
+                     *(f"{ABOUT}{name}" for name in manifest.about)])  # fmt: skip
     for row in rows:
         cells: dict[str, str] = {
             # What surrounds a cell is no part of it.
@@ -188,6 +197,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
             points = row.landmarks_K2 if row.landmarks_K2 is not None else np.full((NUM_LANDMARKS, 2), np.nan)
             line += ["" if math.isnan(value) else f"{value:.6g}" for value in points.reshape(-1).tolist()]
             line += [""] * NUM_LANDMARKS if row.visible_K is None else [str(int(seen)) for seen in row.visible_K]
+        line += row.about or ("",) * len(manifest.about)
         (quoter if any("\r" in cell for cell in line) else writer).writerow(line)
     write_whole(path, text.getvalue())
 
@@ -287,9 +297,14 @@ def read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
                         "(a text with a comma in it needs quotes)"
                     )
                 if cells:
-                    row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+                    row = {
+                        name: cell if name.startswith(ABOUT) else cell.strip()
+                        for name, cell in zip(header, cells, strict=True)
+                    }
                     _check_decoded(
-                        path, reader.line_num, (row[column] for column in header if column not in FILE_COLUMNS)
+                        path,
+                        reader.line_num,
+                        (row[name] for name in header if name not in FILE_COLUMNS and not name.startswith(ABOUT)),
                     )
                     lines.append((reader.line_num, row))
     except OSError as error:

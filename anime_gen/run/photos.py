@@ -14,8 +14,8 @@ from torch import Tensor
 from anime_gen.conditions import Condition
 from anime_gen.contract import Translator
 from anime_gen.data import AnimeFaces
-from anime_gen.data.decode import decode, read
 from anime_gen.data.portrait import Square, find_face, framed, usual_frame
+from anime_gen.decode import decode, read
 from anime_gen.images import quantise
 
 # Held-out photos that say what is usual, and those that are translated where none are named.

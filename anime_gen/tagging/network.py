@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.data.decode import decode
+from anime_gen.decode import decode
 from anime_gen.files import write_tensors
 from anime_gen.tagging.calibration import Calibration
 from anime_gen.vocabulary import Vocabulary

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.data.decode import read
+from anime_gen.decode import read
 from anime_gen.painter.parameters import EYE_COLOURS, GENDERS, HAIR_COLOURS
 from anime_gen.tagging.network import Beliefs, Seen, on_cpu
 from anime_gen.vocabulary import ATTRIBUTE_TAG, S5_TAGS, Vocabulary, canonical

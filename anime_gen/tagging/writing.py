@@ -23,7 +23,8 @@ def prepared(manifest: Manifest, files: Sequence[str], vocabulary: Vocabulary) -
     listed = {row.file for row in manifest.rows}
     nothing = (None,) * len(groups)
     rows = [_cleared(row, manifest.groups, groups, vocabulary) for row in manifest.rows]
-    return Manifest(groups, rows + [Row(file, classes=nothing) for file in files if file not in listed])
+    more = [Row(file, classes=nothing) for file in files if file not in listed]
+    return manifest._replace(groups=groups, rows=rows + more)
 
 
 def _cleared(row: Row, before: Sequence[str], groups: Sequence[str], vocabulary: Vocabulary) -> Row:
@@ -87,7 +88,7 @@ def with_guesses(manifest: Manifest, vocabulary: Vocabulary, completed: Complete
                 guessed_tags=(*row.guessed_tags, *tags), guessed_classes=tuple(classes) if any(classes) else ()
             )
         )
-    return Manifest(manifest.groups, rows)
+    return manifest._replace(rows=rows)
 
 
 def as_manifest(names: Sequence[str], vocabulary: Vocabulary, completed: Completed) -> Manifest:

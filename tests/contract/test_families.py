@@ -186,18 +186,22 @@ def test_imports_go_one_way():
         "conditions": ("errors", "vocabulary", "conditions"),
         "contract.py": ("conditions", "errors", "noise", "settings"),
         "images.py": ("conditions", "vocabulary"),
+        "decode.py": ("conditions",),
         "painter": ("contract", "vocabulary", "painter"),
-        "data": ("conditions", "contract", "files", "vocabulary", "painter", "data"),
+        "data": ("conditions", "contract", "decode", "files", "vocabulary", "painter", "data"),
         "blocks": ("conditions", "contract", "noise", "blocks"),
         "metrics": ("conditions", "contract", "files", "images", "noise", "vocabulary", "metrics"),
         # What labels pictures is never what scores them.
-        "tagging": ("conditions", "contract", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging"),
+        "tagging": (
+            "conditions", "contract", "decode", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging",
+        ),
+        "prepare": ("contract", "data", "decode", "files", "painter", "prepare"),
         "run/folder.py": ("errors", "settings"),
         "run/trained.py": ("conditions", "contract", "run", "settings", "vocabulary"),
-        "run": ("conditions", "contract", "data", "images", "run", "settings"),
+        "run": ("conditions", "contract", "data", "decode", "images", "run", "settings"),
         "families": (
-            "blocks", "conditions", "contract", "families", "files", "fitting", "images", "noise", "run", "settings",
-            "vocabulary",
+            "blocks", "conditions", "contract", "decode", "families", "files", "fitting", "images", "noise", "run",
+            "settings", "vocabulary",
         ),
         "judging": ("contract", "files", "fitting", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
         "callbacks": (
@@ -207,8 +211,8 @@ def test_imports_go_one_way():
         "reports": ("blocks", "contract", "images", "judging", "metrics", "run", "settings", "vocabulary", "reports"),
         "studies": ("contract", "files", "reports", "run", "settings", "studies"),
         "cli": (
-            "blocks", "callbacks", "conditions", "contract", "data", "files", "images", "judging", "metrics", "noise",
-            "reports", "run", "settings", "studies", "tagging", "vocabulary", "cli",
+            "blocks", "callbacks", "conditions", "contract", "data", "decode", "files", "images", "judging", "metrics",
+            "noise", "prepare", "reports", "run", "settings", "studies", "tagging", "vocabulary", "cli",
         ),
         "bench": (
             "callbacks", "cli", "conditions", "contract", "data", "files", "images", "metrics", "noise", "painter",

@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from anime_gen.contract import UserError
-from anime_gen.data.decode import upright_size
 from anime_gen.data.listing import Listing
 from anime_gen.data.manifest import Manifest, Row
 from anime_gen.data.metadata.described import Described, described, manifest_of, words_of
 from anime_gen.data.metadata.form import Form, those_that_can
+from anime_gen.decode import upright_size
 
 # A tag of so many words and more is a part of a sentence.
 _SENTENCE = 6

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from anime_gen.blocks.made import Film, Made, Sheet, Weights
 from anime_gen.conditions.kind import Words
 from anime_gen.contract import UserError
-from anime_gen.data.decode import decode
+from anime_gen.decode import decode
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
 from anime_gen.images import quantise

@@ -48,6 +48,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 # Pillow refuses what is twice as large, and warns in two lines below that; the line is ours to draw.
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Nor does it concern anybody which tag of a file's metadata is damaged.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def decode(path: Path, size: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from anime_gen.data.decode import SUFFIXES, decode, read, upright_size
+from anime_gen.decode import SUFFIXES, decode, read, upright_size
 
 
 def gradient(height: int = 40, width: int = 40) -> np.ndarray:

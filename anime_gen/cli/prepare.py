@@ -1,0 +1,70 @@
+"""prepare: from a heap of illustrations to a folder of faces that DATA= takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from anime_gen import prepare
+from anime_gen.cli.train import quiet
+from anime_gen.contract import UserError
+from anime_gen.files import write_text
+from anime_gen.prepare import pipeline, report
+from anime_gen.prepare.rules import Rules
+from anime_gen.settings.parser import OneLineParser
+
+
+def build_parser() -> OneLineParser:
+    """The options of `anime-gen prepare`."""
+    parser = OneLineParser(
+        prog="anime-gen prepare",
+        description="Finds, cuts out, judges and compares the faces of a folder of illustrations of any size and kind. "
+        "The same command goes on where it was stopped.",
+    )
+    parser.add_argument("raw", type=Path, help="folder of illustrations, with labels in any form or without")
+    parser.add_argument("--out", type=Path, required=True, help="new folder: faces, manifest.csv, report.html")
+    parser.add_argument(
+        "--detector",
+        type=prepare.Detector | None,
+        default=None,
+        help="AnimeFaceDetector (default where its weights are), AnimeFace (default where not), Cascade or Whole",
+    )
+    parser.add_argument("--processes", type=int | None, default=None, help="how many (default: one for each core)")
+    parser.add_class_arguments(Rules, None, help="what is kept")
+    return parser
+
+
+def usual() -> prepare.Detector:
+    """The best detector that this machine has."""
+    there = all(prepare.AnimeFaceDetector.cached(model) for model in ("yolov3", "hrnetv2"))
+    return prepare.AnimeFaceDetector() if there else prepare.AnimeFace()
+
+
+def main(verb: str, arguments: list[str]) -> None:
+    """`anime-gen prepare RAW --out DIR`."""
+    quiet()
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    given = parser.instantiate_classes(options)
+    rules = Rules(**{name: given[name] for name in vars(Rules())})
+    rules.check()
+    out, raw = given.out.absolute(), given.raw.absolute()
+    if out.resolve() == raw.resolve() or raw.resolve() in out.resolve().parents:
+        raise UserError(
+            f"--out {given.out} is in the folder of the raw pictures, and would be found there: give another"
+        )
+    if given.processes is not None and given.processes < 1:
+        raise UserError(f"--processes {given.processes}: at least 1")
+    detector = given.detector or usual()
+    if detector.framed:
+        rules = replace(rules, margin=0.0)
+    outcomes = pipeline.prepare(pipeline.Work(raw, out, detector, rules), given.processes)
+    told = {**pipeline.plain(rules), "detector": detector.describe()}
+    write_text(out / "report.json", json.dumps(report.as_json(outcomes, told), indent=1) + "\n")
+    write_text(out / "report.html", report.as_html(outcomes, raw, told))
+    print(report.summary(outcomes))
+    print(f"{given.out}/report.html shows them")
+    if not any(face.dropped is None for outcome in outcomes for face in outcome.faces):
+        raise UserError(f"no face is left: {given.out}/report.html says why")
+    print(f"next: make experiment MODEL=diffusion DATA={given.out}")

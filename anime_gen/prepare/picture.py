@@ -1,0 +1,164 @@
+"""One raw picture, from its file to the faces that are cut out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from anime_gen.data.listing import File
+from anime_gen.decode import read
+from anime_gen.files import write_picture
+from anime_gen.prepare import quality
+from anime_gen.prepare.copies import hashed
+from anime_gen.prepare.crop import Square, cut, outside, square_around
+from anime_gen.prepare.detector import Detector
+from anime_gen.prepare.face import Face, Point
+from anime_gen.prepare.rules import Reason, Rules, Several
+
+
+class Cut(NamedTuple):
+    """A face of a raw picture.
+
+    `square` is x, y of its centre, side, and degrees by which it is turned, in the raw picture's pixels.
+    """
+
+    square: tuple[float, float, float, float]
+    confidence: float
+    quality: dict[str, float]
+    hashes: tuple[int, int] = (0, 0)
+    file: str = ""  # below the prepared folder; none where it is left out
+    dropped: Reason | None = None
+
+
+class Outcome(NamedTuple):
+    """What became of a raw picture."""
+
+    raw: File
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    faces: tuple[Cut, ...] = ()
+    dropped: Reason | None = None
+    why: str = ""  # in words, where the reason does not say all
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, which `from_json` reads."""
+        faces = [{**face._asdict(), "dropped": face.dropped and face.dropped.name} for face in self.faces]
+        told = {**self._asdict(), "raw": list(self.raw), "faces": faces}
+        return {**told, "dropped": self.dropped and self.dropped.name}
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Outcome:
+        faces = [
+            Cut(
+                **{
+                    **face,
+                    "square": tuple(face["square"]),
+                    "hashes": tuple(face["hashes"]),
+                    "dropped": _reason(face["dropped"]),
+                }
+            )
+            for face in told["faces"]
+        ]
+        return cls(**{**told, "raw": File(*told["raw"]), "faces": tuple(faces), "dropped": _reason(told["dropped"])})
+
+
+def _reason(name: str | None) -> Reason | None:
+    return None if name is None else Reason[name]
+
+
+def look(folder: Path, raw: File, out: Path, detector: Detector, rules: Rules) -> Outcome:
+    """Finds the faces of a picture, measures them, and writes those that are good to `out`.
+
+    Returns:
+        What became of it; a file that cannot be read is an outcome, too.
+    """
+    path = folder / raw.name
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        picture = read(path)
+        found = detector.find(picture)
+    except Exception as error:  # Pillow and detectors raise whatever a damaged file leads them to
+        return Outcome(raw, dropped=Reason.broken, why=" ".join(f"{type(error).__name__}: {error}".split())[:300])
+    known = Outcome(raw, digest, picture.shape[1], picture.shape[0])
+    if not found:
+        return known._replace(dropped=Reason.no_face)
+    if len(found) > 1 and rules.several is Several.drop:
+        return known._replace(dropped=Reason.several, why=f"{len(found)} faces")
+    if rules.several is Several.largest:
+        found = [max(found, key=lambda face: face.side)]
+    # From left to right: the order of the surest would change with a detector's last digits.
+    found = sorted(found, key=lambda face: (face.left, face.top))
+    faces = []
+    for number, face in enumerate(found):
+        one, pixels = judged(picture, face, detector.framed, rules)
+        if one.dropped is None:
+            one = one._replace(file=f"faces/{digest[:2]}/{digest[:20]}_{number}.png")
+            write_picture(out / one.file, Image.fromarray(pixels))
+        faces.append(one)
+    return known._replace(faces=tuple(faces))
+
+
+def judged(picture: np.ndarray, face: Face, framed: bool, rules: Rules) -> tuple[Cut, np.ndarray]:
+    """A face as it is cut, and why it is left out, if it is; uint8 (size, size, 3)."""
+    height, width = picture.shape[:2]
+    square = square_around(face, 0.0 if framed else rules.margin, math.radians(rules.most_tilt))
+    pixels = cut(picture, square, rules.size)
+    numbers = {
+        "side": square.side,
+        "outside": outside(square, width, height),
+        "contrast": quality.contrast(pixels),
+        "flatness": quality.flatness(pixels),
+        "sharpness": quality.sharpness(pixels),
+        "blockiness": quality.blockiness(_inside(picture, face)),
+    }
+    if face.left_eye is not None and face.right_eye is not None:
+        numbers["eyes_apart"] = math.dist(face.left_eye, face.right_eye) / face.side
+    reason = _why_not(numbers, face, rules)
+    one = Cut(
+        (
+            _rounded(square.centre.x),
+            _rounded(square.centre.y),
+            _rounded(square.side),
+            _rounded(math.degrees(square.tilt)),
+        ),
+        _rounded(face.confidence),
+        {name: _rounded(value) for name, value in numbers.items()},
+        hashed(pixels),
+        dropped=reason,
+    )
+    return one, pixels
+
+
+def recut(picture: np.ndarray, one: Cut, size: int) -> np.ndarray:
+    """The pixels of a face again, for a report."""
+    x, y, side, degrees = one.square
+    return cut(picture, Square(Point(x, y), side, math.radians(degrees)), size)
+
+
+def _why_not(numbers: dict[str, float], face: Face, rules: Rules) -> Reason | None:
+    checks = (
+        (Reason.small, face.side < rules.least_face or numbers["side"] * rules.most_enlarged < rules.size),
+        (Reason.side, numbers.get("eyes_apart", 1.0) < rules.least_eyes_apart),
+        (Reason.edge, numbers["outside"] > rules.most_outside),
+        (Reason.flat, numbers["contrast"] < rules.least_contrast or numbers["flatness"] > rules.most_flatness),
+        (Reason.blurred, numbers["sharpness"] < rules.least_sharpness),
+        (Reason.damaged, numbers["blockiness"] > rules.most_blockiness),
+    )
+    return next((reason for reason, holds in checks if holds), None)
+
+
+def _inside(picture: np.ndarray, face: Face) -> np.ndarray:
+    """The pixels of a face's box, as they are in the file; of a small one the picture's."""
+    top, left = max(0, round(face.top)), max(0, round(face.left))
+    part = picture[top : round(face.top + face.height), left : round(face.left + face.width)]
+    return part if min(part.shape[:2]) >= 32 else picture
+
+
+def _rounded(value: float) -> float:
+    return round(value, 4)

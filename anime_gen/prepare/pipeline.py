@@ -1,0 +1,201 @@
+"""All raw pictures: looked at in processes, compared with each other, written as a data set."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tqdm import tqdm
+
+from anime_gen.data.folder import labels_of
+from anime_gen.data.listing import File, list_folder
+from anime_gen.data.manifest import Manifest, Row, read_manifest, write_manifest
+from anime_gen.prepare.copies import copies
+from anime_gen.prepare.detector import Detector
+from anime_gen.prepare.journal import Journal
+from anime_gen.prepare.picture import Cut, Outcome, look
+from anime_gen.prepare.rules import Reason, Rules
+
+# What a manifest says of a prepared picture beside its labels.
+ABOUT = ("source", "source_sha256", "square", "confidence", "sharpness", "blockiness")
+
+# Pictures on their way for each process: enough to keep it busy, and few enough to lose.
+_AHEAD = 4
+
+
+class Work(NamedTuple):
+    """What every process needs."""
+
+    folder: Path
+    out: Path
+    detector: Detector
+    rules: Rules
+
+
+_work: Work
+
+
+def _begin(work: Work) -> None:
+    global _work
+    _work = work
+    # Ctrl-C reaches every process of the terminal: the parent answers it, and ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A killed parent ends nobody, and its processes would wait for work for ever.
+    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _look(raw: File) -> Outcome:
+    return look(_work.folder, raw, _work.out, _work.detector, _work.rules)
+
+
+def looked_at(work: Work, raws: list[File], processes: int) -> Iterator[Outcome]:
+    """What becomes of each picture, in order. A process that dies (of too little memory, say) costs one picture."""
+    left = deque(raws)
+    while left:
+        with _pool(work, processes) as pool:
+            waiting: deque[tuple[File, Future[Outcome]]] = deque()
+            try:
+                while left or waiting:
+                    for raw in list(islice(left, processes * _AHEAD - len(waiting))):
+                        waiting.append((raw, pool.submit(_look, raw)))
+                        left.popleft()
+                    yield waiting[0][1].result()
+                    waiting.popleft()
+            except BrokenProcessPool:
+                suspects = [raw for raw, _ in waiting]
+            except GeneratorExit:
+                pool.shutdown(cancel_futures=True)
+                raise
+            else:
+                return
+        # One of those was too much: each by itself, which tells.
+        for raw in suspects:
+            with _pool(work, 1) as alone:
+                try:
+                    yield alone.submit(_look, raw).result()
+                except BrokenProcessPool:
+                    yield Outcome(raw, dropped=Reason.broken, why="the process that read it was ended")
+
+
+def _pool(work: Work, processes: int) -> ProcessPoolExecutor:
+    # Not forked from here: OpenCV's threads, where they were used before, would be missing there, and waited for.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(processes, context, _begin, (work,))
+
+
+def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
+    """Looks at every picture that is not done yet, and writes `faces/` and `manifest.csv`.
+
+    Returns:
+        What became of each raw picture, copies named.
+
+    Raises:
+        UserError: no pictures, wrong labels, or `out` cannot be written or was begun in another way.
+    """
+    listing = list_folder(work.folder)
+    labels = _labels(work.folder)
+    work.detector.check()
+    rules = {**plain(work.rules), "detector": work.detector.describe(), "raw": str(work.folder.resolve())}
+    with Journal(work.out / "journal.jsonl", rules) as journal:
+        raws = list(listing.pictures.values())
+        _work_off(work, [raw for raw in raws if raw not in journal.done], processes, journal, len(raws))
+        outcomes = without_copies([journal.done[raw] for raw in raws], work.rules.alike)
+        manifest = manifest_of(outcomes, labels)
+        # Somebody removed them; or what they were copies of is gone.
+        lost = {row.file for row in manifest.rows if not (work.out / row.file).exists()}
+        again = [outcome.raw for outcome in outcomes if lost & {face.file for face in outcome.faces}]
+        _work_off(work, again, processes, journal, len(raws))
+        if manifest.rows:
+            write_manifest(work.out / "manifest.csv", manifest)
+        _tidy(work.out, {row.file for row in manifest.rows})
+    return outcomes
+
+
+def plain(rules: Rules) -> dict[str, Any]:
+    """Rules as a JSON file would say them."""
+    return {**vars(rules), "several": rules.several.value}
+
+
+def _labels(folder: Path) -> Manifest:
+    own = folder / "manifest.csv"
+    return read_manifest(own) if own.exists() else labels_of(folder) or Manifest((), [])
+
+
+def _work_off(work: Work, raws: list[File], processes: int | None, journal: Journal, total: int) -> None:
+    if not raws:
+        return
+    count = max(1, min(processes or os.cpu_count() or 1, len(raws)))
+    with tqdm(total=total, initial=total - len(raws), unit="picture", desc="preparing", disable=None) as bar:
+        for outcome in looked_at(work, raws, count):
+            journal.add(outcome)
+            bar.update()
+
+
+def without_copies(outcomes: list[Outcome], within: int) -> list[Outcome]:
+    """The same with copies of files, and near-duplicates of faces, left out: the sharpest one stays."""
+    first: dict[str, str] = {}
+    told: list[Outcome] = []
+    for outcome in outcomes:
+        original = first.setdefault(outcome.sha256, outcome.raw.name) if outcome.sha256 else outcome.raw.name
+        if original != outcome.raw.name:
+            outcome = outcome._replace(faces=(), dropped=Reason.copy, why=f"of {original}")
+        told.append(outcome)
+    kept = [
+        (place, number) for place, outcome in enumerate(told) for number, face in enumerate(outcome.faces) if face.file
+    ]
+    faces = [told[place].faces[number] for place, number in kept]
+    # The file breaks ties, so that the order in which files are named decides nothing.
+    order = sorted(range(len(faces)), key=lambda at: (-faces[at].quality["sharpness"], faces[at].file))
+    doubled = copies([face.hashes for face in faces], order, within)
+    for at, better in doubled.items():
+        place, number = kept[at]
+        changed = list(told[place].faces)
+        changed[number] = faces[at]._replace(dropped=Reason.near_copy, file="", quality={**faces[at].quality})
+        told[place] = told[place]._replace(faces=tuple(changed), why=f"of {told[kept[better][0]].raw.name}")
+    return told
+
+
+def manifest_of(outcomes: list[Outcome], labels: Manifest) -> Manifest:
+    """A row for each face that stays, with the labels of its raw picture."""
+    known = {row.file: row for row in labels.rows}
+    rows = []
+    for outcome in outcomes:
+        for face in outcome.faces:
+            if face.dropped is None:
+                # Landmarks and split are of the raw picture: the first lie elsewhere now, copies may change the second.
+                given = known.get(outcome.raw.name, Row("", classes=(None,) * len(labels.groups)))
+                row = given._replace(file=face.file, landmarks_K2=None, visible_K=None, about=_about(outcome, face))
+                rows.append(row)
+    return Manifest(labels.groups, sorted(rows, key=lambda row: row.file), ABOUT)
+
+
+def _about(outcome: Outcome, face: Cut) -> tuple[str, ...]:
+    numbers = (face.confidence, face.quality["sharpness"], face.quality["blockiness"])
+    square = " ".join(f"{part:g}" for part in face.square)
+    return (outcome.raw.name, outcome.sha256, square, *(f"{number:g}" for number in numbers))
+
+
+def _tidy(out: Path, kept: set[str]) -> None:
+    """Removes the faces that no row names, and what a killed run had half written."""
+    for path in (out / "faces").rglob("*"):
+        if path.is_file() and path.relative_to(out).as_posix() not in kept:
+            path.unlink()

@@ -1,0 +1,58 @@
+"""`anime-gen prepare`, as a user types it."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from anime_gen.painter import render, sample_face
+
+
+@pytest.fixture
+def raw(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for index in range(8):
+        Image.fromarray(render(sample_face(0, index), 96)).save(folder / f"{index}.png")
+    (folder / "broken.png").write_bytes(b"")
+    return folder
+
+
+def test_from_a_heap_to_a_training_set(raw, here, tmp_path):
+    out = tmp_path / "out"
+    words = ("prepare", raw, "--out", out, "--detector=Whole", "--size=64", "--processes=1")
+    done = here(*words)
+    assert done.returncode == 0, done.stderr
+    assert "8 faces of 9 pictures kept; left out: broken file 1" in done.stdout
+    assert f"next: make experiment MODEL=diffusion DATA={out}" in done.stdout
+    report = json.loads((out / "report.json").read_text())
+    assert report["left_out"] == {"broken file": 1}
+    assert report["cases"][0]["source"] == "broken.png"
+    assert report["rules"]["margin"] == 0.0, "a whole picture has its margin already"
+    page = (out / "report.html").read_text()
+    assert page.count('<img src="data:image/jpeg') == 8
+    assert "Left out: broken file" in page
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    again = here(*words)
+    assert again.stdout == done.stdout
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "{raw}/inside"], "is in the folder of the raw pictures"),
+        (["--out", "{raw}"], "is in the folder of the raw pictures"),
+        (["--out", "{raw}.out", "--size=3"], "--size 3: from 16 to 4096 pixels"),
+        (["--out", "{raw}.out", "--processes=0"], "--processes 0: at least 1"),
+        (["--out", "{raw}.out", "--several=some"], "several"),
+        (["--out", "{raw}.out", "--detector=Cascade", "--detector.weights=none.xml"], "there is no file none.xml"),
+        (["--out", "{raw}/0.png", "--detector=Whole"], "0.png"),
+        (["--out", "{raw}.out", "--detector=Whole", "--least_face=500"], "no face is left: "),
+    ],
+)
+def test_mistakes_are_one_line(raw, here, words, message):
+    done = here("prepare", raw, *(word.format(raw=raw) for word in words))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.strip().count("\n") == 0, done.stderr
