@@ -215,8 +215,8 @@ def test_imports_go_one_way():
             "noise", "prepare", "reports", "run", "settings", "studies", "tagging", "vocabulary", "cli",
         ),
         "bench": (
-            "callbacks", "cli", "conditions", "contract", "data", "files", "images", "metrics", "noise", "painter",
-            "run", "bench",
+            "callbacks", "cli", "conditions", "contract", "data", "decode", "files", "images", "metrics", "noise",
+            "painter", "prepare", "run", "vocabulary", "bench",
         ),
         "__main__.py": ("cli",),
     }  # fmt: skip

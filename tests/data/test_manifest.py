@@ -29,7 +29,7 @@ def test_reads_every_column(tmp_path):
         f'a/1.png,"Long_Hair, twintails,long hair","a girl, smiling",val,gray,,{values},0\n'
         f"2.png,,,,,male,{',' * 47},\n",
     )
-    groups, (one, two) = read_manifest(path)
+    groups, (one, two), _ = read_manifest(path)
     assert groups == ("hair", "gender")
     assert one[:5] == ("a/1.png", ("long hair", "twin tails"), "a girl, smiling", "validation", ("grey", None))
     assert one.landmarks_K2[0].tolist() == [0.25, 0.5]
@@ -64,7 +64,7 @@ def test_guessed_labels_stand_apart_from_written_ones(tmp_path):
         'b.png,"twintails@1, -tie@1.0",,\n'
         "c.png,hat,red,\n",
     )
-    groups, (one, two, three) = read_manifest(path)
+    groups, (one, two, three), _ = read_manifest(path)
     assert groups == ("hair", "eye")
     assert one.tags == ("smile",)
     assert one.guessed_tags == (
@@ -152,7 +152,7 @@ def test_not_text(tmp_path):
 
 def test_the_header_may_be_written_in_any_way(tmp_path):
     path = manifest(tmp_path, "File,TAGS,Hair,Hair Style,option,styles\na.png,hat,gray,long,x,y\n")
-    groups, (row,) = read_manifest(path)
+    groups, (row,), _ = read_manifest(path)
     assert groups == ("hair", "hair_style", "option", "styles")
     assert row == Row("a.png", ("hat",), classes=("grey", "long", "x", "y"))
     # `tags` is there: `bags` is no slip of the pen.
@@ -191,3 +191,13 @@ def test_hashed_splits_are_stable_and_of_the_right_size():
     # Written down: a change would move pictures between the splits of models that are trained.
     known = {"a.png": "train", "3.png": "validation", "x/1.jpg": "test"}
     assert {name: hashed_split(name) for name in known} == known
+
+
+def test_what_is_said_of_a_picture_beside_its_labels_stays(tmp_path):
+    path = manifest(tmp_path, "file,about_source,hair,about_sharp\na.png, raw/1.jpg ,blue,0.5\nb.png,,,\n")
+    found = read_manifest(path)
+    assert found.groups == ("hair",)
+    assert found.about == ("source", "sharp")
+    assert [row.about for row in found.rows] == [(" raw/1.jpg ", "0.5"), ("", "")]
+    write_manifest(tmp_path / "again.csv", found)
+    assert read_manifest(tmp_path / "again.csv") == found

@@ -116,12 +116,12 @@ def test_missing_weights_of_anime_face_detector_are_told(tmp_path, monkeypatch):
 def test_anime_face_detector_runs_on_weights_of_its_form(tmp_path):
     """Random weights find anything; what they find has the form of faces."""
     import torch
-    from anime_face_detector._face import build_yolov3
-    from anime_face_detector._landmark import build_landmark_model
+    from anime_face_detector._face import YOLOv3FaceDetector
+    from anime_face_detector._landmark import LandmarkModel
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    for name, network in (("faces", build_yolov3()), ("points", build_landmark_model())):
+    for name, network in (("faces", YOLOv3FaceDetector()), ("points", LandmarkModel())):
         save_file(network.state_dict(), tmp_path / f"{name}.safetensors")
     finder = AnimeFaceDetector(tmp_path / "faces.safetensors", tmp_path / "points.safetensors", least=0.0)
     finder.check()

@@ -97,7 +97,7 @@ def test_a_folder_without_labels_gets_them(here, coloured, trained):
     (folder / "broken.png").write_text("no picture")
     done = here("tag", folder, "--tagger", trained)
     assert done.returncode == 0, done.stderr
-    groups, rows = read_manifest(folder / "manifest.csv")
+    groups, rows, _ = read_manifest(folder / "manifest.csv")
     assert groups == ("hair",)
     told = truth_of(folder)
     assert {row.file for row in rows} == told.keys()
@@ -129,7 +129,7 @@ def test_what_was_written_stays_word_for_word(here, coloured, trained):
     (folder / "manifest.csv").write_text(written)
     done = here("tag", folder, "--tagger", trained, "--least", 0)
     assert done.returncode == 0, done.stderr
-    groups, rows = read_manifest(folder / "manifest.csv")
+    groups, rows, _ = read_manifest(folder / "manifest.csv")
     before = {row.file: row for row in read_manifest_text(folder.parent, written).rows}
     after = {row.file: row for row in rows}
     assert groups == ("hair", "mood")

@@ -1,0 +1,37 @@
+"""The measurement of preparing knows what is right."""
+
+import numpy as np
+
+from anime_gen.bench import prepare
+from anime_gen.prepare.face import Face, Point
+
+
+def test_a_page_says_where_its_eyes_are():
+    one = prepare.page(0)
+    assert one.picture.shape == (1024, 1024, 3)
+    assert len(one.pupils) == 16
+    for left, right in one.pupils:
+        assert left.x > right.x - 5, "the character's left eye is on the right"
+        assert 0 < left.y < 1024
+
+
+def test_a_box_is_right_for_one_face_of_its_size():
+    pupils = [(Point(60, 50), Point(40, 50)), (Point(160, 50), Point(140, 50))]
+    good = Face(25, 20, 50, 50, 0.9, Point(61, 50), Point(40, 51))
+    found = [good, good, Face(100, 0, 100, 100), Face(0, 0, 1000, 1000), Face(59, 49, 2, 2)]
+    right, errors = prepare.matches(found, pupils)
+    assert right == 2
+    assert np.isclose(errors, [0.05]).all()
+    assert prepare.matches([], pupils) == (0, [])
+
+
+def test_damage_is_seen_where_it_was_done():
+    from anime_gen.painter import render, sample_face
+
+    table = prepare.damages([render(sample_face(0, index), 128) for index in range(6)], prepare.Rules())
+    lines = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:5]] for line in table.splitlines()[2:10]
+    }
+    assert lines["none"] == ["0.00", "0.00", "1.00"]
+    assert lines["blur, sigma 2"][0] == "1.00"
+    assert float(lines["JPEG 15"][1]) > 0.5
