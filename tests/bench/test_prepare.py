@@ -34,4 +34,4 @@ def test_damage_is_seen_where_it_was_done():
     }
     assert lines["none"] == ["0.00", "0.00", "1.00"]
     assert lines["blur, sigma 2"][0] == "1.00"
-    assert float(lines["JPEG 15"][1]) > 0.5
+    assert float(lines["JPEG 15"][1]) > 0.2 > float(lines["JPEG 75"][1])
