@@ -42,6 +42,7 @@ class Outcome(NamedTuple):
     sha256: str = ""
     width: int = 0
     height: int = 0
+    hashes: tuple[int, int] = (0, 0)
     faces: tuple[Cut, ...] = ()
     dropped: Reason | None = None
     why: str = ""  # in words, where the reason does not say all
@@ -65,7 +66,8 @@ class Outcome(NamedTuple):
             )
             for face in told["faces"]
         ]
-        return cls(**{**told, "raw": File(*told["raw"]), "faces": tuple(faces), "dropped": _reason(told["dropped"])})
+        plain = {"raw": File(*told["raw"]), "hashes": tuple(told["hashes"]), "dropped": _reason(told["dropped"])}
+        return cls(**{**told, **plain, "faces": tuple(faces)})
 
 
 def _reason(name: str | None) -> Reason | None:
@@ -85,7 +87,7 @@ def look(folder: Path, raw: File, out: Path, detector: Detector, rules: Rules) -
         found = detector.find(picture)
     except Exception as error:  # Pillow and detectors raise whatever a damaged file leads them to
         return Outcome(raw, dropped=Reason.broken, why=" ".join(f"{type(error).__name__}: {error}".split())[:300])
-    known = Outcome(raw, digest, picture.shape[1], picture.shape[0])
+    known = Outcome(raw, digest, picture.shape[1], picture.shape[0], hashed(picture))
     if not found:
         return known._replace(dropped=Reason.no_face)
     if len(found) > 1 and rules.several is Several.drop:

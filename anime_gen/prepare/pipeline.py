@@ -151,26 +151,55 @@ def _work_off(work: Work, raws: list[File], processes: int | None, journal: Jour
 
 
 def without_copies(outcomes: list[Outcome], within: int) -> list[Outcome]:
-    """The same with copies of files, and near-duplicates of faces, left out: the sharpest one stays."""
+    """The same with copies left out: of files, of whole pictures (the largest stays), of faces (the sharpest does)."""
+    return _without_faces(_without_pictures(_without_files(outcomes), within), within)
+
+
+def _without_files(outcomes: list[Outcome]) -> list[Outcome]:
     first: dict[str, str] = {}
-    told: list[Outcome] = []
+    told = []
     for outcome in outcomes:
         original = first.setdefault(outcome.sha256, outcome.raw.name) if outcome.sha256 else outcome.raw.name
-        if original != outcome.raw.name:
-            outcome = outcome._replace(faces=(), dropped=Reason.copy, why=f"of {original}")
-        told.append(outcome)
+        told.append(outcome if original == outcome.raw.name else _copy(outcome, Reason.copy, original))
+    return told
+
+
+def _without_pictures(outcomes: list[Outcome], within: int) -> list[Outcome]:
+    """A copy of another size is cut a little otherwise, which faces' hashes do not forgive: pictures' do."""
+    kept = [place for place, outcome in enumerate(outcomes) if any(face.file for face in outcome.faces)]
+
+    def worth(at: int) -> tuple[float, ...]:
+        outcome = outcomes[kept[at]]
+        return -outcome.width * outcome.height, -max(face.quality["sharpness"] for face in outcome.faces), at
+
+    doubled = copies([outcomes[place].hashes for place in kept], sorted(range(len(kept)), key=worth), within)
+    told = list(outcomes)
+    for at, better in doubled.items():
+        told[kept[at]] = _copy(outcomes[kept[at]], Reason.near_copy, outcomes[kept[better]].raw.name)
+    return told
+
+
+def _copy(outcome: Outcome, reason: Reason, original: str) -> Outcome:
+    return outcome._replace(faces=(), dropped=reason, why=f"of {original}")
+
+
+def _without_faces(outcomes: list[Outcome], within: int) -> list[Outcome]:
+    """The same face, cut out of two pictures that are not the same."""
+    told = list(outcomes)
     kept = [
-        (place, number) for place, outcome in enumerate(told) for number, face in enumerate(outcome.faces) if face.file
+        (place, number)
+        for place, outcome in enumerate(outcomes)
+        for number, face in enumerate(outcome.faces)
+        if face.file
     ]
-    faces = [told[place].faces[number] for place, number in kept]
+    faces = [outcomes[place].faces[number] for place, number in kept]
     # The file breaks ties, so that the order in which files are named decides nothing.
     order = sorted(range(len(faces)), key=lambda at: (-faces[at].quality["sharpness"], faces[at].file))
-    doubled = copies([face.hashes for face in faces], order, within)
-    for at, better in doubled.items():
+    for at, better in copies([face.hashes for face in faces], order, within).items():
         place, number = kept[at]
         changed = list(told[place].faces)
-        changed[number] = faces[at]._replace(dropped=Reason.near_copy, file="", quality={**faces[at].quality})
-        told[place] = told[place]._replace(faces=tuple(changed), why=f"of {told[kept[better][0]].raw.name}")
+        changed[number] = faces[at]._replace(dropped=Reason.near_copy, file="")
+        told[place] = told[place]._replace(faces=tuple(changed), why=f"of {outcomes[kept[better][0]].raw.name}")
     return told
 
 

@@ -91,12 +91,13 @@ def test_what_is_left_out_and_why(raw, tmp_path):
     (raw / "broken.png").write_bytes(b"no picture")
     (raw / "again.png").write_bytes((raw / "03.png").read_bytes())
     Image.fromarray(cv2.GaussianBlur(painted(4)[:, ::-1], (0, 0), 0.6)).save(raw / "mirrored.png")
+    Image.fromarray(cv2.resize(painted(5), (72, 72), interpolation=cv2.INTER_AREA)).save(raw / "reduced.jpg")
     outcomes = prepare(Work(raw, tmp_path / "out", Halves(), RULES), 2)
     told = {name: reason for name, reason in reasons(outcomes).items() if reason is not None}
     assert told == {
         "two.png": Reason.several, "flat.png": Reason.flat, "none.png": Reason.no_face, "small.png": Reason.small,
         "blurred.png": Reason.blurred, "broken.png": Reason.broken, "again.png": Reason.copy,
-        "mirrored.png": Reason.near_copy,
+        "mirrored.png": Reason.near_copy, "reduced.jpg": Reason.near_copy,
     }  # fmt: skip
     kept = {path for path in content(tmp_path / "out") if path.startswith("faces/")}
     assert kept == {row.file for row in read_manifest(tmp_path / "out/manifest.csv").rows}
