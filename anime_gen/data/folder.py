@@ -174,8 +174,8 @@ class Folder(Source):
                 write_manifest(draft, manifest)
                 # What cannot be read back would be in the way for ever.
                 read_manifest(draft)
-            text = "labels of %s are those of %s (%s), converted to a manifest, kept as %s"
-            warn(log, text, self.path, form.name, some(files), cached)
+            name = form.name if files == [form.name] else f"{form.name} ({some(files)})"
+            warn(log, "labels of %s are those of %s, converted to a manifest, kept as %s", self.path, name, cached)
         return read_manifest(cached)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 Read `face.py` (a face, and who finds it), `crop.py` (how it is cut out), `quality.py` and `copies.py` (what is left
 out), `picture.py` (one raw picture from file to faces), `journal.py` (what a run that was stopped remembers),
-`pipeline.py` (all of them, and what is written), `report.py`.
+`pipeline.py` (all of them, and what is written), `report.py`; `card.py` is of any data set.
 """
 
 from anime_gen.prepare.animeface import AnimeFace

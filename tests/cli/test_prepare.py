@@ -56,3 +56,16 @@ def test_mistakes_are_one_line(raw, here, words, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.strip().count("\n") == 0, done.stderr
+
+
+def test_a_card(raw, here, tmp_path):
+    (raw / "broken.png").unlink()
+    (raw / "0.txt").write_text("smile, $100 $x$")
+    done = here("card", raw, "--out", tmp_path / "card")
+    assert done.returncode == 0, done.stderr
+    assert "8 pictures, 2 tags" in done.stdout
+    assert {path.name for path in (tmp_path / "card").iterdir()} == {"card.md", "card.png", "card.json"}
+    assert json.loads((tmp_path / "card/card.json").read_text())["pictures"] == 8
+    refused = here("card")
+    assert refused.returncode == 2
+    assert "name a folder, or a source" in refused.stderr

@@ -203,7 +203,7 @@ def test_other_labels_are_converted_once_into_the_cache(faces, caplog):
     with caplog.at_level(logging.WARNING):
         assert Folder(faces).vocabulary.tags == ("grey hair",)
         assert Folder(faces).vocabulary.attributes == {"hair": ("grey",)}
-    assert caplog.text.count("(labels.csv), converted to a manifest") == 1
+    assert caplog.text.count("those of labels.csv, converted to a manifest") == 1
     assert sorted(faces.rglob("*")) == before
     assert len(labels_of(faces).rows) == 120
 
