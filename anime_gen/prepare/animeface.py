@@ -67,11 +67,12 @@ class AnimeFace(Detector):
         for told in self._ask(image):
             if told["likelihood"] >= self.least:
                 left, top, width, height = told["face"]
-                eyes = (
+                left_eye, right_eye = (
                     Point((x + w / 2) * across, (y + h / 2) * down)
                     for x, y, w, h in (told["left_eye"], told["right_eye"])
                 )
-                faces.append(Face(left * across, top * down, width * across, height * down, told["likelihood"], *eyes))
+                box = (left * across, top * down, width * across, height * down)
+                faces.append(Face(*box, told["likelihood"], left_eye, right_eye))
         return without_doubles(faces)
 
     def describe(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from anime_gen.contract import UserError
+from anime_gen.prepare import points28
 from anime_gen.prepare.face import Face, Point, without_doubles
 
 
@@ -97,15 +98,11 @@ class Cascade(Detector):
         return {"weights": self.weights}
 
 
-# The points of anime-face-detector that are the middles of eyes: the upper and lower lid of each.
-# 28 points: 0-4 the face's outline, 5-7 and 8-10 brows, 11-16 and 17-22 eyes, 23 nose, 24-27 mouth; from left to right
-# of the picture, so the first eye is the character's right one.
-FIRST_EYE, SECOND_EYE = slice(11, 17), slice(17, 23)
 _REPOSITORIES = {"yolov3": "hysts/anime-face-detector-yolov3", "hrnetv2": "hysts/anime-face-detector-hrnetv2"}
 
 
 class AnimeFaceDetector(Detector):
-    """anime-face-detector (hysts): YOLOv3 finds boxes, HRNetV2 28 points in each."""
+    """anime-face-detector (hysts): YOLOv3 finds boxes, HRNetV2 28 points in each, of which come 24 landmarks."""
 
     def __init__(self, faces: Path | None = None, points: Path | None = None, least: float = 0.5, device: str = "cpu"):
         """Args:
@@ -139,10 +136,11 @@ class AnimeFaceDetector(Detector):
         for one in found:
             left, top, right, bottom, confidence = map(float, one["bbox"])
             points = one["keypoints"][:, :2]
+            places = points28.landmarks(points)
             if confidence >= self.least and right > left and bottom > top:
-                right_eye, left_eye = (points[eye].mean(0) for eye in (FIRST_EYE, SECOND_EYE))
-                eyes = (Point(*map(float, eye)) for eye in (left_eye, right_eye))
-                faces.append(Face(left, top, right - left, bottom - top, confidence, *eyes))
+                left_eye, right_eye = (_point(points[points28.EYES[side]].mean(0)) for side in ("left", "right"))
+                box = (left, top, right - left, bottom - top)
+                faces.append(Face(*box, confidence, left_eye, right_eye, tuple(map(_point, places))))
         return without_doubles(faces)
 
     def describe(self) -> dict[str, Any]:
@@ -178,3 +176,7 @@ class AnimeFaceDetector(Detector):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_network"}
+
+
+def _point(place: np.ndarray) -> Point:
+    return Point(float(place[0]), float(place[1]))

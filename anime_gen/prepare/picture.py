@@ -31,6 +31,7 @@ class Cut(NamedTuple):
     confidence: float
     quality: dict[str, float]
     hashes: tuple[int, int] = (0, 0)
+    landmarks: tuple[tuple[float, float], ...] = ()  # fractions of the square; may lie outside
     file: str = ""  # below the prepared folder; none where it is left out
     dropped: Reason | None = None
 
@@ -61,6 +62,7 @@ class Outcome(NamedTuple):
                     **face,
                     "square": tuple(face["square"]),
                     "hashes": tuple(face["hashes"]),
+                    "landmarks": tuple(map(tuple, face["landmarks"])),
                     "dropped": _reason(face["dropped"]),
                 }
             )
@@ -132,6 +134,7 @@ def judged(picture: np.ndarray, face: Face, framed: bool, rules: Rules) -> tuple
         _rounded(face.confidence),
         {name: _rounded(value) for name, value in numbers.items()},
         hashed(pixels),
+        tuple((_rounded(point.x), _rounded(point.y)) for point in map(square.inside, face.landmarks)),
         dropped=reason,
     )
     return one, pixels

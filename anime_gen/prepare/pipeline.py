@@ -14,6 +14,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from anime_gen.data.folder import labels_of
@@ -210,11 +211,21 @@ def manifest_of(outcomes: list[Outcome], labels: Manifest) -> Manifest:
     for outcome in outcomes:
         for face in outcome.faces:
             if face.dropped is None:
-                # Landmarks and split are of the raw picture: the first lie elsewhere now, copies may change the second.
+                # The raw picture's landmarks lie elsewhere in the face's.
                 given = known.get(outcome.raw.name, Row("", classes=(None,) * len(labels.groups)))
-                row = given._replace(file=face.file, landmarks_K2=None, visible_K=None, about=_about(outcome, face))
-                rows.append(row)
+                marks, inside = _landmarks(face)
+                about = _about(outcome, face)
+                rows.append(given._replace(file=face.file, landmarks_K2=marks, visible_K=inside, about=about))
     return Manifest(labels.groups, sorted(rows, key=lambda row: row.file), ABOUT)
+
+
+def _landmarks(face: Cut) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Those inside the picture, and which they are; none where the detector told none."""
+    points = np.array(face.landmarks, np.float32).reshape(-1, 2)
+    inside = ((points >= 0) & (points <= 1)).all(1)
+    if not inside.any():
+        return None, None
+    return np.where(inside[:, None], points, np.nan).astype(np.float32), inside
 
 
 def _about(outcome: Outcome, face: Cut) -> tuple[str, ...]:
