@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError, usable
-from anime_gen.data.folder import labels_of as other_forms
+from anime_gen.data.folder import labels_of
 from anime_gen.data.listing import picture_files
 from anime_gen.data.manifest import Manifest, read_manifest, write_manifest
 from anime_gen.settings.parser import OneLineParser
@@ -62,14 +62,6 @@ def open_labeller(text: str, words: str | None, device: str) -> Labeller:
     return Tagger.load(Path(text)).to(device)
 
 
-def labels_of(folder: Path, out: Path) -> Manifest:
-    """What is written already: in `out`, else in the folder's manifest, else in what can be converted to one."""
-    for path in (out, folder / "manifest.csv"):
-        if path.exists():
-            return read_manifest(path)
-    return other_forms(folder) or Manifest((), [])
-
-
 def look(folder: Path, files: list[str], labeller: Labeller) -> tuple[list[str], Tensor, Seen]:
     """The readable files, small pictures of them, uint8 (N, 3, SIZE, SIZE), and what the tagger sees.
 
@@ -107,7 +99,8 @@ def main(verb: str, arguments: list[str]) -> None:
     out: Path = options.out or options.dir / "manifest.csv"
     labeller = open_labeller(options.tagger, options.words, usable(options.device))
     files = picture_files(options.dir)
-    written = labels_of(options.dir, out)
+    # What is written already, in `out` before all else.
+    written = read_manifest(out) if out.exists() else labels_of(options.dir) or Manifest((), [])
     files, small, seen = look(options.dir, files, labeller)
     base = prepared(written, files, labeller.vocabulary)
     # In the order of the files; rows of pictures that are not there, or cannot be read, stay as they are.

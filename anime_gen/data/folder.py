@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -153,15 +154,7 @@ class Folder(Source):
         return self.manifest or (own if own.exists() else None)
 
     def _every_row(self, table: Path | None) -> Manifest:
-        found = {form: files for form in FORMS if (files := form.find(self._listing))}
-        manifest = read_manifest(table) if table is not None else None
-        for form, files in found.items():
-            if manifest is None:
-                manifest = self._converted(form, files)
-                table = self.path / files[0]
-            elif form is not SUBFOLDERS:
-                text = "labels in %s that are not used: %s (%s); labels are taken from %s"
-                warn(log, text, self.path, form.name, some(files), table)
+        manifest = _first_form(self.path, self._listing, table, self._converted)
         return manifest or Manifest((), [Row(file) for file in self._files])
 
     def _converted(self, form: Form, files: list[str]) -> Manifest:
@@ -235,13 +228,31 @@ def _caption(row: Row) -> str | None:
 
 
 def labels_of(folder: Path) -> Manifest | None:
-    """What a folder's labels say, in whatever form they are but a manifest; None where there are none.
+    """What is known of a folder's pictures: its manifest, or the first form that it has; None where there is neither.
 
     Raises:
-        UserError: they are wrong.
+        UserError: labels are wrong.
     """
-    listing = list_folder(folder)
-    found = {form: files for form in FORMS if (files := form.find(listing))}
-    for form, files in found.items():
-        return form.convert(folder, files, listing.pictures)
-    return None
+    listing, own = list_folder(folder), folder / "manifest.csv"
+    return _first_form(
+        folder,
+        listing,
+        own if own.exists() else None,
+        lambda form, files: form.convert(folder, files, listing.pictures),
+    )
+
+
+def _first_form(
+    folder: Path, listing: Listing, table: Path | None, convert: Callable[[Form, list[str]], Manifest]
+) -> Manifest | None:
+    """The manifest `table`, else the first form there is; the others that are there are named."""
+    manifest = None if table is None else read_manifest(table)
+    for form in FORMS:
+        if not (files := form.find(listing)):
+            continue
+        if manifest is None:
+            manifest, table = convert(form, files), folder / files[0]
+        elif form is not SUBFOLDERS:
+            text = "labels in %s that are not used: %s (%s); labels are taken from %s"
+            warn(log, text, folder, form.name, some(files), table)
+    return manifest

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from anime_gen.data.folder import labels_of
 from anime_gen.data.listing import File, list_folder
-from anime_gen.data.manifest import Manifest, Row, read_manifest, write_manifest
+from anime_gen.data.manifest import Manifest, Row, write_manifest
 from anime_gen.prepare.copies import copies
 from anime_gen.prepare.detector import Detector
 from anime_gen.prepare.journal import Journal
@@ -54,8 +54,11 @@ def _begin(work: Work) -> None:
     # A killed parent ends nobody, and its processes would wait for work for ever.
     threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     import cv2
+    import torch
 
+    # One thread each: those of several processes would wait for each other's cores.
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
 
 
 def _end_with(parent: Any) -> None:
@@ -82,7 +85,7 @@ def looked_at(work: Work, raws: list[File], processes: int) -> Iterator[Outcome]
                     waiting.popleft()
             except BrokenProcessPool:
                 suspects = [raw for raw, _ in waiting]
-            except GeneratorExit:
+            except BaseException:  # a Ctrl-C, above all: what is not begun is not waited for
                 pool.shutdown(cancel_futures=True)
                 raise
             else:
@@ -113,7 +116,7 @@ def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
         UserError: no pictures, wrong labels, or `out` cannot be written or was begun in another way.
     """
     listing = list_folder(work.folder)
-    labels = _labels(work.folder)
+    labels = labels_of(work.folder) or Manifest((), [])
     work.detector.check()
     rules = {**plain(work.rules), "detector": work.detector.describe(), "raw": str(work.folder.resolve())}
     with Journal(work.out / "journal.jsonl", rules) as journal:
@@ -134,11 +137,6 @@ def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
 def plain(rules: Rules) -> dict[str, Any]:
     """Rules as a JSON file would say them."""
     return {**vars(rules), "several": rules.several.value}
-
-
-def _labels(folder: Path) -> Manifest:
-    own = folder / "manifest.csv"
-    return read_manifest(own) if own.exists() else labels_of(folder) or Manifest((), [])
 
 
 def _work_off(work: Work, raws: list[File], processes: int | None, journal: Journal, total: int) -> None:
