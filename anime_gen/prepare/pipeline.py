@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from anime_gen.contract import UserError
 from anime_gen.data.folder import labels_of
 from anime_gen.data.listing import File, list_folder
 from anime_gen.data.manifest import Manifest, Row, write_manifest
@@ -119,18 +120,29 @@ def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
     labels = labels_of(work.folder) or Manifest((), [])
     work.detector.check()
     rules = {**plain(work.rules), "detector": work.detector.describe(), "raw": str(work.folder.resolve())}
-    with Journal(work.out / "journal.jsonl", rules) as journal:
-        raws = list(listing.pictures.values())
-        _work_off(work, [raw for raw in raws if raw not in journal.done], processes, journal, len(raws))
-        outcomes = without_copies([journal.done[raw] for raw in raws], work.rules.alike)
-        manifest = manifest_of(outcomes, labels)
-        # Somebody removed them; or what they were copies of is gone.
-        lost = {row.file for row in manifest.rows if not (work.out / row.file).exists()}
-        again = [outcome.raw for outcome in outcomes if lost & {face.file for face in outcome.faces}]
-        _work_off(work, again, processes, journal, len(raws))
-        if manifest.rows:
-            write_manifest(work.out / "manifest.csv", manifest)
-        _tidy(work.out, {row.file for row in manifest.rows})
+    try:
+        with Journal(work.out / "journal.jsonl", rules) as journal:
+            return _prepared(work, list(listing.pictures.values()), labels, processes, journal)
+    except OSError as error:
+        raise UserError(
+            f"--out {work.out}: cannot be written ({error.strerror or error}): mend that and start again, nothing is "
+            "lost"
+        ) from error
+
+
+def _prepared(work: Work, raws: list[File], labels: Manifest, processes: int | None, journal: Journal) -> list[Outcome]:
+    _work_off(work, [raw for raw in raws if raw not in journal.done], processes, journal, len(raws))
+    outcomes = without_copies([journal.done[raw] for raw in raws], work.rules.alike)
+    manifest = manifest_of(outcomes, labels)
+    # Somebody removed them; or what they were copies of is gone.
+    lost = {row.file for row in manifest.rows if not (work.out / row.file).exists()}
+    again = [outcome.raw for outcome in outcomes if lost & {face.file for face in outcome.faces}]
+    _work_off(work, again, processes, journal, len(raws))
+    if manifest.rows:
+        write_manifest(work.out / "manifest.csv", manifest)
+    else:
+        (work.out / "manifest.csv").unlink(missing_ok=True)
+    _tidy(work.out, {row.file for row in manifest.rows})
     return outcomes
 
 

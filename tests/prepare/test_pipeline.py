@@ -184,6 +184,26 @@ def test_other_rules_and_a_second_run_are_refused(raw, tmp_path):
             prepare(Work(raw, out, Whole(), RULES), 1)
 
 
+def test_a_place_that_cannot_be_written_is_told_and_costs_nothing(raw, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "faces").write_text("in the way")
+    with pytest.raises(UserError, match=r"out: cannot be written \(.*\): mend that and start again, nothing is lost"):
+        prepare(Work(raw, out, Whole(), RULES), 2)
+    (out / "faces").unlink()
+    assert len(prepare(Work(raw, out, Whole(), RULES), 2)) == 12
+    assert len(read_manifest(out / "manifest.csv").rows) == 12
+
+
+def test_where_nothing_is_left_no_old_manifest_stays(raw, tmp_path):
+    out = tmp_path / "out"
+    prepare(Work(raw, out, Whole(), RULES), 1)
+    for path in raw.iterdir():
+        path.write_bytes(b"broken since")
+    assert {one.dropped for one in prepare(Work(raw, out, Whole(), RULES), 1)} == {Reason.broken}
+    assert sorted(path.name for path in out.iterdir() if path.is_file()) == ["journal.jsonl"]
+
+
 class Deadly(Whole):
     """Is killed by one picture, as for want of memory."""
 
