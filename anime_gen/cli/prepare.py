@@ -54,6 +54,10 @@ def main(verb: str, arguments: list[str]) -> None:
         raise UserError(
             f"--out {given.out} is in the folder of the raw pictures, and would be found there: give another"
         )
+    if out.resolve() in raw.resolve().parents:
+        raise UserError(f"--out {given.out} holds the folder of the raw pictures: give another, new one")
+    if out.is_dir() and any(out.iterdir()) and not (out / "journal.jsonl").exists():
+        raise UserError(f"--out {given.out} is not empty, and nothing that was prepared: give a new folder")
     if given.processes is not None and given.processes < 1:
         raise UserError(f"--processes {given.processes}: at least 1")
     detector = given.detector or usual()

@@ -14,6 +14,8 @@ from anime_gen.decode import SUFFIXES
 
 log = logging.getLogger(__name__)
 
+# What `anime-gen card` and `anime-gen prepare` leave beside pictures.
+_WRITTEN = frozenset({"card.md", "card.png", "card.json", "report.html", "report.json", "journal.jsonl"})
 # Files that may hold labels, or are ours: what reads labels names those it does not use.
 _OF_LABELS = frozenset({".csv", ".json", ".jsonl", ".parquet", ".txt", ".caption"})
 
@@ -36,7 +38,7 @@ class Listing(NamedTuple):
 def list_folder(folder: Path) -> Listing:
     """Everything in a folder and below it. Links to folders are followed, once.
 
-    Names with a dot first are other programs' (`._face.jpg` is not a picture).
+    Names with a dot first are other programs' (`._face.jpg` is not a picture); `_WRITTEN` are ours.
 
     Raises:
         UserError: no such folder, or no picture in it.
@@ -60,7 +62,7 @@ def list_folder(folder: Path) -> Listing:
             key=lambda name: ((below / name).is_symlink(), name),
         )
         for name in names:
-            if name.startswith("."):
+            if name.startswith(".") or (below == folder and name in _WRITTEN):
                 continue
             path = below / name
             try:

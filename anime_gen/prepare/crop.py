@@ -53,6 +53,7 @@ def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
     """
     import cv2
 
+    picture, square = _around(picture, square)
     whole = max(1, round(square.side))
     # A warp works in the pixels' centres, which lie half a pixel from their corners.
     scale = square.side / whole
@@ -67,6 +68,18 @@ def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     native = cv2.warpAffine(picture, there, (whole, whole), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(Image.fromarray(native).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def _around(picture: np.ndarray, square: Square) -> tuple[np.ndarray, Square]:
+    """The part of a picture that a square needs: OpenCV warps none of 32,768 pixels and more a side."""
+    height, width = picture.shape[:2]
+    if not (0 <= square.centre.x <= width and 0 <= square.centre.y <= height):
+        return picture, square
+    # A square's bounding box, and what a cubic filter reads beside it. What is mirrored past an edge lies inside.
+    reach = square.side / 2 * (abs(math.cos(square.tilt)) + abs(math.sin(square.tilt))) + 4
+    left, top = max(0, math.floor(square.centre.x - reach)), max(0, math.floor(square.centre.y - reach))
+    part = picture[top : math.ceil(square.centre.y + reach), left : math.ceil(square.centre.x + reach)]
+    return part, square._replace(centre=Point(square.centre.x - left, square.centre.y - top))
 
 
 def outside(square: Square, width: int, height: int) -> float:

@@ -48,7 +48,7 @@ class Journal:
         first, *lines = whole.splitlines() or [b""]
         if not first:
             self._write(dict(rules))
-        elif (begun := json.loads(first)) != (now := json.loads(json.dumps(rules))):
+        elif (begun := self._read(first)) != (now := json.loads(json.dumps(rules))):
             changed = [name for name in now if now[name] != begun.get(name)]
             raise UserError(
                 f"--out {path.parent} was begun with "
@@ -56,8 +56,20 @@ class Journal:
                 + ": say the same, or give another --out"
             )
         for line in lines:
-            outcome = Outcome.from_json(json.loads(line))
+            try:
+                outcome = Outcome.from_json(json.loads(line))
+            except (ValueError, TypeError, KeyError):  # a power cut's, or another version's: it is done again
+                continue
             self.done[outcome.raw] = outcome
+
+    def _read(self, first: bytes) -> dict[str, Any]:
+        try:
+            rules = json.loads(first)
+        except ValueError:
+            rules = None
+        if not isinstance(rules, dict):
+            raise UserError(f"{self.path} is damaged in its first line: give another --out, or delete that folder")
+        return rules
 
     def add(self, outcome: Outcome) -> None:
         """Notes an outcome; it is on the disk when this returns."""

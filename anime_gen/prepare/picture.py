@@ -87,20 +87,20 @@ def look(folder: Path, raw: File, out: Path, detector: Detector, rules: Rules) -
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         picture = read(path)
         found = detector.find(picture)
-    except Exception as error:  # Pillow and detectors raise whatever a damaged file leads them to
+        known = Outcome(raw, digest, picture.shape[1], picture.shape[0], hashed(picture))
+        if not found:
+            return known._replace(dropped=Reason.no_face)
+        if len(found) > 1 and rules.several is Several.drop:
+            return known._replace(dropped=Reason.several, why=f"{len(found)} faces")
+        if rules.several is Several.largest:
+            found = [max(found, key=lambda face: face.side)]
+        # From left to right: the order of the surest would change with a detector's last digits.
+        found = sorted(found, key=lambda face: (face.left, face.top))
+        cuts = [judged(picture, face, detector.framed, rules) for face in found]
+    except Exception as error:  # Pillow, OpenCV and detectors raise whatever a damaged or odd file leads them to
         return Outcome(raw, dropped=Reason.broken, why=" ".join(f"{type(error).__name__}: {error}".split())[:300])
-    known = Outcome(raw, digest, picture.shape[1], picture.shape[0], hashed(picture))
-    if not found:
-        return known._replace(dropped=Reason.no_face)
-    if len(found) > 1 and rules.several is Several.drop:
-        return known._replace(dropped=Reason.several, why=f"{len(found)} faces")
-    if rules.several is Several.largest:
-        found = [max(found, key=lambda face: face.side)]
-    # From left to right: the order of the surest would change with a detector's last digits.
-    found = sorted(found, key=lambda face: (face.left, face.top))
     faces = []
-    for number, face in enumerate(found):
-        one, pixels = judged(picture, face, detector.framed, rules)
+    for number, (one, pixels) in enumerate(cuts):
         if one.dropped is None:
             one = one._replace(file=f"faces/{digest[:2]}/{digest[:20]}_{number}.png")
             write_picture(out / one.file, Image.fromarray(pixels))

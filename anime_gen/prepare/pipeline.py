@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -20,7 +21,7 @@ from tqdm import tqdm
 from anime_gen.contract import UserError
 from anime_gen.data.folder import labels_of
 from anime_gen.data.listing import File, list_folder
-from anime_gen.data.manifest import Manifest, Row, write_manifest
+from anime_gen.data.manifest import Manifest, Row, hashed_split, write_manifest
 from anime_gen.prepare.copies import copies
 from anime_gen.prepare.detector import Detector
 from anime_gen.prepare.journal import Journal
@@ -29,6 +30,9 @@ from anime_gen.prepare.rules import Reason, Rules
 
 # What a manifest says of a prepared picture beside its labels.
 ABOUT = ("source", "source_sha256", "square", "confidence", "sharpness", "blockiness")
+
+# What `look` calls a face, whole or half written.
+OURS = re.compile(r"faces/[0-9a-f]{2}/[0-9a-f]{20}_[0-9]+\.png(\.[0-9a-f]{8}\.tmp)?")
 
 # Pictures on their way for each process: enough to keep it busy, and few enough to lose.
 _AHEAD = 4
@@ -225,7 +229,11 @@ def manifest_of(outcomes: list[Outcome], labels: Manifest) -> Manifest:
                 given = known.get(outcome.raw.name, Row("", classes=(None,) * len(labels.groups)))
                 marks, inside = _landmarks(face)
                 about = _about(outcome, face)
-                rows.append(given._replace(file=face.file, landmarks_K2=marks, visible_K=inside, about=about))
+                # Faces of one picture stay together: their hands and characters are the same.
+                split = given.split or hashed_split(outcome.sha256)
+                rows.append(
+                    given._replace(file=face.file, split=split, landmarks_K2=marks, visible_K=inside, about=about)
+                )
     return Manifest(labels.groups, sorted(rows, key=lambda row: row.file), ABOUT)
 
 
@@ -245,7 +253,7 @@ def _about(outcome: Outcome, face: Cut) -> tuple[str, ...]:
 
 
 def _tidy(out: Path, kept: set[str]) -> None:
-    """Removes the faces that no row names, and what a killed run had half written."""
+    """Removes the faces of ours that no row names, and what a killed run had half written."""
     for path in (out / "faces").rglob("*"):
-        if path.is_file() and path.relative_to(out).as_posix() not in kept:
+        if OURS.fullmatch(path.relative_to(out).as_posix()) and path.relative_to(out).as_posix() not in kept:
             path.unlink()

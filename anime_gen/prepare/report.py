@@ -124,6 +124,8 @@ def _figure(case: Case, raw: Path, size: int) -> str:
 
 def _thumbnail(case: Case, raw: Path, size: int, caption: str) -> str:
     path = raw / case.outcome.raw.name
+    if case.reason is Reason.broken:  # what ended a process that read it would end this one
+        return _nothing(caption)
     try:
         if case.face is None:
             pixels = decode(path, _THUMBNAIL)
@@ -131,10 +133,14 @@ def _thumbnail(case: Case, raw: Path, size: int, caption: str) -> str:
             whole = Image.fromarray(recut(read(path), case.face, size))
             pixels = np.asarray(whole.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC))
     except Exception:  # a broken file has no picture
-        return f'<span role="img" aria-label="{caption}">?</span>'
+        return _nothing(caption)
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=85)
     return f'<img src="data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}" alt="{caption}">'
+
+
+def _nothing(caption: str) -> str:
+    return f'<span role="img" aria-label="{caption}">?</span>'
 
 
 def _safe(text: str) -> str:

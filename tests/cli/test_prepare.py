@@ -58,6 +58,40 @@ def test_mistakes_are_one_line(raw, here, words, message):
     assert done.stderr.strip().count("\n") == 0, done.stderr
 
 
+def test_nobody_elses_pictures_are_touched(raw, here, tmp_path):
+    before = {path: path.read_bytes() for path in raw.iterdir()}
+    held = tmp_path / "held"
+    (held / "faces").mkdir(parents=True)
+    for path in raw.glob("?.png"):
+        (held / "faces" / path.name).write_bytes(path.read_bytes())
+    for words, message in (
+        ((held / "faces", "--out", held), "holds the folder of the raw pictures"),
+        ((raw, "--out", held), "is not empty, and nothing that was prepared"),
+    ):
+        done = here("prepare", *words, "--detector=Whole")
+        assert done.returncode == 2
+        assert message in done.stderr
+    out = tmp_path / "out"
+    words = ("prepare", raw, "--out", out, "--detector=Whole", "--size=64", "--processes=1")
+    assert here(*words).returncode == 0
+    (out / "faces" / "mine.png").write_bytes(b"mine")
+    assert here(*words).returncode == 0
+    assert (out / "faces" / "mine.png").read_bytes() == b"mine"
+    assert len(list((held / "faces").iterdir())) == 8
+    assert {path: path.read_bytes() for path in raw.iterdir()} == before
+
+
+def test_a_card_beside_the_pictures_is_no_picture_and_no_label(raw, here):
+    (raw / "broken.png").unlink()
+    (raw / "0.txt").write_text("smile, hat")
+    first = here("card", raw)
+    assert first.returncode == 0, first.stderr
+    again = here("card", raw)
+    assert again.returncode == 0, again.stderr
+    assert "8 pictures, 2 tags" in first.stdout
+    assert again.stdout == first.stdout
+
+
 def test_a_card(raw, here, tmp_path):
     (raw / "broken.png").unlink()
     (raw / "0.txt").write_text("smile, $100 $x$")

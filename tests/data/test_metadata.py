@@ -211,6 +211,8 @@ def test_what_stylegans_tool_writes(pictures):
     (folder / "dataset.json").write_text('{"labels": [["00000/img0.png", 3], ["00000/img1.png", 0]]}')
     assert labels_of(folder).groups == ("class",)
     assert [row.classes for row in labels_of(folder).rows] == [("3",), ("0",)]
+    (folder / "dataset.json").write_text('{"labels": null}')
+    assert [row.classes for row in labels_of(folder).rows] == [(), ()]
     (folder / "dataset.json").write_text('{"labels": [["00000/img0.png", [0.5, 1]]]}')
     with pytest.raises(UserError, match=r"dataset\.json.*a number of a class.*vectors have no names"):
         labels_of(folder)
@@ -259,3 +261,9 @@ def test_the_longest_name_there_may_be(pictures):
     got = rows(folder)
     assert got[longest] == Row(longest)
     assert got["b.png"].tags == ("hat",)
+
+
+def test_a_class_folder_of_any_bytes_is_a_class(pictures):
+    odd = b"caf\xe9".decode(errors="surrogateescape")
+    folder = pictures(f"{odd}/a.png", "other/b.png")
+    assert Folder(folder).vocabulary.attributes == {"class": ("caf\\udce9", "other")}

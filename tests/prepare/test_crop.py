@@ -61,3 +61,12 @@ def test_what_lies_past_the_edge_is_counted(x, share):
 def test_the_surest_of_two_boxes_of_one_face_stays():
     faces = [Face(0, 0, 10, 10, 0.6), Face(1, 1, 10, 10, 0.9), Face(40, 0, 10, 10, 0.7), Face(42, 2, 4, 4, 0.2)]
     assert [face.confidence for face in without_doubles(faces)] == [0.9, 0.7]
+
+
+def test_a_strip_longer_than_opencv_warps():
+    picture = np.tile(painted(0, 64), (1, 600, 1))
+    assert (cut(picture, Square(Point(64 * 300 + 32, 32), 64, 0), 64) == painted(0, 64)).all()
+    for centre in (Point(5.0, 30.0), Point(picture.shape[1] - 3.0, 60.0)):
+        small = picture[:, :640] if centre.x < 320 else picture[:, -640:]
+        there = centre if centre.x < 320 else Point(centre.x - picture.shape[1] + 640, centre.y)
+        assert (cut(picture, Square(centre, 50, 0.4), 40) == cut(small, Square(there, 50, 0.4), 40)).all()

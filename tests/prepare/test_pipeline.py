@@ -204,6 +204,33 @@ def test_where_nothing_is_left_no_old_manifest_stays(raw, tmp_path):
     assert sorted(path.name for path in out.iterdir() if path.is_file()) == ["journal.jsonl"]
 
 
+def test_a_damaged_line_is_done_again_and_a_damaged_head_is_told(raw, tmp_path):
+    work = Work(raw, tmp_path / "out", Whole(), RULES)
+    prepare(work, 1)
+    journal, whole = tmp_path / "out/journal.jsonl", read_manifest(tmp_path / "out/manifest.csv")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:3], b"\0\0\0\n", b'{"raw": ["another version"]}\n', *lines[4:]]))
+    prepare(work, 1)
+    assert read_manifest(tmp_path / "out/manifest.csv") == whole
+    journal.write_bytes(b"\0\0\n" + b"".join(lines[1:]))
+    with pytest.raises(UserError, match="is damaged in its first line: give another --out"):
+        prepare(work, 1)
+
+
+def test_faces_of_one_picture_stay_in_one_split(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for number in range(8):
+        pair = np.hstack([painted(2 * number), painted(2 * number + 1)])
+        Image.fromarray(pair).save(tmp_path / f"raw/{number}.png")
+    prepare(Work(tmp_path / "raw", tmp_path / "out", Halves(), Rules(size=64, margin=0.0, several=Several.all)), 1)
+    splits = {}
+    for row in read_manifest(tmp_path / "out/manifest.csv").rows:
+        splits.setdefault(row.about[0], set()).add(row.split)
+    assert len(splits) == 8
+    assert all(len(found) == 1 for found in splits.values())
+    assert len(set.union(*splits.values())) > 1
+
+
 class Deadly(Whole):
     """Is killed by one picture, as for want of memory."""
 

@@ -37,7 +37,9 @@ def _said(files: Collection[str]) -> list[Described]:
     names = {folders[0] if folders else "" for folders in parts.values()}
     classes: dict[str, str] = {}
     if "" not in names and 2 <= len(names) <= MOST_CLASSES and not all(name.isdigit() for name in names):
-        classes = {file: canonical(folders[0]) for file, folders in parts.items()}
+        # A name is bytes; a class is text.
+        printable = {name: name.encode(errors="backslashreplace").decode() for name in names}
+        classes = {file: canonical(printable[folders[0]]) for file, folders in parts.items()}
     if not splits and not classes:
         return []
     return [

@@ -10,7 +10,7 @@ from typing import Any
 
 from anime_gen.contract import UserError
 from anime_gen.data.listing import Listing
-from anime_gen.data.manifest import FILE_COLUMNS, Manifest, check_classes, check_file, read_csv
+from anime_gen.data.manifest import FILE_COLUMNS, Manifest, Row, check_classes, check_file, read_csv
 from anime_gen.data.metadata.beside import load_json, read_bytes
 from anime_gen.data.metadata.described import USED, Described, described, manifest_of
 from anime_gen.data.metadata.form import Form
@@ -142,6 +142,8 @@ def convert_stylegan(folder: Path, found: list[str], files: Collection[str]) -> 
     """{"labels": [["00000/img00000000.png", 6], ...]}: numbers of exclusive classes, a group `class`."""
     path = folder / found[0]
     told = load_json(read_bytes(path), str(path))
+    if isinstance(told, dict) and "labels" in told and not told["labels"]:
+        return Manifest((), [Row(file) for file in sorted(files)])  # as the tool writes it where there are none
     labels = told.get("labels") if isinstance(told, dict) else None
     if isinstance(labels, dict):
         labels = [list(pair) for pair in labels.items()]
