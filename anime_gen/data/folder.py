@@ -139,9 +139,7 @@ class Folder(Source):
         absent = [row.file for row in manifest.rows if row.file not in files]
         if not present:
             raise UserError(f"none of the {len(absent)} files of the manifest is in {self.path} (first: {absent[0]})")
-        if absent:
-            text = "%d of %d files of the manifest are not in %s: %s"
-            warn(log, text, len(absent), len(manifest.rows), self.path, some(absent))
+        _name_absent(self.path, manifest, self._listing)
         if unlisted := sorted(files.keys() - {row.file for row in present}):
             text = "%d of %d pictures in %s have no row in %s and are left out: %s"
             warn(log, text, len(unlisted), len(files), self.path, table, some(unlisted))
@@ -234,12 +232,22 @@ def labels_of(folder: Path) -> Manifest | None:
         UserError: labels are wrong.
     """
     listing, own = list_folder(folder), folder / "manifest.csv"
-    return _first_form(
-        folder,
-        listing,
-        own if own.exists() else None,
-        lambda form, files: form.convert(folder, files, listing.pictures),
-    )
+
+    def converted(form: Form, files: list[str]) -> Manifest:
+        warn(log, "labels of %s are those of %s (%s)", folder, form.name, some(files))
+        return form.convert(folder, files, listing.pictures)
+
+    manifest = _first_form(folder, listing, own if own.exists() else None, converted)
+    if manifest is not None:
+        _name_absent(folder, manifest, listing)
+    return manifest
+
+
+def _name_absent(folder: Path, manifest: Manifest, listing: Listing) -> None:
+    absent = [row.file for row in manifest.rows if row.file not in listing.pictures]
+    if absent:
+        text = "%d of %d files of the manifest are not in %s: %s"
+        warn(log, text, len(absent), len(manifest.rows), folder, some(absent))
 
 
 def _first_form(

@@ -127,8 +127,9 @@ def warn(log: logging.Logger, text: str, *values: object) -> None:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first five of many names."""
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    """The first five of many names, as text: a file's name is bytes."""
+    told = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return told.encode(errors="backslashreplace").decode()
 
 
 def content_hash(*parts: object) -> str:

@@ -6,6 +6,7 @@ of its own, made on demand in the cache, and shows at the start that it finds a 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -91,7 +92,7 @@ class AnimeFace(Detector):
             answer = b""
         if not answer:
             self.__dict__.pop("_finder")  # the next picture gets a new one
-            raise ValueError(f"animeface ended on it (exit code {finder.wait()})")
+            raise BrokenPipeError(errno.EPIPE, f"animeface ended on it (exit code {finder.wait()})")
         return json.loads(answer)
 
     def _end(self) -> None:

@@ -72,11 +72,12 @@ class Journal:
         return rules
 
     def add(self, outcome: Outcome) -> None:
-        """Notes an outcome; it is on the disk when this returns."""
+        """Notes an outcome; it is on the disk when this returns, unless it may be another one the next time."""
         if self.done.get(outcome.raw) == outcome:
             return
         self.done[outcome.raw] = outcome
-        self._write(outcome.as_json())
+        if not outcome.passing:
+            self._write(outcome.as_json())
 
     def _write(self, value: Any) -> None:
         # ASCII: a name may be any bytes.

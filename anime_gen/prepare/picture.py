@@ -47,6 +47,7 @@ class Outcome(NamedTuple):
     faces: tuple[Cut, ...] = ()
     dropped: Reason | None = None
     why: str = ""  # in words, where the reason does not say all
+    passing: bool = False  # it may go better the next time
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, which `from_json` reads."""
@@ -98,7 +99,10 @@ def look(folder: Path, raw: File, out: Path, detector: Detector, rules: Rules) -
         found = sorted(found, key=lambda face: (face.left, face.top))
         cuts = [judged(picture, face, detector.framed, rules) for face in found]
     except Exception as error:  # Pillow, OpenCV and detectors raise whatever a damaged or odd file leads them to
-        return Outcome(raw, dropped=Reason.broken, why=" ".join(f"{type(error).__name__}: {error}".split())[:300])
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        # Pillow's own complaints of a file are OSErrors, too, but none of the system's.
+        passing = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+        return Outcome(raw, dropped=Reason.broken, why=why, passing=passing)
     faces = []
     for number, (one, pixels) in enumerate(cuts):
         if one.dropped is None:

@@ -267,3 +267,12 @@ def test_a_class_folder_of_any_bytes_is_a_class(pictures):
     odd = b"caf\xe9".decode(errors="surrogateescape")
     folder = pictures(f"{odd}/a.png", "other/b.png")
     assert Folder(folder).vocabulary.attributes == {"class": ("caf\\udce9", "other")}
+
+
+def test_a_table_that_names_no_picture_is_told(pictures, caplog):
+    folder = pictures("a.png", "b.png")
+    (folder / "metadata.jsonl").write_text('{"file_name": "x.png", "text": "a girl"}')
+    with caplog.at_level(logging.WARNING):
+        labels_of(folder)
+    assert "are those of metadata tables (metadata.jsonl)" in caplog.text
+    assert "1 of 1 files of the manifest are not in" in caplog.text

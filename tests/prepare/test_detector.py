@@ -54,7 +54,7 @@ def test_boxes_and_eyes_are_in_the_pictures_own_pixels(stand_in):
 
 def test_a_finder_that_ends_costs_one_picture(stand_in):
     finder = AnimeFace()
-    with pytest.raises(ValueError, match=r"animeface ended on it \(exit code 3\)"):
+    with pytest.raises(OSError, match=r"animeface ended on it \(exit code 3\)"):
         finder.find(np.zeros((50, 77, 3), np.uint8))
     assert len(finder.find(np.zeros((50, 50, 3), np.uint8))) == 1
 

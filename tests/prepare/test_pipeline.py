@@ -231,6 +231,48 @@ def test_faces_of_one_picture_stay_in_one_split(tmp_path):
     assert len(set.union(*splits.values())) > 1
 
 
+class OnPaper(Whole):
+    """Finds the face that is drawn in the middle of a page."""
+
+    def find(self, picture):
+        height, width = picture.shape[:2]
+        return [Face(width / 2 - 48, height / 2 - 48, 96, 96)]
+
+
+def test_different_faces_on_alike_paper_are_no_copies(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for number in range(6):
+        page = np.full((480, 400, 3), 250, np.uint8)
+        page[192:288, 152:248] = painted(number)
+        Image.fromarray(page).save(tmp_path / f"raw/{number}.png")
+    outcomes = prepare(Work(tmp_path / "raw", tmp_path / "out", OnPaper(), RULES), 1)
+    assert set(reasons(outcomes).values()) == {None}
+
+
+class Failing(Whole):
+    """Has no memory for one picture, as long as a file is there."""
+
+    def __init__(self, while_there):
+        self.while_there = while_there
+
+    def find(self, picture):
+        if picture.shape[0] == 81 and self.while_there.exists():
+            raise MemoryError
+        return super().find(picture)
+
+    def describe(self):
+        return {"class": "Failing"}
+
+
+def test_what_may_go_better_is_tried_again(raw, tmp_path):
+    Image.fromarray(painted(60, 81)).save(raw / "05x.png")
+    (tmp_path / "busy").touch()
+    work = Work(raw, tmp_path / "out", Failing(tmp_path / "busy"), RULES)
+    assert reasons(prepare(work, 1))["05x.png"] is Reason.broken
+    (tmp_path / "busy").unlink()
+    assert reasons(prepare(work, 1))["05x.png"] is None
+
+
 class Deadly(Whole):
     """Is killed by one picture, as for want of memory."""
 
