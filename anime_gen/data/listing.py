@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # What `anime-gen card` and `anime-gen prepare` leave beside pictures.
 _WRITTEN = frozenset({"card.md", "card.png", "card.json", "report.html", "report.json", "journal.jsonl"})
-# Files that may hold labels, or are ours: what reads labels names those it does not use.
+# Files that may hold labels: what reads labels names those it does not use.
 _OF_LABELS = frozenset({".csv", ".json", ".jsonl", ".parquet", ".txt", ".caption"})
 
 

@@ -256,7 +256,7 @@ def _read_tags(where: str, text: str) -> tuple[tuple[str, ...] | None, tuple[Gue
             raise UserError(f"{where}: {guess.word!r} is guessed twice: remove one of the two")
         else:
             guesses[guess.word] = guess
-    tags = tuple(dict.fromkeys(word for text in plain if (word := _read(text)))) or None
+    tags = canonical_tags(map(_read, plain))
     if both := [tag for tag in tags or () if tag in guesses]:
         raise UserError(f"{where}: {both[0]!r} is there plainly and with a confidence: remove one of the two")
     return tags, tuple(guesses.values())
