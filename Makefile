@@ -62,7 +62,7 @@ else
 	  $(basename $(notdir $(wildcard experiments/family/*.yaml))) >&2; exit 2; }
 	@$(AS) $(BIN)/anime-gen fit $(MINUTES_BY_DEFAULT) --config experiments/shared.yaml \
 	  --config experiments/family/$(MODEL).yaml $(MINUTES_ASKED) \
-	  $(if $(NAME),--run runs/$(MODEL)/$(NAME)) $(if $(DATA),--data.source=anime_gen.data.Folder --data.source.path='$(DATA)') \
+	  $(if $(NAME),--run runs/$(MODEL)/$(NAME)) $(if $(DATA),--data.source=anime_gen.data.$(if $(wildcard $(DATA)/shards.json),Shards,Folder) --data.source.path='$(DATA)') \
 	  $(if $(A),--data.other_domain=anime_gen.data.Folder --data.other_domain.path='$(A)') \
 	  $(if $(B),--data.source=anime_gen.data.Folder --data.source.path='$(B)') $(ARGS)
 endif
@@ -120,6 +120,9 @@ judge-check: $(ENV) ## the ruler's own examination: which disturbances of painte
 	@$(BIN)/anime-gen examine --size 32,64,128 --out runs/examination --record anime_gen/metrics/judge.json $(ARGS); \
 	    status=$$?; [ $$status -le 1 ] || exit $$status; $(BIN)/python -m anime_gen.judging.record && \
 	    cp runs/examination/examination_32.png experiments/pictures/examination.png && exit $$status
+
+landmarks: $(ENV) ## train the light network of landmarks anew (20 minutes); its weights ship with the package
+	@$(BIN)/python -m anime_gen.prepare.heatmap_training $(ARGS)
 
 painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures where there are any
 	@$(BIN)/python -m anime_gen.judging.painter_check $(ARGS)

@@ -52,7 +52,7 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def decode(path: Path, size: int) -> np.ndarray:
+def decode(picture: Path | bytes, size: int) -> np.ndarray:
     """The centre square of a picture, upright, over white.
 
     The largest centred square is resized with Pillow's antialiased BICUBIC (LANCZOS takes as long as all the rest
@@ -61,6 +61,10 @@ def decode(path: Path, size: int) -> np.ndarray:
     Of an animation the first frame is taken. 16-bit greyscale is scaled to 8 bits, not clipped; greyscale in floats or
     32 bits is refused, since nothing says which value is white. Damage to what is not pixels (texts, profiles, EXIF)
     does not matter.
+
+    Args:
+        picture: a file, or what is in it.
+        size: width and height of the result.
 
     Returns:
         uint8 (size, size, 3).
@@ -78,7 +82,7 @@ def decode(path: Path, size: int) -> np.ndarray:
         small = _turned(square(_flatten(file), size), file)
         return np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
 
-    return _opened(path, centre)
+    return _opened(picture, centre)
 
 
 def read(path: Path) -> np.ndarray:
@@ -126,16 +130,16 @@ def upright_size(path: Path) -> tuple[int, int]:
     return _opened(path, size)
 
 
-def _opened[T](path: Path, use: Callable[[Image.Image], T]) -> T:
+def _opened[T](picture: Path | bytes, use: Callable[[Image.Image], T]) -> T:
     """What `use` makes of the opened file."""
     Image.init()
     formats = [name for name in FORMATS if name in Image.OPEN]  # an older Pillow, or one built without, has fewer
     try:
-        with Image.open(path, formats=formats) as file:
+        with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=formats) as file:
             return _bounded(file, use)
     except ValueError:
         # Pillow gives up a whole PNG for one text or colour profile that unpacks to more than it wants to hold.
-        bare = _without_texts(path)
+        bare = _without_texts(picture if isinstance(picture, bytes) else picture.read_bytes())
         if bare is None:
             raise
         with Image.open(bare, formats=["PNG"]) as file:
@@ -163,12 +167,11 @@ def _scale_clear_colour(file: ImageFile.ImageFile) -> None:
         file.info["transparency"] = tuple(part >> 8 for part in key)
 
 
-def _without_texts(path: Path) -> io.BytesIO | None:
+def _without_texts(whole: bytes) -> io.BytesIO | None:
     """A PNG without its packed texts and colour profile; None where the file is no PNG, or has none of those.
 
     Portable Network Graphics (third edition), section 5.3: a signature, then chunks of length, type, data, checksum.
     """
-    whole = path.read_bytes()
     if not whole.startswith(_PNG):
         return None
     kept, place = [_PNG], len(_PNG)

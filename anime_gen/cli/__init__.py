@@ -42,6 +42,7 @@ VERBS = {
     "examine": Verb("anime_gen.cli.examine:main", "[DIR]: which disturbances of pictures which scores see"),
     "judge": Verb("anime_gen.cli.judge:main", "fit DIR: train a judge of your own pictures, and examine it"),
     "prepare": Verb("anime_gen.cli.prepare:main", "RAW --out DIR: from a heap of illustrations to a training set"),
+    "shards": Verb("anime_gen.cli.shards:main", "DATA --out DIR: a folder of pictures as shards, which are streamed"),
     "card": Verb("anime_gen.cli.card:main", "DATA: what a data set holds, as a page with figures"),
     "tagger": Verb("anime_gen.cli.tagger:main", "fit|doubts|complete: labels out of pictures, and which are wrong"),
     "tag": Verb("anime_gen.cli.tag:main", "DIR: write its manifest.csv with a tagger"),

@@ -15,7 +15,7 @@ from anime_gen.contract import Condition, GenerativeModule, UserError
 from anime_gen.data.cache import cache_root
 from anime_gen.data.flatten import Flattening
 from anime_gen.data.loader import Loader
-from anime_gen.data.pack import Pack
+from anime_gen.data.pack import columns_of
 from anime_gen.data.painted import PaintedFaces
 from anime_gen.data.pictures import EvaluationSet, Pictures, TrainingSet
 from anime_gen.data.sampler import GlobalBatches, Shard, check_batches
@@ -165,6 +165,11 @@ class AnimeFaces(L.LightningDataModule):
         self._check_counts()
         pictures = self._pictures("train", self.needs)
         other = self._other("train") if self._other_needed(self.needs) else None
+        if self.flatten_words and self.source.streamed("train", self.image_size) is not None:
+            raise UserError(
+                "data.flatten_words counts the words of all pictures, which for streamed ones would all have to be "
+                "read: leave it off, or train on the folder that the shards were written of"
+            )
         hide = Flattening(pictures, self.seed) if self.flatten_words else None
         dataset = TrainingSet(pictures, self.seed, self.mirror, other, hide)
         rank, world = self._place()
@@ -284,7 +289,7 @@ class AnimeFaces(L.LightningDataModule):
         return self._content(_placed(self.source.truth, self.source.cache), split)
 
     def _content(self, source: Source, split: Split) -> str:
-        return content_hash(Pack(source, split, self.image_size).content(), source.label_key(split))
+        return content_hash(columns_of(source, split, self.image_size).content(), source.label_key(split))
 
     def record(self, *splits: Split) -> dict[str, Any]:
         """What a protocol says about the pictures that a score is taken of.
@@ -366,7 +371,7 @@ class AnimeFaces(L.LightningDataModule):
         key = (whose, split, parts)
         if key not in self._opened:
             captions = self._captions(source, split) if "text_BD" in parts else None
-            self._opened[key] = Pictures(Pack(source, split, self.image_size), parts, captions)
+            self._opened[key] = Pictures(columns_of(source, split, self.image_size), parts, captions)
         return self._opened[key]
 
     def _captions(self, source: Source, split: Split) -> np.ndarray:

@@ -24,6 +24,9 @@ from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 log = logging.getLogger(__name__)
 
+# What a folder of shards has, and a folder of pictures has not.
+SHARDS = "shards.json"
+
 # Goes up when `decode` makes other pixels of the same file.
 DECODING = 4
 # Goes up when `fill` makes other labels of the same rows.
@@ -123,6 +126,10 @@ class Folder(Source):
 
     @cached_property
     def _listing(self) -> Listing:
+        if (self.path / SHARDS).exists():
+            raise UserError(
+                f"{self.path} holds shards: say --data.source=anime_gen.data.Shards --data.source.path={self.path}"
+            )
         return list_folder(self.path)
 
     @property

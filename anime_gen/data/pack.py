@@ -22,7 +22,7 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from anime_gen.contract import UserError
 from anime_gen.data.cache import write_whole, writing
-from anime_gen.data.source import PIXEL_COLUMNS, Source, Split, some, warn
+from anime_gen.data.source import PIXEL_COLUMNS, Columns, Source, Split, some, warn
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,26 @@ class Column(NamedTuple):
         self.temporary.replace(self.path)
 
 
+class Mapped(Mapping[str, np.ndarray]):
+    """Memory-mapped columns. A pickled memory map would carry its whole content: these map their files again."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = dict(paths)
+        self._arrays = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __reduce__(self) -> tuple[type[Mapped], tuple[dict[str, Path]]]:
+        return Mapped, (self._paths,)
+
+
 class Pack:
     """The columns of one split of one source.
 
@@ -110,7 +130,7 @@ class Pack:
         suffix = self.size if name in PIXEL_COLUMNS else self.source.label_key(self.split)
         return self.folder / f"{name}-{suffix}.npy"
 
-    def open(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+    def open(self, names: Iterable[str]) -> Mapped:
         """Memory-maps columns of N rows, building first what is missing.
 
         Raises:
@@ -118,7 +138,7 @@ class Pack:
         """
         names = frozenset(names)
         self.build(names)
-        return {name: np.load(self.path(name), mmap_mode="r") for name in sorted(names)}
+        return Mapped({name: self.path(name) for name in sorted(names)})
 
     def content(self) -> str:
         """Hash of the names and pixels of all rows: equal for copies of the data, wherever they lie."""
@@ -278,6 +298,11 @@ class Pack:
                 f"{len(broken)} of {count} files of the {self.split} split could not be read (first: {broken[0]}): "
                 "check that the folder holds pictures and was copied whole"
             )
+
+
+def columns_of(source: Source, split: Split, size: int) -> Columns:
+    """The columns of a split: streamed where its source does that, else packed."""
+    return source.streamed(split, size) or Pack(source, split, size)
 
 
 def report_unreadable(source: Source, split: Split, readable: np.ndarray) -> None:

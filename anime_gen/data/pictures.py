@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,43 +12,34 @@ from torch.utils.data import Dataset
 from anime_gen.conditions import FIELDS, Condition
 from anime_gen.conditions.kind import flipped
 from anime_gen.contract import Batch
-from anime_gen.data.pack import Pack, report_unreadable
+from anime_gen.data.pack import report_unreadable
 from anime_gen.data.sampler import Stream
+from anime_gen.data.source import Columns, Rows
 
 
 class Pictures:
     """The readable pictures of one split, and the parts of their `Condition` that were asked for.
 
     Args:
-        pack: where the columns are; what is missing is built.
-        parts: `Condition` fields to load, all of which the pack's source has.
+        columns: of the split; what is missing is made.
+        parts: `Condition` fields to load, all of which their source has.
         text: where `text_BD` is among them, float32 (N, 2, D): the features of each row's caption and
             of its mirror image's.
     """
 
-    def __init__(self, pack: Pack, parts: frozenset[str], text: np.ndarray | None = None) -> None:
+    def __init__(self, columns: Columns, parts: frozenset[str], text: np.ndarray | None = None) -> None:
         self.parts = parts
         self._text = text
         names = {column.name for part in parts for column in FIELDS[part].columns if column.in_pack}
-        columns = pack.open({"image", "readable"} | names)
-        readable = np.asarray(columns.pop("readable"))
-        report_unreadable(pack.source, pack.split, readable)
+        self._columns: Mapping[str, Rows] = columns.open({"image", "readable"} | names)
+        readable = self._columns["readable"][np.arange(len(self._columns["readable"]))]
+        report_unreadable(columns.source, columns.split, readable)
         # int64 (N,): the row of each position.
         self.rows = np.flatnonzero(readable)
-        self._paths: Mapping[str, Path] = {name: pack.path(name) for name in columns}
-        self._columns: dict[str, np.ndarray] = columns
-        self.vocabulary = pack.source.vocabulary
+        self.vocabulary = columns.source.vocabulary
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def __getstate__(self) -> dict[str, object]:
-        # A pickled memory map carries its whole content: a spawned worker maps the files again instead.
-        return {**self.__dict__, "_columns": {}}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._columns = {name: np.load(path, mmap_mode="r") for name, path in self._paths.items()}
 
     def column(self, name: str) -> np.ndarray:
         """One column of all readable pictures, (N, ...)."""
@@ -77,9 +67,10 @@ class Pictures:
 
     def _read(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Rows of a column, in memory."""
-        column = self._text if name == "text" else self._columns[name]
-        assert column is not None
-        return column[rows]
+        if name == "text":
+            assert self._text is not None
+            return self._text[rows]
+        return self._columns[name][rows]
 
 
 class TrainingSet(Dataset[Batch]):

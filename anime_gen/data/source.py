@@ -6,9 +6,9 @@ import hashlib
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
@@ -47,6 +47,38 @@ class Filled(NamedTuple):
 
     columns: dict[str, np.ndarray]
     broken: list[str]
+
+
+class Rows(Protocol):
+    """A column of N rows that is read where it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """Some rows, int64 (B,), in memory: (B, ...)."""
+        ...
+
+
+class Columns(Protocol):
+    """The columns of one split of one source, at one size of pictures."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def split(self) -> Split: ...
+
+    def open(self, names: Iterable[str]) -> Mapping[str, Rows]:
+        """Columns by name, picklable together.
+
+        Raises:
+            UserError: they cannot be made or read.
+        """
+        ...
+
+    def content(self) -> str:
+        """Hash of everything in them that is seen: equal for copies of the data, wherever they lie."""
+        ...
 
 
 class Source(ABC):
@@ -113,6 +145,10 @@ class Source(ABC):
     def is_twin_of(self, other: Source) -> bool:
         """Does row i of the validation (and test) split show whom row i of the other source's shows?"""
         return False
+
+    def streamed(self, split: Split, size: int) -> Columns | None:
+        """Columns that are read of the source itself, picture by picture; None: they are packed first."""
+        return None
 
     def layout(self, column: str, size: int) -> tuple[tuple[int, ...], np.dtype]:
         """Shape of one row and type of a column."""

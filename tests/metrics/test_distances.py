@@ -16,7 +16,7 @@ def gaussian(seed: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(width, generator=stream, dtype=torch.float64), root @ root.T
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seeds, st.integers(1, 24))
 def test_frechet_is_that_of_scipys_root(seed, width):
     (mean_a, cov_a), (mean_b, cov_b) = gaussian(seed, width), gaussian(seed + 1, width)
@@ -51,7 +51,7 @@ def test_moments_are_those_of_torch(seed):
     torch.testing.assert_close(covariance, torch.cov(x.T))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seeds, st.integers(2, 7), st.integers(2, 7), st.integers(1, 5))
 def test_kernel_distance_is_the_sum_over_pairs(seed, n, m, width):
     stream = torch.Generator().manual_seed(seed)
@@ -110,7 +110,7 @@ def test_overlap_is_that_of_all_pairs(monkeypatch):
     assert 0 < found.coverage < 1
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seeds, st.integers(2, 12))
 def test_no_axis_tells_two_sets_further_apart_than_the_discriminant(seed, width):
     (mean_a, cov_a), (mean_b, cov_b) = gaussian(seed, width), gaussian(seed + 1, width)

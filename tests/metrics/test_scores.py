@@ -72,7 +72,7 @@ def show(scores, part, pictures):
     scores.update(pictures(30, seed=3)[part], Role.SAMPLE, ask(30).rows(part))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.randoms(use_true_random=False), st.lists(st.integers(1, 19), unique=True, max_size=6))
 def test_neither_order_nor_batches_matter(random, cuts):
     stream = torch.Generator().manual_seed(random.randrange(2**32))
