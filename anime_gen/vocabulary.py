@@ -71,6 +71,9 @@ def swap_sides(name: str) -> str:
 # mirrored_landmarks = (1 - x, y)[LANDMARK_MIRROR]
 LANDMARK_MIRROR: tuple[int, ...] = tuple(LANDMARKS.index(swap_sides(name)) for name in LANDMARKS)
 
+# The character's left and right one.
+PUPILS = (LANDMARKS.index("left_eye_pupil"), LANDMARKS.index("right_eye_pupil"))
+
 # Which landmarks the eye-to-eye distance of the normalised mean error is taken between.
 OUTER_EYE_CORNERS = (LANDMARKS.index("left_eye_outer"), LANDMARKS.index("right_eye_outer"))
 

@@ -1,13 +1,15 @@
 """How well raw pictures are prepared, where the truth is known: `python -m anime_gen.bench.prepare`.
 
-Pages of painted faces are searched by each detector, faces are damaged by known amounts, and each stage is timed on one
-core. With `--real DIR` the damage is done to pictures of that folder, too.
+Pages of painted faces are searched by each detector and marked by the network of landmarks, faces are damaged by known
+amounts, and each stage is timed on one core. With `--real DIR` the damage is done to pictures of that folder, too, and
+landmarks are compared with what animeface tells of eyes, nose, mouth and chin.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,31 +24,40 @@ from anime_gen.contract import UserError
 from anime_gen.data.listing import picture_files
 from anime_gen.decode import read
 from anime_gen.painter import labels, render, sample_face
-from anime_gen.prepare import AnimeFace, Cascade, Detector
+from anime_gen.prepare import AnimeFace, Cascade, Detector, Heatmaps, Landmarks
 from anime_gen.prepare.copies import copies, hashed
 from anime_gen.prepare.crop import cut, square_around
 from anime_gen.prepare.face import Face, Point
 from anime_gen.prepare.quality import blockiness, sharpness
 from anime_gen.prepare.rules import Rules
-from anime_gen.vocabulary import LANDMARKS
+from anime_gen.vocabulary import LANDMARKS, OUTER_EYE_CORNERS, PUPILS
 
 _SIDE, _CELLS = 1024, 4  # pixels of a page, and its cells in a row
 _SIZES = (112, 160, 224)  # pixels of the painted pictures on it
-_PUPILS = tuple(LANDMARKS.index(f"{side}_eye_pupil") for side in ("left", "right"))
+# Landmarks by what they are of.
+_PARTS = {
+    part: [place for place, name in enumerate(LANDMARKS) if part in name]
+    for part in ("brow", "eye", "nose", "mouth", "face", "chin")
+}
 
 
 class Page(NamedTuple):
-    """A picture of many faces: uint8 (H, W, 3), and the pupils of each, the character's left one first."""
+    """A picture of many faces: uint8 (H, W, 3), and the landmarks of each in its pixels, (N, K, 2)."""
 
     picture: np.ndarray
-    pupils: list[tuple[Point, Point]]
+    points_NK2: np.ndarray
+
+    @property
+    def pupils(self) -> list[tuple[Point, Point]]:
+        """Of each face, the character's left one first."""
+        return [(Point(*left), Point(*right)) for left, right in self.points_NK2[:, list(PUPILS)].tolist()]
 
 
 def page(number: int) -> Page:
     """Sixteen painted portraits of the framing `hair` on paper, each somewhere in its cell."""
     random = np.random.default_rng(number)
     picture = np.full((_SIDE, _SIDE, 3), 245, np.uint8)
-    pupils = []
+    points = []
     cell = _SIDE // _CELLS
     for place in range(_CELLS**2):
         face = sample_face(7, number * _CELLS**2 + place, framing="hair")
@@ -55,9 +66,8 @@ def page(number: int) -> Page:
             int(part * cell + random.integers(0, cell - size + 1)) for part in (place % _CELLS, place // _CELLS)
         )
         picture[top : top + size, left : left + size] = render(face, size)
-        points = labels(face).landmarks_K2[list(_PUPILS)] * size + (left, top)
-        pupils.append((Point(*points[0].tolist()), Point(*points[1].tolist())))
-    return Page(picture, pupils)
+        points.append(labels(face).landmarks_K2 * size + (left, top))
+    return Page(picture, np.stack(points))
 
 
 def matches(found: list[Face], pupils: list[tuple[Point, Point]]) -> tuple[int, list[float]]:
@@ -111,6 +121,53 @@ def detectors(pages: Sequence[Page], others: Sequence[Detector]) -> str:
         floatfmt=".2f",
         missingval="-",
     )
+
+
+def marked(pages: Sequence[Page], finder: AnimeFace, landmarks: Landmarks) -> str:
+    """A table: how far off landmarks are on painted pages, by the boxes that were found, over the eyes' distance."""
+    off: dict[str, list[float]] = {part: [] for part in (*_PARTS, "all")}
+    sure: list[float] = []
+    wrong: list[float] = []
+    for one in pages:
+        centres = one.points_NK2[:, list(PUPILS)].mean(1)
+        for face in finder.find(one.picture):
+            nearest = int(np.linalg.norm(centres - face.centre, axis=1).argmin())
+            if not _holds(face, one.pupils[nearest]):
+                continue
+            points, confidence = landmarks.place(one.picture, face)
+            truth = one.points_NK2[nearest]
+            unit = np.linalg.norm(np.subtract(*truth[list(OUTER_EYE_CORNERS)]))
+            errors = np.linalg.norm(np.array(points) - truth, axis=1) / unit
+            for part, members in _PARTS.items():
+                off[part].append(float(errors[members].mean()))
+            off["all"].append(float(errors.mean()))
+            sure += confidence
+            wrong += errors.tolist()
+    lines = [[part, np.mean(some), np.median(some), np.mean(np.array(some) > 0.1)] for part, some in off.items()]
+    table = tabulate(lines, ["part", "mean", "median", "off by more than 0.1"], "github", floatfmt=".3f")
+    order = np.argsort(sure)
+    worst, best = (np.mean(np.array(wrong)[part]) for part in (order[: len(order) // 10], order[-len(order) // 10 :]))
+    said = f"of the tenth of points that it is least (most) sure of, the mean is {worst:.3f} ({best:.3f})"
+    return f"{len(off['all'])} faces\n\n{table}\n\n{said}"
+
+
+def marked_really(pictures: Sequence[np.ndarray], finder: AnimeFace, landmarks: Landmarks) -> str:
+    """A table: how far landmarks lie from what animeface tells of real faces, over the distance of its eyes."""
+    off: dict[str, list[float]] = {part: [] for part in ("eyes", "nose", "mouth", "chin")}
+    for picture in pictures:
+        for face, nose, mouth, chin in finder.look(picture):
+            if face.left_eye is None or face.right_eye is None:
+                continue
+            points = np.array(landmarks.place(picture, face).points)
+            unit = max(1.0, math.dist(face.left_eye, face.right_eye))
+            eyes = [math.dist(points[at], eye) for at, eye in zip(PUPILS, (face.left_eye, face.right_eye), strict=True)]
+            off["eyes"].append(sum(eyes) / 2 / unit)
+            off["nose"].append(math.dist(points[LANDMARKS.index("nose")], nose) / unit)
+            off["mouth"].append(math.dist(points[_PARTS["mouth"]].mean(0), mouth) / unit)
+            off["chin"].append(math.dist(points[LANDMARKS.index("chin")], chin) / unit)
+    lines = [[part, np.mean(some), np.median(some), np.quantile(some, 0.9)] for part, some in off.items()]
+    table = tabulate(lines, ["apart from animeface's", "mean", "median", "0.9 quantile"], "github", floatfmt=".3f")
+    return f"{len(off['eyes'])} faces\n\n{table}"
 
 
 def _jpeg(quality: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -167,12 +224,13 @@ def stages(picture: np.ndarray, size: int) -> Iterator[tuple[str, float]]:
     Image.fromarray(picture).save(content, "JPEG", quality=90)
     face = Face(picture.shape[1] / 4, picture.shape[0] / 4, picture.shape[1] / 2, picture.shape[0] / 2)
     square = square_around(face, 0.4, 0.5)
-    finder = AnimeFace()
+    finder, landmarks = AnimeFace(), Heatmaps()
     finder.find(picture)
     pixels = cut(picture, square, size)
     work: dict[str, Callable[[], object]] = {
         "decode": lambda: np.asarray(Image.open(content).convert("RGB")),
         "find (AnimeFace)": lambda: finder.find(picture),
+        "mark (Heatmaps)": lambda: landmarks.place(picture, face),
         "cut": lambda: cut(picture, square, size),
         "measure": lambda: (sharpness(pixels), blockiness(picture)),
         "hash": lambda: hashed(pixels),
@@ -202,12 +260,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pages = [page(number) for number in range(chosen.pages)]
     print(f"{16 * len(pages)} painted faces on {len(pages)} pages of {_SIDE} x {_SIDE} px\n")
     print(detectors(pages, [Cascade(chosen.cascade)] if chosen.cascade else []))
+    print(f"\nlandmarks\n\n{marked(pages, AnimeFace(), Heatmaps())}")
     painted = [render(sample_face(11, index), chosen.size) for index in range(chosen.faces)]
     print(f"\n{len(painted)} painted faces, {chosen.size} px\n\n{damages(painted, Rules())}")
     if chosen.real:
         names = picture_files(chosen.real)
         real = [read(chosen.real / name) for name in names[:: max(1, len(names) // chosen.faces)][: chosen.faces]]
         print(f"\n{len(real)} pictures of {chosen.real}\n\n{damages(real, Rules())}")
+        print(f"\nlandmarks\n\n{marked_really(real, AnimeFace(), Heatmaps())}")
     lines = list(stages(pages[0].picture, chosen.size))
     print(f"\none core, a picture of {_SIDE} x {_SIDE} px\n")
     print(tabulate(lines, ["stage", "milliseconds"], "github", floatfmt=".1f"))

@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from anime_gen import prepare
+from anime_gen.cli.shards import written
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
 from anime_gen.files import write_text
 from anime_gen.prepare import pipeline, report
+from anime_gen.prepare.picture import Work
 from anime_gen.prepare.rules import Rules
+from anime_gen.prepare.tagging import Tagging
 from anime_gen.settings.parser import OneLineParser
 
 
@@ -29,6 +32,23 @@ def build_parser() -> OneLineParser:
         type=prepare.Detector | None,
         default=None,
         help="AnimeFaceDetector (default where its weights are), AnimeFace (default where not), Cascade or Whole",
+    )
+    parser.add_argument(
+        "--landmarks",
+        type=prepare.Landmarks | None,
+        default=None,
+        help="who places the 24 landmarks (default: the detector where it tells them, else Heatmaps)",
+    )
+    parser.add_argument(
+        "--tagger",
+        type=str | None,
+        default=None,
+        help="a file of `anime-gen tagger fit`, or wd:FOLDER (default: labels of the raw folder alone)",
+    )
+    parser.add_argument("--words", type=str | None, default=None, help="of wd only: the tags to use (default: S5's)")
+    parser.add_argument("--least_tag", type=float, default=0.5, help="how sure the tagger must be of a label it writes")
+    parser.add_argument(
+        "--shards", type=Path | None, default=None, help="new folder: the same once more, as `anime-gen shards` does it"
     )
     parser.add_argument("--processes", type=int | None, default=None, help="how many (default: one for each core)")
     parser.add_class_arguments(Rules, None, help="what is kept")
@@ -63,12 +83,20 @@ def main(verb: str, arguments: list[str]) -> None:
     detector = given.detector or usual()
     if detector.framed:
         rules = replace(rules, margin=0.0)
-    outcomes = pipeline.prepare(pipeline.Work(raw, out, detector, rules), given.processes)
-    told = {**pipeline.plain(rules), "detector": detector.describe()}
+    landmarks = given.landmarks or (None if detector.marks else prepare.Heatmaps())
+    if given.words is not None and given.tagger is None:
+        raise UserError("--words is of a tagger: name one with --tagger=wd:FOLDER")
+    tagging = None if given.tagger is None else Tagging(given.tagger, given.words, given.least_tag)
+    work = Work(raw, out, detector, rules, landmarks, tagging)
+    outcomes = pipeline.prepare(work, given.processes)
+    told = pipeline.told(work)
     write_text(out / "report.json", json.dumps(report.as_json(outcomes, told), indent=1) + "\n")
     write_text(out / "report.html", report.as_html(outcomes, raw, told))
     print(report.summary(outcomes))
     print(f"{given.out}/report.html shows them")
     if not any(face.dropped is None for outcome in outcomes for face in outcome.faces):
         raise UserError(f"no face is left: {given.out}/report.html says why")
-    print(f"next: make experiment MODEL=diffusion DATA={given.out}")
+    if given.shards is None:
+        print(f"next: make experiment MODEL=diffusion DATA={given.out}")
+    else:
+        written(given.out, given.shards)

@@ -18,9 +18,9 @@ from anime_gen.data.manifest import Manifest, read_manifest, write_manifest
 from anime_gen.settings.parser import OneLineParser
 from anime_gen.tagging.completion import Pool, by_one, complete
 from anime_gen.tagging.examine import Labels, joined
-from anime_gen.tagging.network import Labeller, Seen, Tagger
+from anime_gen.tagging.labellers import open_labeller
+from anime_gen.tagging.network import Labeller, Seen
 from anime_gen.tagging.patches import SIZE
-from anime_gen.tagging.wd import WDTagger
 from anime_gen.tagging.writing import given_labels, prepared, with_guesses
 
 BATCH = 32
@@ -45,21 +45,6 @@ def build_parser() -> OneLineParser:
     parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     parser.add_argument("--seed", type=int, default=0, help="--complete: of what is held out, and of the classifiers")
     return parser
-
-
-def open_labeller(text: str, words: str | None, device: str) -> Labeller:
-    """FILE or wd:FOLDER -> the tagger.
-
-    Raises:
-        UserError: there is none, or words are asked of one that has its own.
-    """
-    kind, _, place = text.partition(":")
-    if kind == "wd":
-        chosen = None if words is None else [word for word in words.split(",") if word.strip()]
-        return WDTagger.load(place, chosen).to(device)
-    if words is not None:
-        raise UserError("--words: this tagger has words of its own; leave the option out")
-    return Tagger.load(Path(text)).to(device)
 
 
 def look(folder: Path, files: list[str], labeller: Labeller) -> tuple[list[str], Tensor, Seen]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -28,6 +28,15 @@ _PINS = Path(__file__).with_name("animeface.txt")
 _FINDER = Path(__file__).with_name("animeface_finder.py")
 # A face of the painter's of which animeface is certain: seed and number.
 _KNOWN = (0, 2)
+
+
+class Seen(NamedTuple):
+    """A face, and its nose, the middle of its mouth and its chin, in the picture's pixels."""
+
+    face: Face
+    nose: Point
+    mouth: Point
+    chin: Point
 
 
 class AnimeFace(Detector):
@@ -58,23 +67,33 @@ class AnimeFace(Detector):
             )
 
     def find(self, picture: np.ndarray) -> list[Face]:
+        return without_doubles([one.face for one in self.look(picture)])
+
+    def look(self, picture: np.ndarray) -> list[Seen]:
+        """All that it tells, of every face that it is sure of; one face may be there twice.
+
+        Args:
+            picture: uint8 (height, width, 3), RGB, upright.
+        """
         image = Image.fromarray(picture)
         factor = max(1.0, max(image.size) / self.side)
         if factor > 1:
             image = image.resize([max(1, round(part / factor)) for part in image.size], Image.Resampling.BOX)
         # The rounding of the sides is no part of the factor: they differ.
         across, down = picture.shape[1] / image.width, picture.shape[0] / image.height
-        faces = []
+
+        def place(told: list[float]) -> Point:
+            x, y, width, height = (*told, 0.0, 0.0)[:4]
+            return Point((x + width / 2) * across, (y + height / 2) * down)
+
+        seen = []
         for told in self._ask(image):
             if told["likelihood"] >= self.least:
                 left, top, width, height = told["face"]
-                left_eye, right_eye = (
-                    Point((x + w / 2) * across, (y + h / 2) * down)
-                    for x, y, w, h in (told["left_eye"], told["right_eye"])
-                )
                 box = (left * across, top * down, width * across, height * down)
-                faces.append(Face(*box, told["likelihood"], left_eye, right_eye))
-        return without_doubles(faces)
+                face = Face(*box, told["likelihood"], place(told["left_eye"]), place(told["right_eye"]))
+                seen.append(Seen(face, *(place(told[name]) for name in ("nose", "mouth", "chin"))))
+        return seen
 
     def describe(self) -> dict[str, Any]:
         return {"class": "AnimeFace", "pins": hashlib.sha256(_PINS.read_bytes()).hexdigest()[:16], "side": self.side,

@@ -28,6 +28,9 @@ def main() -> None:
                 "face": numbers(face.face.pos),
                 "left_eye": numbers(face.left_eye.pos),
                 "right_eye": numbers(face.right_eye.pos),
+                "nose": numbers(face.nose.pos),
+                "mouth": numbers(face.mouth.pos),
+                "chin": numbers(face.chin.pos),
             }
             for face in animeface.detect(picture)
         ]

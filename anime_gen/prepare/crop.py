@@ -24,6 +24,12 @@ class Square(NamedTuple):
         cosine, sine = math.cos(self.tilt), math.sin(self.tilt)
         return Point((x * cosine + y * sine) / self.side + 0.5, (y * cosine - x * sine) / self.side + 0.5)
 
+    def outwards(self, point: Point) -> Point:
+        """Fractions of the square as a place of the picture."""
+        x, y = (point.x - 0.5) * self.side, (point.y - 0.5) * self.side
+        cosine, sine = math.cos(self.tilt), math.sin(self.tilt)
+        return Point(self.centre.x + x * cosine - y * sine, self.centre.y + x * sine + y * cosine)
+
 
 def square_around(face: Face, margin: float, most_tilt: float) -> Square:
     """The square with `margin` of the face's side on each of its sides, along its eyes.

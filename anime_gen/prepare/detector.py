@@ -18,10 +18,12 @@ class Detector(ABC):
     """Finds the faces of a picture.
 
     Attributes:
-        framed: the boxes are to be cut as they are, without a margin.
+        framed: the boxes are to be cut as they are, without a margin, and not turned.
+        marks: it tells landmarks, too.
     """
 
     framed: bool = False
+    marks: bool = False
 
     @abstractmethod
     def find(self, picture: np.ndarray) -> list[Face]:
@@ -104,6 +106,8 @@ _REPOSITORIES = {"yolov3": "hysts/anime-face-detector-yolov3", "hrnetv2": "hysts
 class AnimeFaceDetector(Detector):
     """anime-face-detector (hysts): YOLOv3 finds boxes, HRNetV2 28 points in each, of which come 24 landmarks."""
 
+    marks = True
+
     def __init__(self, faces: Path | None = None, points: Path | None = None, least: float = 0.5, device: str = "cpu"):
         """Args:
         faces: safetensors of the YOLOv3; None for what the hub's cache holds.
@@ -135,12 +139,13 @@ class AnimeFaceDetector(Detector):
         faces = []
         for one in found:
             left, top, right, bottom, confidence = map(float, one["bbox"])
-            points = one["keypoints"][:, :2]
-            places = points28.landmarks(points)
+            points = one["keypoints"]
+            placed = points28.landmarks(points)
             if confidence >= self.least and right > left and bottom > top:
                 left_eye, right_eye = (_point(points[points28.EYES[side]].mean(0)) for side in ("left", "right"))
                 box = (left, top, right - left, bottom - top)
-                faces.append(Face(*box, confidence, left_eye, right_eye, tuple(map(_point, places))))
+                sure = tuple(placed[:, 2].clip(0, 1).tolist())
+                faces.append(Face(*box, confidence, left_eye, right_eye, tuple(map(_point, placed)), sure))
         return without_doubles(faces)
 
     def describe(self) -> dict[str, Any]:

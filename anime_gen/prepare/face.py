@@ -16,7 +16,8 @@ class Point(NamedTuple):
 class Face(NamedTuple):
     """A box in pixels, and how sure its finder is. The eyes are the character's own left and right one.
 
-    `landmarks` are x, y of each of the suite's 24, in pixels, where the finder tells them; else none at all.
+    `landmarks` are x, y of each of the suite's 24, in pixels, where the finder tells them, and `sure` how sure it is of
+    each, in [0, 1]; else none at all.
     """
 
     left: float
@@ -27,6 +28,7 @@ class Face(NamedTuple):
     left_eye: Point | None = None
     right_eye: Point | None = None
     landmarks: tuple[Point, ...] = ()
+    sure: tuple[float, ...] = ()
 
     @property
     def centre(self) -> Point:

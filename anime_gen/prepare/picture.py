@@ -18,7 +18,24 @@ from anime_gen.prepare.copies import hashed
 from anime_gen.prepare.crop import Square, cut, outside, square_around
 from anime_gen.prepare.detector import Detector
 from anime_gen.prepare.face import Face, Point
+from anime_gen.prepare.landmarks import Landmarks
 from anime_gen.prepare.rules import Reason, Rules, Several
+from anime_gen.prepare.tagging import Tagging
+from anime_gen.vocabulary import PUPILS
+
+
+class Work(NamedTuple):
+    """What every process needs.
+
+    `landmarks` places them where the detector tells none; `tagging` is of the faces that stay.
+    """
+
+    folder: Path
+    out: Path
+    detector: Detector
+    rules: Rules
+    landmarks: Landmarks | None = None
+    tagging: Tagging | None = None
 
 
 class Cut(NamedTuple):
@@ -32,6 +49,8 @@ class Cut(NamedTuple):
     quality: dict[str, float]
     hashes: tuple[int, int] = (0, 0)
     landmarks: tuple[tuple[float, float], ...] = ()  # fractions of the square; may lie outside
+    sure: tuple[float, ...] = ()  # of each, where that is known
+    beliefs: tuple[tuple[float, ...], ...] = ()  # of a tagger: of the tags, and of each group's classes
     file: str = ""  # below the prepared folder; none where it is left out
     dropped: Reason | None = None
 
@@ -64,6 +83,8 @@ class Outcome(NamedTuple):
                     "square": tuple(face["square"]),
                     "hashes": tuple(face["hashes"]),
                     "landmarks": tuple(map(tuple, face["landmarks"])),
+                    "sure": tuple(face["sure"]),
+                    "beliefs": tuple(map(tuple, face["beliefs"])),
                     "dropped": _reason(face["dropped"]),
                 }
             )
@@ -77,13 +98,13 @@ def _reason(name: str | None) -> Reason | None:
     return None if name is None else Reason[name]
 
 
-def look(folder: Path, raw: File, out: Path, detector: Detector, rules: Rules) -> Outcome:
-    """Finds the faces of a picture, measures them, and writes those that are good to `out`.
+def look(work: Work, raw: File) -> Outcome:
+    """Finds the faces of a picture, measures them, and writes those that are good.
 
     Returns:
         What became of it; a file that cannot be read is an outcome, too.
     """
-    path = folder / raw.name
+    path, detector, rules = work.folder / raw.name, work.detector, work.rules
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         picture = read(path)
@@ -97,6 +118,8 @@ def look(folder: Path, raw: File, out: Path, detector: Detector, rules: Rules) -
             found = [max(found, key=lambda face: face.side)]
         # From left to right: the order of the surest would change with a detector's last digits.
         found = sorted(found, key=lambda face: (face.left, face.top))
+        if work.landmarks is not None:
+            found = [marked(picture, face, work.landmarks, rules) for face in found]
         cuts = [judged(picture, face, detector.framed, rules) for face in found]
     except Exception as error:  # Pillow, OpenCV and detectors raise whatever a damaged or odd file leads them to
         why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -107,15 +130,26 @@ def look(folder: Path, raw: File, out: Path, detector: Detector, rules: Rules) -
     for number, (one, pixels) in enumerate(cuts):
         if one.dropped is None:
             one = one._replace(file=f"faces/{digest[:2]}/{digest[:20]}_{number}.png")
-            write_picture(out / one.file, Image.fromarray(pixels))
+            write_picture(work.out / one.file, Image.fromarray(pixels))
+            if work.tagging is not None:
+                one = one._replace(beliefs=work.tagging.beliefs(work.out / one.file))
         faces.append(one)
     return known._replace(faces=tuple(faces))
+
+
+def marked(picture: np.ndarray, face: Face, landmarks: Landmarks, rules: Rules) -> Face:
+    """A face with its landmarks; with its eyes, too, where its finder told none and these are sure of both."""
+    points, sure = landmarks.place(picture, face)
+    face = face._replace(landmarks=points, sure=sure)
+    if face.left_eye is None and min(sure[place] for place in PUPILS) >= rules.least_sure:
+        face = face._replace(left_eye=points[PUPILS[0]], right_eye=points[PUPILS[1]])
+    return face
 
 
 def judged(picture: np.ndarray, face: Face, framed: bool, rules: Rules) -> tuple[Cut, np.ndarray]:
     """A face as it is cut, and why it is left out, if it is; uint8 (size, size, 3)."""
     height, width = picture.shape[:2]
-    square = square_around(face, 0.0 if framed else rules.margin, math.radians(rules.most_tilt))
+    square = square_around(face, 0.0 if framed else rules.margin, 0.0 if framed else math.radians(rules.most_tilt))
     pixels = cut(picture, square, rules.size)
     numbers = {
         "side": square.side,
@@ -139,6 +173,7 @@ def judged(picture: np.ndarray, face: Face, framed: bool, rules: Rules) -> tuple
         {name: _rounded(value) for name, value in numbers.items()},
         hashed(pixels),
         tuple((_rounded(point.x), _rounded(point.y)) for point in map(square.inside, face.landmarks)),
+        tuple(map(_rounded, face.sure)),
         dropped=reason,
     )
     return one, pixels

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -23,13 +23,12 @@ from anime_gen.data.folder import labels_of
 from anime_gen.data.listing import File, list_folder
 from anime_gen.data.manifest import Manifest, Row, hashed_split, write_manifest
 from anime_gen.prepare.copies import copies
-from anime_gen.prepare.detector import Detector
 from anime_gen.prepare.journal import Journal
-from anime_gen.prepare.picture import Cut, Outcome, look
-from anime_gen.prepare.rules import Reason, Rules
+from anime_gen.prepare.picture import Cut, Outcome, Work, look
+from anime_gen.prepare.rules import Reason
 
 # What a manifest says of a prepared picture beside its labels.
-ABOUT = ("source", "source_sha256", "square", "confidence", "sharpness", "blockiness")
+ABOUT = ("source", "source_sha256", "square", "confidence", "sharpness", "blockiness", "landmarks_sure")
 
 # What `look` calls a face, whole or half written.
 OURS = re.compile(r"faces/[0-9a-f]{2}/[0-9a-f]{20}_[0-9]+\.png(\.[0-9a-f]{8}\.tmp)?")
@@ -40,15 +39,6 @@ _LIKE_FACES = 18
 
 # Pictures on their way for each process: enough to keep it busy, and few enough to lose.
 _AHEAD = 4
-
-
-class Work(NamedTuple):
-    """What every process needs."""
-
-    folder: Path
-    out: Path
-    detector: Detector
-    rules: Rules
 
 
 _work: Work
@@ -76,7 +66,7 @@ def _end_with(parent: Any) -> None:
 
 
 def _look(raw: File) -> Outcome:
-    return look(_work.folder, raw, _work.out, _work.detector, _work.rules)
+    return look(_work, raw)
 
 
 def looked_at(work: Work, raws: list[File], processes: int) -> Iterator[Outcome]:
@@ -126,8 +116,10 @@ def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
     """
     listing = list_folder(work.folder)
     labels = labels_of(work.folder) or Manifest((), [])
-    work.detector.check()
-    rules = {**plain(work.rules), "detector": work.detector.describe(), "raw": str(work.folder.resolve())}
+    for one in (work.detector, work.landmarks, work.tagging):
+        if one is not None:
+            one.check()
+    rules = {**told(work), "raw": str(work.folder.resolve())}
     try:
         with Journal(work.out / "journal.jsonl", rules) as journal:
             return _prepared(work, list(listing.pictures.values()), labels, processes, journal)
@@ -141,12 +133,15 @@ def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
 def _prepared(work: Work, raws: list[File], labels: Manifest, processes: int | None, journal: Journal) -> list[Outcome]:
     _work_off(work, [raw for raw in raws if raw not in journal.done], processes, journal, len(raws))
     outcomes = without_copies([journal.done[raw] for raw in raws], work.rules.alike)
-    manifest = manifest_of(outcomes, labels)
+    manifest = manifest_of(outcomes, labels, work.rules.least_sure)
     # Somebody removed them; or what they were copies of is gone.
     lost = {row.file for row in manifest.rows if not (work.out / row.file).exists()}
     again = [outcome.raw for outcome in outcomes if lost & {face.file for face in outcome.faces}]
     _work_off(work, again, processes, journal, len(raws))
     if manifest.rows:
+        if work.tagging is not None:
+            beliefs = {face.file: face.beliefs for outcome in outcomes for face in outcome.faces}
+            manifest = work.tagging.filled(manifest, [beliefs[row.file] for row in manifest.rows])
         write_manifest(work.out / "manifest.csv", manifest)
     else:
         (work.out / "manifest.csv").unlink(missing_ok=True)
@@ -154,9 +149,15 @@ def _prepared(work: Work, raws: list[File], labels: Manifest, processes: int | N
     return outcomes
 
 
-def plain(rules: Rules) -> dict[str, Any]:
-    """Rules as a JSON file would say them."""
-    return {**vars(rules), "several": rules.several.value}
+def told(work: Work) -> dict[str, Any]:
+    """Everything that faces and labels follow from but the pictures, as a JSON file would say it."""
+    return {
+        **vars(work.rules),
+        "several": work.rules.several.value,
+        "detector": work.detector.describe(),
+        "landmarks": work.landmarks and work.landmarks.describe(),
+        "tagger": work.tagging and work.tagging.describe(),
+    }
 
 
 def _work_off(work: Work, raws: list[File], processes: int | None, journal: Journal, total: int) -> None:
@@ -230,7 +231,7 @@ def _without_faces(outcomes: list[Outcome], within: int) -> list[Outcome]:
     return told
 
 
-def manifest_of(outcomes: list[Outcome], labels: Manifest) -> Manifest:
+def manifest_of(outcomes: list[Outcome], labels: Manifest, least_sure: float = 0.0) -> Manifest:
     """A row for each face that stays, with the labels of its raw picture."""
     known = {row.file: row for row in labels.rows}
     rows = []
@@ -239,7 +240,7 @@ def manifest_of(outcomes: list[Outcome], labels: Manifest) -> Manifest:
             if face.dropped is None:
                 # The raw picture's landmarks lie elsewhere in the face's.
                 given = known.get(outcome.raw.name, Row("", classes=(None,) * len(labels.groups)))
-                marks, inside = _landmarks(face)
+                marks, inside = _landmarks(face, least_sure)
                 about = _about(outcome, face)
                 # Faces of one picture stay together: their hands and characters are the same.
                 split = given.split or hashed_split(outcome.sha256)
@@ -249,19 +250,22 @@ def manifest_of(outcomes: list[Outcome], labels: Manifest) -> Manifest:
     return Manifest(labels.groups, sorted(rows, key=lambda row: row.file), ABOUT)
 
 
-def _landmarks(face: Cut) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Those inside the picture, and which they are; none where the detector told none."""
+def _landmarks(face: Cut, least_sure: float) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Those inside the picture, and which of them are sure enough to count as visible; none where nobody told any."""
     points = np.array(face.landmarks, np.float32).reshape(-1, 2)
     inside = ((points >= 0) & (points <= 1)).all(1)
-    if not inside.any():
+    sure = np.array(face.sure or [1.0] * len(points))
+    # One that its model does not know at all is nowhere.
+    given = inside & (sure > 0)
+    if not given.any():
         return None, None
-    return np.where(inside[:, None], points, np.nan).astype(np.float32), inside
+    return np.where(given[:, None], points, np.nan).astype(np.float32), given & (sure >= least_sure)
 
 
 def _about(outcome: Outcome, face: Cut) -> tuple[str, ...]:
     numbers = (face.confidence, face.quality["sharpness"], face.quality["blockiness"])
-    square = " ".join(f"{part:g}" for part in face.square)
-    return (outcome.raw.name, outcome.sha256, square, *(f"{number:g}" for number in numbers))
+    square, sure = (" ".join(f"{part:g}" for part in parts) for parts in (face.square, face.sure))
+    return (outcome.raw.name, outcome.sha256, square, *(f"{number:g}" for number in numbers), sure)
 
 
 def _tidy(out: Path, kept: set[str]) -> None:

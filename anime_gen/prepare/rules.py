@@ -50,6 +50,7 @@ class Rules:
         most_flatness: share of pixels that are as their neighbours; more is flat, or text.
         least_sharpness: finest details over the next coarser ones; less is blurred, or was enlarged.
         most_blockiness: by how much steps between JPEG's blocks exceed others; more is damaged.
+        least_sure: of a landmark; one that is less sure counts as hidden.
         alike: bits of 64 in which the perceptual hashes of two pictures may differ if one is a near-duplicate; -1
             keeps all.
     """
@@ -66,6 +67,7 @@ class Rules:
     most_flatness: float = 0.95
     least_sharpness: float = 0.5
     most_blockiness: float = 0.5
+    least_sure: float = 0.3
     alike: int = 6
 
     def check(self) -> None:
@@ -76,5 +78,7 @@ class Rules:
             raise UserError(f"--margin {self.margin}: from 0 to 4 times the face's side")
         if not 0 <= self.most_tilt <= 180 or self.most_enlarged <= 0:
             raise UserError("--most_tilt is from 0 to 180 degrees, --most_enlarged above 0")
+        if not 0 <= self.least_sure <= 1:
+            raise UserError(f"--least_sure {self.least_sure}: from 0 to 1")
         if not -1 <= self.alike <= 64:
             raise UserError(f"--alike {self.alike}: from -1 to 64 bits")

@@ -246,8 +246,12 @@ def by_one(labeller: Labeller, seen: Seen, labels: Labels, least: float) -> Comp
         labels: those that are given.
         least: how sure it must be. Where a tag's threshold is below 0.5, it may be present at a confidence below, too.
     """
-    told = labeller.beliefs(seen)
-    present_NT = told.tags_NT >= labeller.thresholds
+    return by_beliefs(labeller.beliefs(seen), labeller.thresholds, labels, least)
+
+
+def by_beliefs(told: Beliefs, thresholds_T: Tensor, labels: Labels, least: float) -> Completed:
+    """As `by_one`, of what a tagger made of the pictures."""
+    present_NT = told.tags_NT >= thresholds_T
     sure_NT = told.tags_NT.where(present_NT, 1 - told.tags_NT)
     (_, ballot) = _ballots([told])
     said = (present_NT.long(), sure_NT), (ballot.value[0], ballot.sure[0])

@@ -195,7 +195,9 @@ def test_imports_go_one_way():
         "tagging": (
             "conditions", "contract", "decode", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging",
         ),
-        "prepare": ("contract", "data", "decode", "files", "painter", "prepare", "vocabulary"),
+        "prepare": (
+            "contract", "data", "decode", "files", "fitting", "painter", "prepare", "tagging", "vocabulary",
+        ),
         "run/folder.py": ("errors", "settings"),
         "run/trained.py": ("conditions", "contract", "run", "settings", "vocabulary"),
         "run": ("conditions", "contract", "data", "decode", "images", "run", "settings"),

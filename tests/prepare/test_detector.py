@@ -27,7 +27,8 @@ while line:
         sys.exit(3)
     eyes = {"left_eye": [width * .6, height * .4, width * .1, height * .1],
             "right_eye": [width * .3, height * .4, width * .1, height * .1]}
-    print(json.dumps([{"likelihood": 0.9, "face": [0, 0, width, height], **eyes}]), flush=True)
+    rest = {"nose": [width / 2, height / 2], "mouth": [0, height / 2, width, 0], "chin": [width / 2, height]}
+    print(json.dumps([{"likelihood": 0.9, "face": [0, 0, width, height], **eyes, **rest}]), flush=True)
     line = sys.stdin.buffer.readline()
 """
 
@@ -48,6 +49,11 @@ def test_boxes_and_eyes_are_in_the_pictures_own_pixels(stand_in):
         assert (face.width, face.height) == pytest.approx((width, height))
         assert face.left_eye == pytest.approx(Point(0.65 * width, 0.45 * height))
         assert face.right_eye == pytest.approx(Point(0.35 * width, 0.45 * height))
+        (seen,) = finder.look(np.zeros((height, width, 3), np.uint8))
+        assert seen.face == face
+        assert seen.nose == pytest.approx(Point(0.5 * width, 0.5 * height))
+        assert seen.mouth == pytest.approx(Point(0.5 * width, 0.5 * height))
+        assert seen.chin == pytest.approx(Point(0.5 * width, height))
     finder.check()
     assert "_finder" not in vars(finder), "nobody inherits it"
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from anime_gen.data.listing import list_folder
 from anime_gen.prepare import Whole
-from anime_gen.prepare.picture import look
+from anime_gen.prepare.picture import Work, look
 from anime_gen.prepare.rules import Reason, Rules
 
 from .conftest import painted
@@ -76,7 +76,7 @@ def test_each_is_an_outcome(tmp_path):
     seconds, outcomes = {}, {}
     for name, raw in raws.items():
         began = time.monotonic()
-        outcomes[name] = look(tmp_path, raw, tmp_path / "out", Whole(), rules)
+        outcomes[name] = look(Work(tmp_path, tmp_path / "out", Whole(), rules), raw)
         seconds[name] = time.monotonic() - began
     slowest = max(seconds, key=seconds.__getitem__)
     assert seconds[slowest] < 5, slowest
@@ -95,4 +95,4 @@ def test_each_is_an_outcome(tmp_path):
 def test_grey_of_unknown_range_says_what_to_do(tmp_path, name):
     (tmp_path / name).write_bytes(dict(odd_files())[name])
     (raw,) = list_folder(tmp_path).pictures.values()
-    assert "save it with 8 or 16 bits" in look(tmp_path, raw, tmp_path / "out", Whole(), Rules()).why
+    assert "save it with 8 or 16 bits" in look(Work(tmp_path, tmp_path / "out", Whole(), Rules()), raw).why

@@ -17,10 +17,10 @@ from PIL import Image
 from anime_gen.contract import UserError
 from anime_gen.data.folder import Folder
 from anime_gen.data.manifest import read_manifest
-from anime_gen.prepare import Whole, report
+from anime_gen.prepare import Whole, pipeline, report
 from anime_gen.prepare.face import Face
-from anime_gen.prepare.picture import Outcome
-from anime_gen.prepare.pipeline import Work, plain, prepare
+from anime_gen.prepare.picture import Outcome, Work
+from anime_gen.prepare.pipeline import prepare
 from anime_gen.prepare.rules import Reason, Rules, Several
 
 from .conftest import painted
@@ -310,10 +310,11 @@ def test_names_of_any_bytes_and_of_any_meaning(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(painted(number)).save(path)
     out = tmp_path / "out"
-    outcomes = prepare(Work(folder, out, Whole(), RULES), 1)
+    work = Work(folder, out, Whole(), RULES)
+    outcomes = prepare(work, 1)
     assert {row.about[0] for row in read_manifest(out / "manifest.csv").rows} == set(map(os.fsdecode, names))
-    page = report.as_html(outcomes, folder, plain(RULES))
+    page = report.as_html(outcomes, folder, pipeline.told(work))
     assert "<script>" not in page
     assert page.count("<img ") == 6
     page.encode()
-    json.dumps(report.as_json(outcomes, plain(RULES)))
+    json.dumps(report.as_json(outcomes, pipeline.told(work)))

@@ -5,7 +5,8 @@ import numpy as np
 from anime_gen.data.manifest import read_manifest
 from anime_gen.prepare import Whole
 from anime_gen.prepare.face import Face, Point
-from anime_gen.prepare.pipeline import Work, prepare
+from anime_gen.prepare.picture import Work
+from anime_gen.prepare.pipeline import prepare
 from anime_gen.prepare.points28 import NUM_POINTS, landmarks
 from anime_gen.prepare.rules import Rules
 from anime_gen.vocabulary import LANDMARK_MIRROR, LANDMARKS
