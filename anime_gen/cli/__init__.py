@@ -6,6 +6,7 @@ to be imported. A test holds the pages to the parsers.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -51,6 +52,11 @@ VERBS = {
 
 # One page for all of Lightning's verbs: they take the same keys.
 LIGHTNING = ("fit", "validate", "test", "predict")
+
+# A disk that is full, read-only or another's, and a file in a folder's place: nothing that code can mend.
+OF_THE_DISK = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EIO
+})  # fmt: skip
 
 FAMILIES = Path(__file__).resolve().parent.parent / "families"
 PAGES = Path(__file__).resolve().parent / "help"
@@ -143,8 +149,13 @@ def run(name: str, verb: Verb, arguments: list[str]) -> int:
     module, function = verb.where.split(":")
     try:
         getattr(importlib.import_module(module), function)(name, arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Of `anime-gen ... | head`: nobody reads on, and what is still buffered must not complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except SystemExit as stop:
         # Lightning's way to end at a Ctrl-C.
         if isinstance(stop.__context__, KeyboardInterrupt):
@@ -167,6 +178,9 @@ def mistake(error: BaseException) -> BaseException | None:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, UserError):
         cause = cause.__cause__ or cause.__context__
+    if cause is None and isinstance(error, OSError) and error.errno in OF_THE_DISK:
+        place = f"{error.filename}: " if error.filename else ""
+        return UserError(f"{place}{error.strerror}: mend that, or name another place, and start again")
     return cause
 
 

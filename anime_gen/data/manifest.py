@@ -55,7 +55,7 @@ _VISIBLE_COLUMNS = tuple(f"{name}_visible" for name in LANDMARKS)
 _RESERVED = (*_PLAIN, *_LANDMARK_COLUMNS, *_VISIBLE_COLUMNS)
 
 # Goes up when a converter makes other rows of the same files.
-CONVERSION = 3
+CONVERSION = 4
 
 # What `surrogateescape` makes of bytes that are not UTF-8.
 _UNDECODED = re.compile("[\udc80-\udcff]")

@@ -7,6 +7,7 @@ of its own, made on demand in the cache, and shows at the start that it finds a 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import shutil
@@ -145,11 +146,22 @@ def python() -> Path:
     complete = place / ".complete"
     if complete.exists():
         return found
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
+        # Another run may be at it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            _make(place)
+            complete.touch()
+    return found
+
+
+def _make(place: Path) -> None:
     print("making a small environment for animeface (once, some seconds) ...", file=sys.stderr)
     shutil.rmtree(place, ignore_errors=True)
     commands: tuple[list[str | Path], ...] = (
         [sys.executable, "-m", "venv", place],
-        [found, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes",
+        [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes",
          "--only-binary", ":all:", "-r", _PINS],
     )  # fmt: skip
     for command in commands:
@@ -160,5 +172,3 @@ def python() -> Path:
                 f"animeface cannot be installed in {place} ({reason[-1] if reason else done.returncode}): mend that, "
                 "or name another --detector"
             )
-    complete.touch()
-    return found

@@ -234,20 +234,34 @@ def _without_faces(outcomes: list[Outcome], within: int) -> list[Outcome]:
 def manifest_of(outcomes: list[Outcome], labels: Manifest, least_sure: float = 0.0) -> Manifest:
     """A row for each face that stays, with the labels of its raw picture."""
     known = {row.file: row for row in labels.rows}
+    # A copy may be labelled where the one that stays is not.
+    of_bytes: dict[str, Row] = {}
+    for outcome in outcomes:
+        if outcome.sha256 and outcome.raw.name in known and _says(known[outcome.raw.name]):
+            of_bytes.setdefault(outcome.sha256, known[outcome.raw.name])
+    nothing = Row("", classes=(None,) * len(labels.groups))
+    others = [place for place, name in enumerate(labels.about) if name not in ABOUT]
     rows = []
     for outcome in outcomes:
+        own = known.get(outcome.raw.name, nothing)
+        given = own if _says(own) else of_bytes.get(outcome.sha256, own)
         for face in outcome.faces:
             if face.dropped is None:
                 # The raw picture's landmarks lie elsewhere in the face's.
-                given = known.get(outcome.raw.name, Row("", classes=(None,) * len(labels.groups)))
                 marks, inside = _landmarks(face, least_sure)
-                about = _about(outcome, face)
+                about = (*_about(outcome, face), *(given.about[place] if given.about else "" for place in others))
                 # Faces of one picture stay together: their hands and characters are the same.
-                split = given.split or hashed_split(outcome.sha256)
+                split = own.split or hashed_split(outcome.sha256)
                 rows.append(
                     given._replace(file=face.file, split=split, landmarks_K2=marks, visible_K=inside, about=about)
                 )
-    return Manifest(labels.groups, sorted(rows, key=lambda row: row.file), ABOUT)
+    about_names = (*ABOUT, *(labels.about[place] for place in others))
+    return Manifest(labels.groups, sorted(rows, key=lambda row: row.file), about_names)
+
+
+def _says(row: Row) -> bool:
+    """Whether anything is known of what the picture shows."""
+    return bool(row.tags or row.caption or any(row.classes) or row.guessed_tags or row.guessed_classes)
 
 
 def _landmarks(face: Cut, least_sure: float) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -1,6 +1,8 @@
 """`anime-gen prepare`, as a user types it."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
@@ -103,3 +105,24 @@ def test_a_card(raw, here, tmp_path):
     refused = here("card")
     assert refused.returncode == 2
     assert "name a folder, or a source" in refused.stderr
+
+
+def test_places_that_cannot_be_written_are_one_line(raw, here, tmp_path):
+    """Whatever verb it is: a folder in a file's place stands for a full disk, or one of somebody else's."""
+    (tmp_path / "card/card.json").mkdir(parents=True)
+    done = here("card", raw, "--out", tmp_path / "card")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "card.json" in done.stderr
+    assert "mend that, or name another place" in done.stderr
+
+
+def test_who_does_not_read_on_gets_no_complaint():
+    """`anime-gen ... | head -1`"""
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m anime_gen fit --help | head -1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.startswith("usage: anime-gen")
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)

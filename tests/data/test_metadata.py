@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import pytest
 from PIL import Image
@@ -154,7 +155,8 @@ def test_one_bad_file_costs_one_picture_its_labels(pictures, caplog):
 @pytest.mark.parametrize(
     ("text", "tags", "caption"),
     [
-        ("1girl, long hair, smile", ["1girl", " long hair", " smile"], ""),
+        ("1girl, long hair, smile", ["1girl", "long hair", "smile"], ""),
+        ("cowboy shot\nsword\nred hat", ["cowboy shot", "sword", "red hat"], ""),
         ("1girl long_hair smile", ["1girl", "long_hair", "smile"], ""),
         ("long hair", ["long hair"], ""),
         ("smile\n", ["smile"], ""),
@@ -165,7 +167,27 @@ def test_one_bad_file_costs_one_picture_its_labels(pictures, caplog):
     ],
 )  # fmt: skip
 def test_a_text_is_tags_or_a_caption(text, tags, caption):
-    assert tags_or_caption(text) == (tags, caption)
+    assert tags_or_caption(text, usual=False) == (tags, caption)
+
+
+def test_a_text_that_may_be_either_is_what_its_folder_has(pictures):
+    either = "a girl with blue hair, smiling"
+    for others, tags, caption in (
+        (["sword, cowboy shot, red hat"], ("a girl with blue hair", "smiling"), None),
+        ([SENTENCE, "A boy."], None, either),
+        ([], ("a girl with blue hair", "smiling"), None),
+    ):
+        folder = pictures(*(f"{name}.png" for name in range(1 + len(others))))
+        for name, text in enumerate([either, *others]):
+            (folder / f"{name}.txt").write_text(text)
+        got = rows(folder)["0.png"]
+        assert (got.tags, got.caption) == (tags, caption)
+        shutil.rmtree(folder)
+
+
+def test_a_string_for_each_category_of_tags_is_several():
+    got = described({"tags": {"general": "hat smile", "species": ["cat ears"]}}, "a.png", "a.json")
+    assert got.row.tags == ("hat", "smile", "cat ears")
 
 
 def test_text_files_beside_pictures(pictures):

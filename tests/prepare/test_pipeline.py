@@ -217,6 +217,24 @@ def test_a_damaged_line_is_done_again_and_a_damaged_head_is_told(raw, tmp_path):
         prepare(work, 1)
 
 
+def test_labels_of_a_copy_and_what_is_said_beside_labels_are_not_lost(raw, tmp_path):
+    """Of two equal files the first stays, and only the other has labels; `about_` columns of the raw folder stay."""
+    (raw / "99.png").write_bytes((raw / "03.png").read_bytes())
+    (raw / "manifest.csv").write_text(
+        "file,tags,about_artist,about_source\n03.png,,,\n99.png,hat,mei,elsewhere\n05.png,smile,kei,there\n"
+    )
+    prepare(Work(raw, tmp_path / "out", Whole(), RULES), 1)
+    manifest = read_manifest(tmp_path / "out/manifest.csv")
+    assert manifest.about[-1] == "artist"
+    assert manifest.about.count("source") == 1
+    rows = {row.about[0]: row for row in manifest.rows}
+    assert rows["03.png"].tags == ("hat",)
+    assert rows["03.png"].about[-1] == "mei"
+    assert rows["05.png"].tags == ("smile",)
+    assert rows["05.png"].about[-1] == "kei"
+    assert rows["07.png"].tags is None
+
+
 def test_faces_of_one_picture_stay_in_one_split(tmp_path):
     (tmp_path / "raw").mkdir()
     for number in range(8):
