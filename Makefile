@@ -32,7 +32,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check paint-bench prepare-bench step-bench gpu-bench gallery lint format lock golden clean study comparison conformance
+.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check landmarks paint-bench prepare-bench shards-bench step-bench gpu-bench gallery lint format lock golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -138,6 +138,9 @@ paint-bench: $(ENV) ## how fast are faces painted? as a run does it, 14,000 of t
 
 prepare-bench: $(ENV) ## which painted faces are found on pages, which damage is seen, how long each stage takes (a minute)
 	@$(BIN)/python -m anime_gen.bench.prepare $(ARGS)
+
+shards-bench: $(ENV) ## pictures streamed from shards against the folder: speed and memory
+	@$(BIN)/python -m anime_gen.bench.shards $(ARGS)
 
 lint: $(ENV) ## ruff, mypy --strict, codespell
 	@$(BIN)/ruff check .
