@@ -25,21 +25,28 @@ _SINGLE = {
 }  # fmt: skip
 
 
-def landmarks(points_P2: np.ndarray) -> np.ndarray:
-    """Points (28, 2) to landmarks (24, 2), in the same unit, in the order of `vocabulary.LANDMARKS`."""
-    found = np.full((NUM_LANDMARKS, 2), np.nan)
+def landmarks(points_PC: np.ndarray) -> np.ndarray:
+    """Points to landmarks, in the order of `vocabulary.LANDMARKS`.
+
+    Args:
+        points_PC: (28, 2 or more): x, y, and whatever else is known of each, such as how sure it is.
+
+    Returns:
+        (24, as many), in the same unit.
+    """
+    found = np.full((NUM_LANDMARKS, points_PC.shape[1]), np.nan)
     for name, place in _SINGLE.items():
-        found[LANDMARKS.index(name)] = points_P2[place]
-    middles = {side: points_P2[outline].mean(0) for side, outline in EYES.items()}
-    across_2 = middles["left"] - middles["right"]
+        found[LANDMARKS.index(name)] = points_PC[place]
+    middles = {side: points_PC[outline].mean(0) for side, outline in EYES.items()}
+    across_2 = middles["left"][:2] - middles["right"][:2]
     down_2 = np.array([-across_2[1], across_2[0]])
     for side, outline in EYES.items():
-        eye_62 = points_P2[outline]
+        eye_6C = points_PC[outline]
         outwards_2 = across_2 if side == "left" else -across_2
-        along_6, below_6 = eye_62 @ outwards_2, eye_62 @ down_2
+        along_6, below_6 = eye_6C[:, :2] @ outwards_2, eye_6C[:, :2] @ down_2
         parts = {
-            "outer": eye_62[along_6.argmax()], "inner": eye_62[along_6.argmin()], "top": eye_62[below_6.argmin()],
-            "bottom": eye_62[below_6.argmax()], "pupil": middles[side],
+            "outer": eye_6C[along_6.argmax()], "inner": eye_6C[along_6.argmin()], "top": eye_6C[below_6.argmin()],
+            "bottom": eye_6C[below_6.argmax()], "pupil": middles[side],
         }  # fmt: skip
         for part, point in parts.items():
             found[LANDMARKS.index(f"{side}_eye_{part}")] = point
