@@ -32,7 +32,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check paint-bench prepare-bench step-bench gpu-bench gallery lint format lock golden clean study comparison conformance
+.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check paint-bench prepare-bench step-bench gpu-bench gallery lint format lock mmpose golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,9 @@ judge-check: $(ENV) ## the ruler's own examination: which disturbances of painte
 	@$(BIN)/anime-gen examine --size 32,64,128 --out runs/examination --record anime_gen/metrics/judge.json $(ARGS); \
 	    status=$$?; [ $$status -le 1 ] || exit $$status; $(BIN)/python -m anime_gen.judging.record && \
 	    cp runs/examination/examination_32.png experiments/pictures/examination.png && exit $$status
+
+mmpose: $(ENV) ## install mmpose, for `anime-gen prepare --landmarks=MMPose`, in an environment of its own in the cache
+	@$(BIN)/python -m anime_gen.prepare.mmpose
 
 painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures where there are any
 	@$(BIN)/python -m anime_gen.judging.painter_check $(ARGS)

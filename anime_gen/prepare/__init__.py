@@ -7,5 +7,7 @@ out), `picture.py` (one raw picture from file to faces), `journal.py` (what a ru
 
 from anime_gen.prepare.animeface import AnimeFace
 from anime_gen.prepare.detector import AnimeFaceDetector, Cascade, Detector, Whole
+from anime_gen.prepare.landmarks import Landmarks
+from anime_gen.prepare.mmpose import MMPose
 
-__all__ = ["AnimeFace", "AnimeFaceDetector", "Cascade", "Detector", "Whole"]
+__all__ = ["AnimeFace", "AnimeFaceDetector", "Cascade", "Detector", "Landmarks", "MMPose", "Whole"]
