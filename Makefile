@@ -32,7 +32,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check landmarks paint-bench prepare-bench shards-bench step-bench gpu-bench gallery lint format lock golden clean study comparison conformance
+.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check landmarks paint-bench prepare-bench shards-bench step-bench gpu-bench gallery lint format lock mmpose golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ judge-check: $(ENV) ## the ruler's own examination: which disturbances of painte
 
 landmarks: $(ENV) ## train the light network of landmarks anew (20 minutes); its weights ship with the package
 	@$(BIN)/python -m anime_gen.prepare.heatmap_training $(ARGS)
+
+mmpose: $(ENV) ## install mmpose, for `anime-gen prepare --landmarks=MMPose`, in an environment of its own in the cache
+	@$(BIN)/python -m anime_gen.prepare.mmpose
 
 painter-check: $(ENV) ## is the painter's hand believable? compares with real pictures where there are any
 	@$(BIN)/python -m anime_gen.judging.painter_check $(ARGS)

@@ -1,8 +1,8 @@
 """Pictures streamed from shards against the folder: `make shards-bench`.
 
 Each row is a process of its own, so that its memory is its own: how long to the first batch, pictures a second after
-that, and how much memory it has in the end. With `--entries 1000000` so many small pictures are written as shards, too (of a
-thousand different ones), and read in the order of training.
+that, and how much memory it has in the end. With `--entries 1000000` so many small pictures are written as shards, too
+(of a thousand different ones), and read in the order of training.
 """
 
 from __future__ import annotations

@@ -10,5 +10,6 @@ from anime_gen.prepare.animeface import AnimeFace
 from anime_gen.prepare.detector import AnimeFaceDetector, Cascade, Detector, Whole
 from anime_gen.prepare.heatmap import Heatmaps
 from anime_gen.prepare.landmarks import Landmarks
+from anime_gen.prepare.mmpose import MMPose
 
-__all__ = ["AnimeFace", "AnimeFaceDetector", "Cascade", "Detector", "Heatmaps", "Landmarks", "Whole"]
+__all__ = ["AnimeFace", "AnimeFaceDetector", "Cascade", "Detector", "Heatmaps", "Landmarks", "MMPose", "Whole"]

@@ -6,11 +6,6 @@ of its own, made on demand in the cache, and shows at the start that it finds a 
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import hashlib
-import json
-import shutil
 import subprocess
 import sys
 from functools import cached_property
@@ -21,11 +16,11 @@ import numpy as np
 from PIL import Image
 
 from anime_gen.contract import UserError
-from anime_gen.data.cache import cache_root
+from anime_gen.prepare.apart import Environment, ask
 from anime_gen.prepare.detector import Detector
 from anime_gen.prepare.face import Face, Point, without_doubles
 
-_PINS = Path(__file__).with_name("animeface.txt")
+ENVIRONMENT = Environment("animeface", Path(__file__).with_name("animeface.txt"))
 _FINDER = Path(__file__).with_name("animeface_finder.py")
 # A face of the painter's of which animeface is certain: seed and number.
 _KNOWN = (0, 2)
@@ -63,8 +58,9 @@ class AnimeFace(Detector):
         found = self.find(render(sample_face(*_KNOWN), 256))
         self._end()
         if not found:
+            place = ENVIRONMENT.place
             raise UserError(
-                f"animeface in {environment()} finds no face in a picture of one: delete that folder and start again"
+                f"animeface in {place} finds no face in a picture of one: delete that folder and start again"
             )
 
     def find(self, picture: np.ndarray) -> list[Face]:
@@ -97,23 +93,14 @@ class AnimeFace(Detector):
         return seen
 
     def describe(self) -> dict[str, Any]:
-        return {"class": "AnimeFace", "pins": hashlib.sha256(_PINS.read_bytes()).hexdigest()[:16], "side": self.side,
-                "least": self.least}  # fmt: skip
+        return {"class": "AnimeFace", "pins": ENVIRONMENT.digest, "side": self.side, "least": self.least}
 
     def _ask(self, image: Image.Image) -> list[dict[str, Any]]:
-        finder = self._finder
-        assert finder.stdin is not None
-        assert finder.stdout is not None
         try:
-            finder.stdin.write(f"{image.width} {image.height}\n".encode() + image.tobytes())
-            finder.stdin.flush()
-            answer = finder.stdout.readline()
+            return ask("animeface", self._finder, f"{image.width} {image.height}\n".encode() + image.tobytes())
         except BrokenPipeError:
-            answer = b""
-        if not answer:
             self.__dict__.pop("_finder")  # the next picture gets a new one
-            raise BrokenPipeError(errno.EPIPE, f"animeface ended on it (exit code {finder.wait()})")
-        return json.loads(answer)
+            raise
 
     def _end(self) -> None:
         # A process that is forked from this one must not talk with the same finder.
@@ -129,46 +116,13 @@ class AnimeFace(Detector):
         return {name: value for name, value in vars(self).items() if name != "_finder"}
 
 
-def environment() -> Path:
-    """Where animeface lives: another folder for other pins or another Python."""
-    key = hashlib.sha256(_PINS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    return cache_root() / "animeface" / key
-
-
 def python() -> Path:
     """The Python that has animeface; its environment is made where there is none.
 
     Raises:
         UserError: it cannot be made.
     """
-    place = environment()
-    found = place / "bin" / "python"
-    complete = place / ".complete"
-    if complete.exists():
-        return found
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.with_suffix(".lock").open("w") as lock:
-        # Another run may be at it.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete.exists():
-            _make(place)
-            complete.touch()
-    return found
-
-
-def _make(place: Path) -> None:
-    print("making a small environment for animeface (once, some seconds) ...", file=sys.stderr)
-    shutil.rmtree(place, ignore_errors=True)
-    commands: tuple[list[str | Path], ...] = (
-        [sys.executable, "-m", "venv", place],
-        [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes",
-         "--only-binary", ":all:", "-r", _PINS],
-    )  # fmt: skip
-    for command in commands:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            raise UserError(
-                f"animeface cannot be installed in {place} ({reason[-1] if reason else done.returncode}): mend that, "
-                "or name another --detector"
-            )
+    if not ENVIRONMENT.complete:
+        print("making a small environment for animeface (once, some seconds) ...", file=sys.stderr)
+        ENVIRONMENT.make("name another --detector")
+    return ENVIRONMENT.python

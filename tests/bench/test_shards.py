@@ -1,8 +1,11 @@
 """The measurement of streaming reads what it says it reads."""
 
+import pytest
+
 from anime_gen.bench import shards
 
 
+@pytest.mark.slow
 def test_each_row_is_a_process_that_reads_the_pictures(capfd):
     shards.main(["--pictures=120", "--pixels=32", "--size=16", "--entries=3000", "--images=128"])
     lines = [line.split("|")[1:-1] for line in capfd.readouterr().out.splitlines() if line.startswith("| ")]

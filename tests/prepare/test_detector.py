@@ -68,7 +68,7 @@ def test_a_finder_that_ends_costs_one_picture(stand_in):
 def test_an_environment_that_cannot_be_made_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("ANIME_GEN_CACHE", str(tmp_path))
     monkeypatch.setattr(
-        animeface.subprocess, "run", lambda *rest, **more: subprocess.CompletedProcess(rest, 1, "", "a\nno network\n")
+        subprocess, "run", lambda *rest, **more: subprocess.CompletedProcess(rest, 1, "", "a\nno network\n")
     )
     with pytest.raises(UserError, match=r"cannot be installed in .* \(no network\): mend that, or name another"):
         AnimeFace().check()
@@ -79,7 +79,7 @@ def test_animeface_in_its_own_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("ANIME_GEN_CACHE", str(tmp_path))
     finder = AnimeFace()
     finder.check()
-    assert animeface.python() == animeface.environment() / "bin" / "python"
+    assert animeface.python() == animeface.ENVIRONMENT.python
     (face,) = finder.find(painted(3, 256))
     assert face.left_eye.x > face.right_eye.x, "whose left: the character's"
     assert 60 < face.centre.x < 196
