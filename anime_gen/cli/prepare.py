@@ -51,6 +51,12 @@ def build_parser() -> OneLineParser:
         "--shards", type=Path | None, default=None, help="new folder: the same once more, as `anime-gen shards` does it"
     )
     parser.add_argument("--processes", type=int | None, default=None, help="how many (default: one for each core)")
+    parser.add_argument(
+        "--ray",
+        type=str | None,
+        default=None,
+        help="address of a Ray cluster (or auto, or local) that does the work; RAW and OUT have the same names on it",
+    )
     parser.add_class_arguments(Rules, None, help="what is kept")
     return parser
 
@@ -88,7 +94,7 @@ def main(verb: str, arguments: list[str]) -> None:
         raise UserError("--words is of a tagger: name one with --tagger=wd:FOLDER")
     tagging = None if given.tagger is None else Tagging(given.tagger, given.words, given.least_tag)
     work = Work(raw, out, detector, rules, landmarks, tagging)
-    outcomes = pipeline.prepare(work, given.processes)
+    outcomes = pipeline.prepare(work, given.processes, given.ray)
     told = pipeline.told(work)
     write_text(out / "report.json", json.dumps(report.as_json(outcomes, told), indent=1) + "\n")
     write_text(out / "report.html", report.as_html(outcomes, raw, told))

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -22,6 +22,7 @@ from anime_gen.contract import UserError
 from anime_gen.data.folder import labels_of
 from anime_gen.data.listing import File, list_folder
 from anime_gen.data.manifest import Manifest, Row, hashed_split, write_manifest
+from anime_gen.prepare import on_ray
 from anime_gen.prepare.copies import copies
 from anime_gen.prepare.journal import Journal
 from anime_gen.prepare.picture import Cut, Outcome, Work, look
@@ -105,8 +106,13 @@ def _pool(work: Work, processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, context, _begin, (work,))
 
 
-def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
+def prepare(work: Work, processes: int | None = None, cluster: str | None = None) -> list[Outcome]:
     """Looks at every picture that is not done yet, and writes `faces/` and `manifest.csv`.
+
+    Args:
+        work: what is done with each.
+        processes: how many at a time; None for one for each core.
+        cluster: the address of Ray's that does it; None for processes here.
 
     Returns:
         What became of each raw picture, copies named.
@@ -122,7 +128,7 @@ def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
     rules = {**told(work), "raw": str(work.folder.resolve())}
     try:
         with Journal(work.out / "journal.jsonl", rules) as journal:
-            return _prepared(work, list(listing.pictures.values()), labels, processes, journal)
+            return _prepared(work, list(listing.pictures.values()), labels, Crew(processes, cluster), journal)
     except OSError as error:
         raise UserError(
             f"--out {work.out}: cannot be written ({error.strerror or error}): mend that and start again, nothing is "
@@ -130,14 +136,14 @@ def prepare(work: Work, processes: int | None = None) -> list[Outcome]:
         ) from error
 
 
-def _prepared(work: Work, raws: list[File], labels: Manifest, processes: int | None, journal: Journal) -> list[Outcome]:
-    _work_off(work, [raw for raw in raws if raw not in journal.done], processes, journal, len(raws))
+def _prepared(work: Work, raws: list[File], labels: Manifest, crew: Crew, journal: Journal) -> list[Outcome]:
+    _work_off(work, [raw for raw in raws if raw not in journal.done], crew, journal, len(raws))
     outcomes = without_copies([journal.done[raw] for raw in raws], work.rules.alike)
     manifest = manifest_of(outcomes, labels, work.rules.least_sure)
     # Somebody removed them; or what they were copies of is gone.
     lost = {row.file for row in manifest.rows if not (work.out / row.file).exists()}
     again = [outcome.raw for outcome in outcomes if lost & {face.file for face in outcome.faces}]
-    _work_off(work, again, processes, journal, len(raws))
+    _work_off(work, again, crew, journal, len(raws))
     if manifest.rows:
         if work.tagging is not None:
             beliefs = {face.file: face.beliefs for outcome in outcomes for face in outcome.faces}
@@ -160,12 +166,24 @@ def told(work: Work) -> dict[str, Any]:
     }
 
 
-def _work_off(work: Work, raws: list[File], processes: int | None, journal: Journal, total: int) -> None:
+class Crew(NamedTuple):
+    """Who looks at the pictures: so many processes, of this machine or of a cluster of Ray's."""
+
+    processes: int | None
+    cluster: str | None
+
+    def look(self, work: Work, raws: list[File]) -> Iterator[Outcome]:
+        """What becomes of each picture, as they come."""
+        if self.cluster is not None:
+            return on_ray.looked_at(work, raws, self.cluster, self.processes)
+        return looked_at(work, raws, max(1, min(self.processes or os.cpu_count() or 1, len(raws))))
+
+
+def _work_off(work: Work, raws: list[File], crew: Crew, journal: Journal, total: int) -> None:
     if not raws:
         return
-    count = max(1, min(processes or os.cpu_count() or 1, len(raws)))
     with tqdm(total=total, initial=total - len(raws), unit="picture", desc="preparing", disable=None) as bar:
-        for outcome in looked_at(work, raws, count):
+        for outcome in crew.look(work, raws):
             journal.add(outcome)
             bar.update()
 
