@@ -159,7 +159,8 @@ def judged(picture: np.ndarray, face: Face, framed: bool, rules: Rules) -> tuple
         "sharpness": quality.sharpness(pixels),
         "blockiness": quality.blockiness(_inside(picture, face)),
     }
-    if face.left_eye is not None and face.right_eye is not None:
+    # Of a box that is the whole picture, they say how it is framed.
+    if not framed and face.left_eye is not None and face.right_eye is not None:
         numbers["eyes_apart"] = math.dist(face.left_eye, face.right_eye) / face.side
     reason = _why_not(numbers, face, rules)
     one = Cut(

@@ -5,14 +5,19 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from anime_gen.contract import UserError
+from anime_gen.data.manifest import read_manifest
 from anime_gen.painter import labels, render, sample_face
-from anime_gen.prepare import Heatmaps
+from anime_gen.prepare import Heatmaps, Whole
 from anime_gen.prepare import heatmap_training as training
 from anime_gen.prepare.crop import Square
 from anime_gen.prepare.face import Face, Point
 from anime_gen.prepare.heatmap import CELLS, HeatmapNet, around, read_off
+from anime_gen.prepare.picture import Work
+from anime_gen.prepare.pipeline import prepare
+from anime_gen.prepare.rules import Rules
 from anime_gen.vocabulary import LANDMARK_MIRROR, LANDMARKS, NUM_LANDMARKS, OUTER_EYE_CORNERS
 
 
@@ -105,6 +110,23 @@ def test_shipped_weights_find_the_landmarks_of_faces_they_have_not_seen():
         off.append(np.linalg.norm(found - points, axis=1).mean() / unit)
     assert np.median(off) < 0.08
     assert found[LANDMARKS.index("left_eye_pupil"), 0] > found[LANDMARKS.index("right_eye_pupil"), 0]
+
+
+def test_pictures_that_are_cut_out_already_are_marked_and_kept(tmp_path):
+    """A bust's eyes are near each other: that is how it is framed, and no side view."""
+    (tmp_path / "raw").mkdir()
+    for index in range(4):
+        face = sample_face(78, index, framing="bust")
+        Image.fromarray(render(face, 96)).save(tmp_path / f"raw/{index}.png")
+    work = Work(tmp_path / "raw", tmp_path / "out", Whole(), Rules(size=64, margin=0.0), Heatmaps())
+    assert all(one.dropped is None for outcome in prepare(work, 1) for one in outcome.faces)
+    off = []
+    for row in read_manifest(tmp_path / "out/manifest.csv").rows:
+        index = int(row.about[0].split(".")[0])
+        truth = labels(sample_face(78, index, framing="bust")).landmarks_K2
+        off.append(np.abs(row.landmarks_K2 - truth).max())
+        assert len(row.about[-1].split()) == NUM_LANDMARKS
+    assert np.median(off) < 0.05
 
 
 def test_what_are_no_weights_is_told(tmp_path):
