@@ -6,13 +6,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
-from anime_gen.contract import GenerativeModule
+from anime_gen.contract import GenerativeModule, UserError
+from anime_gen.run.checkpoints import make_last
 from anime_gen.run.folder import RunFolder
 
 
@@ -20,19 +22,22 @@ class Resume(Checkpoint):
     """Keeps `checkpoints/last.ckpt`: after every scoring, every so many images, at the end, and at Ctrl-C or SIGTERM.
 
     A first signal lets the batch (or the scoring) finish, saves and stops; a second one stops at once, and the run
-    goes on from the last save. Lightning writes the file beside its place and renames it, so a kill never leaves half
-    a checkpoint.
+    goes on from the last save.
 
     Args:
         every_images: images between saves.
         at_least_seconds: saves come no closer than this, so that small fast families do not spend their time on disk.
+        keep: how many of the latest are kept: the last, and `last-1.ckpt`, should a disk damage it.
     """
 
     state_key = "Resume"
 
-    def __init__(self, every_images: int = 6400, at_least_seconds: float = 20.0) -> None:
+    def __init__(self, every_images: int = 6400, at_least_seconds: float = 20.0, keep: int = 2) -> None:
+        if keep < 1:
+            raise UserError(f"Resume: keep is {keep}; give 1 or more")
         self.every_images = every_images
         self.at_least_seconds = at_least_seconds
+        self.keep = keep
         self._saved_at_images = 0
         self._saved_at_time = 0.0
         self._asked_to_stop = 0
@@ -79,12 +84,26 @@ class Resume(Checkpoint):
                 )
             raise KeyboardInterrupt
 
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        epoch = trainer.fit_loop.epoch_loop
+        fetcher = trainer.fit_loop._data_fetcher
+        # A batch is being ended: those that end an epoch are followed by a scoring.
+        if not trainer.validating and fetcher is not None and epoch._should_check_val_fx(fetcher):
+            checkpoint["loops"]["fit_loop"] |= before_scoring(checkpoint["loops"]["fit_loop"])
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # What `before_scoring` has counted too much.
+        trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.reset()
+
     def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._save(trainer, pl_module)
 
     def _save(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        trainer.save_checkpoint(RunFolder.of(trainer).last, weights_only=False)
+        run = RunFolder.of(trainer)
+        trainer.save_checkpoint(run.next, weights_only=False)
+        if trainer.is_global_zero:
+            make_last(run, self.keep)
         self._saved_at_images = pl_module.images_shown
         self._saved_at_time = time.monotonic()
 
@@ -100,3 +119,15 @@ class Resume(Checkpoint):
 
     def on_exception(self, trainer: L.Trainer, pl_module: GenerativeModule, exception: BaseException) -> None:
         self._restore_handlers()
+
+
+def before_scoring(fit_loop: Mapping[str, Any]) -> dict[str, Any]:
+    """The progress of Lightning's loops that a checkpoint keeps of a batch's end, as if its scoring had just begun.
+
+    Of a batch that has not quite ended Lightning takes its scoring for done: a run that goes on would never have it.
+    """
+    batches = fit_loop["epoch_loop.batch_progress"]
+    ended = {count: {**batches[count], "completed": batches[count]["processed"]} for count in ("total", "current")}
+    none = {"ready": 0, "started": 0, "processed": 0, "completed": 0}
+    begun = {"total": {**none, "ready": 1, "started": 1}, "current": none, "is_last_batch": False}
+    return {"epoch_loop.batch_progress": {**batches, **ended}, "epoch_loop.val_loop.batch_progress": begun}

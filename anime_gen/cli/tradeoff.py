@@ -16,8 +16,8 @@ from anime_gen.cli.train import SuiteCLI, quiet, suite
 from anime_gen.contract import UserError
 from anime_gen.files import write_bytes, write_text
 from anime_gen.metrics.protocol import Record, read, write
+from anime_gen.run.checkpoints import read_checkpoint
 from anime_gen.run.folder import RunFolder, checkpoint_of
-from anime_gen.run.trained import read_checkpoint
 from anime_gen.settings.parser import OneLineParser
 
 # What LightningCLI's subcommands know and a command line without one does not.

@@ -14,6 +14,7 @@ from torch import Tensor
 from anime_gen.conditions import FIELDS, KINDS, Condition, Facts
 from anime_gen.conditions.kind import Asking, Input
 from anime_gen.contract import GenerativeModule, LatentSpace, UserError
+from anime_gen.run.checkpoints import read_checkpoint
 from anime_gen.run.folder import BEST, LAST, checkpoint_of, run_of
 from anime_gen.settings.aliases import parameters_today, path_today, weights_today
 from anime_gen.vocabulary import Vocabulary
@@ -65,22 +66,6 @@ class Trained(NamedTuple):
                 row |= {name: part for name, part in rows.items() if name in needs}
                 filled |= dict.fromkeys(option.fields, option.name)
         return Condition(**row)
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What a checkpoint of the suite holds; its tensors stay on disk until they are used.
-
-    Raises:
-        UserError: there is no such file, or it is something else.
-    """
-    try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        saved["family"], saved["state_dict"]
-    except FileNotFoundError as reason:
-        raise UserError(f"there is no checkpoint {path}") from reason
-    except Exception as reason:
-        raise UserError(f"{path} is not a checkpoint of this suite") from reason
-    return saved
 
 
 def load(run: Path, checkpoint: str = BEST, device: str = "cpu") -> Trained:

@@ -1,5 +1,8 @@
 """A run that is killed and resumed equals one that was left alone, bit for bit."""
 
+import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,14 +17,15 @@ SMALL = {
 }
 
 
-def overlay(folder: Path, family: str, *more: dict) -> Path:
-    """Settings under which a family trains for seconds and saves in the middle of its second epoch."""
+def overlay(folder: Path, family: str, *more: dict, every_images: int = 24) -> Path:
+    """Settings under which a family trains for seconds: by default it saves in the middle of its second epoch."""
+    saves = {"every_images": every_images, "at_least_seconds": 0}
     callbacks = [
         {"class_path": "anime_gen.callbacks.EMA", "init_args": {"half_life": 100}},
         {"class_path": "anime_gen.callbacks.Curves", "init_args": {"every_batches": 1}},
         {"class_path": "anime_gen.callbacks.Grids", "init_args": {"rows": 1, "columns": 2}},
         {"class_path": "anime_gen.callbacks.Best"},
-        {"class_path": "anime_gen.callbacks.Resume", "init_args": {"every_images": 24, "at_least_seconds": 0}},
+        {"class_path": "anime_gen.callbacks.Resume", "init_args": saves},
         *more,
     ]
     settings = {
@@ -41,9 +45,9 @@ def overlay(folder: Path, family: str, *more: dict) -> Path:
     return path
 
 
-def fit(anime_gen, run: Path, family: str, *more: dict):
+def fit(anime_gen, run: Path, family: str, *more: dict, every_images: int = 24):
     run.parent.mkdir(parents=True, exist_ok=True)
-    settings = overlay(run.parent, family, *more)
+    settings = overlay(run.parent, family, *more, every_images=every_images)
     shared, own = "experiments/shared.yaml", f"experiments/family/{family}.yaml"
     return anime_gen("fit", "-c", shared, "-c", own, "-c", settings, "--run", run)
 
@@ -64,36 +68,155 @@ def last(run: Path, name: str = "last") -> dict:
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def uninterrupted(request, anime_gen, tmp_path_factory):
+def uninterrupted(request, forked, tmp_path_factory):
     run = tmp_path_factory.mktemp(request.param) / "whole" / "run"
-    done = fit(anime_gen, run, request.param)
+    done = fit(forked, run, request.param)
     assert done.returncode == 0, done.stderr[-2000:]
     return request.param, run
 
 
-# One batch after a scoring; in the middle of the second epoch; at the last batch of an epoch.
-@pytest.mark.parametrize("images", [72, 104, 128])
-def test_killed_run_equals_uninterrupted(uninterrupted, images, anime_gen, tmp_path):
-    family, whole = uninterrupted
-    run = tmp_path / "killed" / "run"
-    killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": images}}
-    killed = fit(anime_gen, run, family, killer)
-    assert killed.returncode == -9, killed.stderr[-2000:]
-    assert last(run)["images_shown"] < images
+@pytest.fixture(scope="module")
+def whole_dcgan(forked, tmp_path_factory):
+    run = tmp_path_factory.mktemp("dcgan") / "whole" / "run"
+    done = fit(forked, run, "dcgan")
+    assert done.returncode == 0, done.stderr[-2000:]
+    return run
 
+
+def unhurt(run: Path) -> None:
+    """What the run goes on with has no callback that kills."""
     config = yaml.safe_load((run / "config.yaml").read_text())
-    config["trainer"]["callbacks"].pop()  # the killer
+    callbacks = config["trainer"]["callbacks"]
+    config["trainer"]["callbacks"] = [one for one in callbacks if not one["class_path"].startswith("callbacks.")]
     (run / "config.yaml").write_text(yaml.safe_dump(config))
-    resumed = anime_gen("resume", run)
-    assert resumed.returncode == 0, resumed.stderr[-2000:]
 
+
+def scores(run: Path) -> list:
+    """Every score, but of time and memory."""
+    records = json.loads((run / "metrics.json").read_text())
+    elsewhere = ("images_per_second", "peak_memory_gib")
+    return [(one["name"], one["nimg"], one["value"]) for one in records if one["name"] not in elsewhere]
+
+
+def assert_equal(run: Path, whole: Path) -> None:
+    """Nothing tells which of the two was interrupted."""
     expected, found = last(whole), last(run)
     assert found["images_shown"] == 192
     for part in ("state_dict", "optimizer_states", "lr_schedulers"):
         torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
     torch.testing.assert_close(found["callbacks"]["EMA"], expected["callbacks"]["EMA"], rtol=0, atol=0)
     assert curves(run) == curves(whole)
+    assert scores(run) == scores(whole)
     torch.testing.assert_close(last(run, "best")["state_dict"], last(whole, "best")["state_dict"], rtol=0, atol=0)
+    for grid in (whole / "grids").iterdir():
+        assert (run / "grids" / grid.name).read_bytes() == grid.read_bytes()
+    assert not list(run.rglob("*.tmp"))
+
+
+# One batch after a scoring; in the middle of the second epoch; at the last batch of an epoch.
+@pytest.mark.parametrize("images", [72, 104, 128])
+def test_killed_run_equals_uninterrupted(uninterrupted, images, forked, tmp_path):
+    family, whole = uninterrupted
+    run = tmp_path / "killed" / "run"
+    killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": images}}
+    killed = fit(forked, run, family, killer)
+    assert killed.returncode == -9, killed.stderr[-2000:]
+    assert last(run)["images_shown"] < images
+    unhurt(run)
+    resumed = forked("resume", run)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert_equal(run, whole)
+
+
+@pytest.mark.parametrize(
+    ("what", "images", "every_images", "saved"),
+    [
+        ("write", 104, 24, 88),
+        ("rename", 104, 24, 88),
+        ("write", 128, 32, 96),
+        # Saves at every 32 images fall on the last batch of each epoch.
+        ("scoring", 128, 32, 128),
+        ("grid", 128, 32, 128),
+        ("scored", 128, 32, 128),
+        ("scoring", 192, 32, 192),
+        ("scored", 192, 24, 176),
+    ],
+)
+def test_wherever_the_kill_comes(whole_dcgan, what, images, every_images, saved, forked, tmp_path):
+    run = tmp_path / "killed" / "run"
+    killer = {"class_path": "callbacks.killer.KillIn", "init_args": {"images": images, "what": what}}
+    killed = fit(forked, run, "dcgan", killer, every_images=every_images)
+    assert killed.returncode == -9, killed.stderr[-2000:]
+    assert last(run)["images_shown"] == saved
+    unhurt(run)
+    resumed = forked("resume", run)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert_equal(run, whole_dcgan)
+
+
+def test_a_stop_at_an_epochs_last_batch_keeps_its_scoring(whole_dcgan, forked, tmp_path):
+    """The run is told to stop twice: before its last scoring, and, gone on, right after."""
+    run = tmp_path / "stopped" / "run"
+    killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": 192, "number": 15}}
+    stopped = fit(forked, run, "dcgan", killer)
+    assert stopped.returncode == 130, stopped.stderr[-2000:]
+    assert max(nimg for _, nimg, _ in scores(run)) == 128
+    for _ in range(2):
+        unhurt(run)
+        resumed = forked("resume", run)
+        assert resumed.returncode == 0, resumed.stderr[-2000:]
+        assert_equal(run, whole_dcgan)
+
+
+def test_a_full_disk_is_a_line_and_costs_nothing(whole_dcgan, forked, tmp_path):
+    run = tmp_path / "full" / "run"
+    full = {"class_path": "callbacks.killer.Full", "init_args": {"images": 96, "size": 60_000}}
+    stopped = fit(forked, run, "dcgan", full)
+    assert stopped.returncode == 2, stopped.stderr[-2000:]
+    assert "Traceback" not in stopped.stderr
+    assert re.search(rf"File too large; what was saved is whole: make room.* RESUME={run}$", stopped.stderr.strip())
+    assert last(run)["images_shown"] == 88
+    unhurt(run)
+    resumed = forked("resume", run)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert_equal(run, whole_dcgan)
+
+
+def test_a_damaged_checkpoint_is_passed_over(whole_dcgan, here, tmp_path):
+    run = tmp_path / "damaged"
+    shutil.copytree(whole_dcgan, run)
+    whole = (run / "checkpoints" / "last.ckpt").read_bytes()
+    before = last(run, "last-1")["images_shown"]
+    assert before == 176
+    for damaged in (whole[:-100], whole[: len(whole) // 2] + b"?" + whole[len(whole) // 2 + 1 :], b""):
+        (run / "checkpoints" / "last.ckpt").write_bytes(damaged)
+        shown = here("sample", run, "--checkpoint", "last", "--out", tmp_path / "x.png")
+        assert (shown.returncode, len(shown.stderr.splitlines())) == (2, 1)
+        assert re.search(r"last.ckpt is not a checkpoint .*, or damaged: (the checksum|it is cut)", shown.stderr)
+    resumed = here("resume", run)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert "going on from last-1.ckpt, which was saved before" in resumed.stderr
+    assert_equal(run, whole_dcgan)
+    for path in (run / "checkpoints").glob("last*.ckpt"):
+        path.write_bytes(b"")
+    resumed = here("resume", run)
+    assert resumed.returncode == 2
+    assert "nothing whole is left to go on from" in resumed.stderr.splitlines()[-1]
+
+
+def test_a_run_that_was_killed_before_its_first_save_begins_anew(whole_dcgan, forked, here, tmp_path):
+    run = tmp_path / "killed" / "run"
+    killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": 16}}
+    killed = fit(forked, run, "dcgan", killer)
+    assert killed.returncode == -9, killed.stderr[-2000:]
+    unhurt(run)
+    again = here("fit", "-c", run / "config.yaml", "--run", run)
+    assert again.returncode == 2
+    assert f"or go on with RESUME={run}" in again.stderr.splitlines()[-1]
+    resumed = forked("resume", run)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert f"{run} was stopped before its first save: it begins anew" in resumed.stderr
+    assert_equal(run, whole_dcgan)
 
 
 def test_interrupt_finishes_the_batch_saves_and_says_how_to_go_on(anime_gen, tmp_path):
