@@ -13,6 +13,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
+from anime_gen.callbacks.rates import Told, renew, told
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.run.checkpoints import make_last
 from anime_gen.run.folder import RunFolder
@@ -43,8 +44,19 @@ class Resume(Checkpoint):
         self._asked_to_stop = 0
         self._speaks = True
         self._handlers: dict[int, Any] = {}
+        self._told: Told | None = None  # by what was saved
+        self._tells: Told = []  # today's settings
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._tells = told(trainer.optimizers)  # what is saved is not restored yet
 
     def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        # Checkpoints of earlier versions keep only what the optimisers were left with.
+        renew(trainer.optimizers, self._told or told(trainer.optimizers), self._tells)
+        for scheduled in trainer.lr_scheduler_configs:
+            scheduler = scheduled.scheduler
+            groups = scheduler.optimizer.param_groups
+            scheduler.base_lrs = [group["initial_lr"] for group in groups if "initial_lr" in group]
         self._saved_at_images = pl_module.images_shown
         self._saved_at_time = time.monotonic()
         self._asked_to_stop = 0
@@ -83,6 +95,12 @@ class Resume(Checkpoint):
                     file=sys.stderr,
                 )
             raise KeyboardInterrupt
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"told": self._tells}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._told = state_dict["told"]
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         epoch = trainer.fit_loop.epoch_loop

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ class SuiteCLI(LightningCLI):
             # Alternating updates leave one network's parameters without gradients in each backward pass.
             config.trainer.strategy = "ddp_find_unused_parameters_true"
         checkpoint = config.get("ckpt_path")
+        if checkpoint and self.resuming:
+            check_batches(RunFolder(Path(config.run)).settings()["data"], config.data)
         if checkpoint:
             saved = read_checkpoint(Path(checkpoint))
             # What the checkpoint carries is read from there: where it once came from may be gone.
@@ -182,6 +185,8 @@ class SuiteCLI(LightningCLI):
     def _spend(self, config: Namespace) -> None:
         """Fixes the length of the run by its minutes; from then on it is a function of pictures."""
         minutes, config.minutes = config.minutes, None
+        if self.resuming:
+            raise UserError("a run that goes on keeps its length: leave --minutes, or give --trainer.max_epochs")
         files = [Path(str(path)) for path in config.config or []]
         own = [path for path in files if path.parent.name != "family" and path.name != "shared.yaml"]
         if config.ckpt_path or said_otherwise(self.arguments, own):
@@ -312,6 +317,20 @@ def claim(folder: Path) -> Path:
     except OSError as reason:
         raise UserError(f"--run: cannot make {folder} ({reason.strerror})") from reason
     return folder
+
+
+def check_batches(before: Mapping[str, Any], now: Namespace) -> None:
+    """Refuses to go on with other batches: a run's place in its epoch and its schedules are counted in them.
+
+    Raises:
+        UserError: the setting, as it was and as it is.
+    """
+    for name in ("batch_size", "epoch_images"):
+        if name in before and before[name] != now[name]:
+            raise UserError(
+                f"data.{name} is {before[name]} in this run, which cannot go on with {now[name]}: its place in an "
+                "epoch is counted in batches; leave it, or begin a new run"
+            )
 
 
 def several(trainer: Namespace) -> bool:

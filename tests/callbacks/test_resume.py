@@ -239,6 +239,30 @@ def test_what_comes_after_the_last_scoring_is_saved(here, tmp_path, keys):
     assert last(run)["images_shown"] == 192
 
 
+def test_what_a_resumed_run_is_told_otherwise(whole_dcgan, here, tmp_path):
+    """It is taken by the optimisers, too, or refused in a line; both survive the next resume."""
+    run = tmp_path / "told"
+    shutil.copytree(whole_dcgan, run)
+    resumed = here("resume", run, "--model.lr_generator=1e-5", "--trainer.max_epochs=4")
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    again = here("resume", run, "--trainer.max_epochs=5")
+    assert again.returncode == 0, again.stderr[-2000:]
+    saved = last(run)
+    generator, discriminator = (state["param_groups"][0]["lr"] for state in saved["optimizer_states"])
+    assert generator == saved["hyper_parameters"]["lr_generator"] == 1e-5
+    assert discriminator == saved["hyper_parameters"]["lr_discriminator"] > 1e-5
+    for key, line in (
+        ("--data.batch_size=16", "data.batch_size is 8 in this run, which cannot go on with 16"),
+        ("--data.epoch_images=128", "data.epoch_images is 64 in this run, which cannot go on with 128"),
+        ("--minutes=3", "a run that goes on keeps its length: leave --minutes"),
+        ("--model.networks.width=16", "does not fit these settings"),
+    ):
+        refused = here("resume", run, key)
+        assert refused.returncode == 2
+        assert line in refused.stderr.splitlines()[-1]
+    assert last(run)["images_shown"] == 320
+
+
 def test_resume_says_what_is_missing(here, tmp_path):
     nothing = here("resume", tmp_path / "no")
     assert (nothing.returncode, len(nothing.stderr.strip().splitlines())) == (2, 1)
