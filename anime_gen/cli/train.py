@@ -38,6 +38,7 @@ from anime_gen.run.folder import RunFolder, run_of
 from anime_gen.run.lock import alone
 from anime_gen.settings.aliases import word_today
 from anime_gen.settings.parser import OneLineParser, one_line
+from anime_gen.settings.registered import check_classes
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
@@ -58,6 +59,10 @@ class ConfigFile(ActionConfigFile):
         # A text of settings may stand for a file; Path.is_file complains of a long one.
         files = with_bases(Path(values)) if os.path.isfile(values) else [values]  # noqa: PTH113
         for file in files:
+            run = RunFolder(Path(file).parent)
+            # Settings that lie in a run's folder may be anybody's.
+            if Path(file).name == run.config.name and run.checkpoints.is_dir():
+                check_classes(run.settings(), run.config)
             self.apply_config(parser, namespace, self.dest, str(file))
 
 
@@ -435,6 +440,7 @@ def resume(verb: str, arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
     run = RunFolder(Path(arguments[0])).existing()
+    check_classes(run.settings(), run.config)
     last = newest_whole(run)
     if last is None and not rank():
         print(f"{run.path} was stopped before its first save: it begins anew", file=sys.stderr)
