@@ -20,10 +20,10 @@ from anime_gen.run.folder import RunFolder
 
 
 class Resume(Checkpoint):
-    """Keeps `checkpoints/last.ckpt`: after every scoring, every so many images, at the end, and at Ctrl-C or SIGTERM.
+    """Keeps `checkpoints/last.ckpt`: around every scoring, every so many images, at the end, and at Ctrl-C or SIGTERM.
 
     A first signal lets the batch (or the scoring) finish, saves and stops; a second one stops at once, and the run
-    goes on from the last save.
+    goes on from the last save. Who sends SIGTERM does not wait for a scoring: it is taken when the run goes on.
 
     Args:
         every_images: images between saves.
@@ -51,12 +51,7 @@ class Resume(Checkpoint):
         self._tells = told(trainer.optimizers)  # what is saved is not restored yet
 
     def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
-        # Checkpoints of earlier versions keep only what the optimisers were left with.
-        renew(trainer.optimizers, self._told or told(trainer.optimizers), self._tells)
-        for scheduled in trainer.lr_scheduler_configs:
-            scheduler = scheduled.scheduler
-            groups = scheduler.optimizer.param_groups
-            scheduler.base_lrs = [group["initial_lr"] for group in groups if "initial_lr" in group]
+        self._renew(trainer)
         self._saved_at_images = pl_module.images_shown
         self._saved_at_time = time.monotonic()
         self._asked_to_stop = 0
@@ -66,6 +61,14 @@ class Resume(Checkpoint):
                 self._handlers[number] = signal.signal(number, self._on_signal)
         except ValueError:  # not the main thread (a notebook, a test): signals belong to somebody else
             self._handlers.clear()
+
+    def _renew(self, trainer: L.Trainer) -> None:
+        # Checkpoints of earlier versions keep only what the optimisers were left with.
+        renew(trainer.optimizers, self._told or told(trainer.optimizers), self._tells)
+        for scheduled in trainer.lr_scheduler_configs:
+            scheduler = scheduled.scheduler
+            groups = scheduler.optimizer.param_groups
+            scheduler.base_lrs = [group["initial_lr"] for group in groups if "initial_lr" in group]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._asked_to_stop:
@@ -78,23 +81,27 @@ class Resume(Checkpoint):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: GenerativeModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.world_size > 1 and batch_idx % 16:
+        before_scoring = self._ends_before_scoring(trainer)
+        if trainer.world_size > 1 and batch_idx % 16 and not before_scoring:
             return  # agreeing costs a broadcast: not after every batch
         due = pl_module.images_shown - self._saved_at_images >= self.every_images
         # The clock is rank 0's alone: a save is collective, so all ranks must agree on it.
         late = time.monotonic() - self._saved_at_time >= self.at_least_seconds
         late, stop = trainer.strategy.broadcast((late, self._asked_to_stop))
-        if stop or (due and late):
+        if stop or before_scoring or (due and late):
             self._save(trainer, pl_module)
         if stop:
-            self._restore_handlers()
-            if self._speaks:
-                print(
-                    f"\nstopped after {pl_module.images_shown:,} images, all saved; "
-                    f"to go on: make experiment RESUME={trainer.default_root_dir}",
-                    file=sys.stderr,
-                )
-            raise KeyboardInterrupt
+            self._stop(trainer, pl_module)
+
+    def _stop(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        self._restore_handlers()
+        if self._speaks:
+            print(
+                f"\nstopped after {pl_module.images_shown:,} images, all saved; "
+                f"to go on: make experiment RESUME={trainer.default_root_dir}",
+                file=sys.stderr,
+            )
+        raise KeyboardInterrupt
 
     def state_dict(self) -> dict[str, Any]:
         return {"told": self._tells}
@@ -103,15 +110,24 @@ class Resume(Checkpoint):
         self._told = state_dict["told"]
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        epoch = trainer.fit_loop.epoch_loop
-        fetcher = trainer.fit_loop._data_fetcher
-        # A batch is being ended: those that end an epoch are followed by a scoring.
-        if not trainer.validating and fetcher is not None and epoch._should_check_val_fx(fetcher):
+        if self._ends_before_scoring(trainer):
             checkpoint["loops"]["fit_loop"] |= before_scoring(checkpoint["loops"]["fit_loop"])
+
+    def _ends_before_scoring(self, trainer: L.Trainer) -> bool:
+        """Whether a batch is being ended that a scoring comes after."""
+        epoch, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
+        count = epoch.batch_progress.current
+        is_ending = count.completed < count.processed  # type: ignore[attr-defined]
+        return is_ending and fetcher is not None and epoch._should_check_val_fx(fetcher)
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # What `before_scoring` has counted too much.
         trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.reset()
+
+    def on_validation_batch_end(self, trainer: L.Trainer, pl_module: GenerativeModule, *rest: Any) -> None:
+        # Ranks may have different numbers of these batches, so that they could not agree here.
+        if trainer.state.fn == "fit" and self._asked_to_stop == signal.SIGTERM and trainer.world_size == 1:
+            self._stop(trainer, pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         if trainer.state.fn == "fit" and not trainer.sanity_checking:

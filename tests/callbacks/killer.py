@@ -9,8 +9,8 @@ from typing import Literal
 import lightning as L
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def die(number: int = int(signal.SIGKILL)) -> None:
+    os.kill(os.getpid(), number)
 
 
 class KillAt(L.Callback):
@@ -22,7 +22,7 @@ class KillAt(L.Callback):
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         if pl_module.images_shown == self.images:
-            os.kill(os.getpid(), self.number)
+            die(self.number)
 
 
 class KillIn(L.Callback):
@@ -33,11 +33,18 @@ class KillIn(L.Callback):
         what: "write": half of a checkpoint is written; "rename": it is written and not yet in its place; "scoring": the
             samples are drawn; "grid": one is about to be written; "scored": the scores are in metrics.json, and no
             checkpoint knows them.
+        number: of the signal, for a scoring.
     """
 
-    def __init__(self, images: int, what: Literal["write", "rename", "scoring", "grid", "scored"]) -> None:
+    def __init__(
+        self,
+        images: int,
+        what: Literal["write", "rename", "scoring", "grid", "scored"],
+        number: int = int(signal.SIGKILL),
+    ) -> None:
         self.images = images
         self.what = what
+        self.number = number
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if pl_module.images_shown + len(batch.image_BCHW) < self.images:
@@ -70,7 +77,7 @@ class KillIn(L.Callback):
 
     def on_validation_batch_end(self, trainer, pl_module, *rest):
         if self.what == "scoring" and pl_module.images_shown >= self.images:
-            die()
+            die(self.number)
 
     def on_validation_end(self, trainer, pl_module):
         if self.what == "scored" and pl_module.images_shown >= self.images:

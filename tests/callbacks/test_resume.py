@@ -134,12 +134,13 @@ def test_killed_run_equals_uninterrupted(uninterrupted, images, forked, tmp_path
         ("write", 104, 24, 88),
         ("rename", 104, 24, 88),
         ("write", 128, 32, 96),
-        # Saves at every 32 images fall on the last batch of each epoch.
+        # A scoring that is to come is saved, too: whether that save was due (every 32 images) or not (every 24).
         ("scoring", 128, 32, 128),
+        ("scoring", 128, 24, 128),
         ("grid", 128, 32, 128),
         ("scored", 128, 32, 128),
         ("scoring", 192, 32, 192),
-        ("scored", 192, 24, 176),
+        ("scored", 192, 24, 192),
     ],
 )
 def test_wherever_the_kill_comes(whole_dcgan, what, images, every_images, saved, forked, tmp_path):
@@ -154,12 +155,20 @@ def test_wherever_the_kill_comes(whole_dcgan, what, images, every_images, saved,
     assert_equal(run, whole_dcgan)
 
 
-def test_a_stop_at_an_epochs_last_batch_keeps_its_scoring(whole_dcgan, forked, tmp_path):
-    """The run is told to stop twice: before its last scoring, and, gone on, right after."""
+@pytest.mark.parametrize("what", ["batch", "scoring"])
+def test_a_sigterm_before_or_in_a_scoring_leaves_it_for_later(whole_dcgan, what, forked, tmp_path):
+    """It is taken when the run goes on, and only then: gone on with once more, the run has not two of them."""
     run = tmp_path / "stopped" / "run"
-    killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": 192, "number": 15}}
-    stopped = fit(forked, run, "dcgan", killer)
+    killers = {
+        "batch": {"class_path": "callbacks.killer.KillAt", "init_args": {"images": 192, "number": 15}},
+        "scoring": {
+            "class_path": "callbacks.killer.KillIn",
+            "init_args": {"images": 192, "what": "scoring", "number": 15},
+        },
+    }
+    stopped = fit(forked, run, "dcgan", killers[what])
     assert stopped.returncode == 130, stopped.stderr[-2000:]
+    assert "stopped after 192 images, all saved; to go on: make experiment RESUME=" in stopped.stderr
     assert max(nimg for _, nimg, _ in scores(run)) == 128
     for _ in range(2):
         unhurt(run)
@@ -186,8 +195,7 @@ def test_a_damaged_checkpoint_is_passed_over(whole_dcgan, here, tmp_path):
     run = tmp_path / "damaged"
     shutil.copytree(whole_dcgan, run)
     whole = (run / "checkpoints" / "last.ckpt").read_bytes()
-    before = last(run, "last-1")["images_shown"]
-    assert before == 176
+    assert last(run, "last-1")["images_shown"] == 192  # before the last scoring
     for damaged in (whole[:-100], whole[: len(whole) // 2] + b"?" + whole[len(whole) // 2 + 1 :], b""):
         (run / "checkpoints" / "last.ckpt").write_bytes(damaged)
         shown = here("sample", run, "--checkpoint", "last", "--out", tmp_path / "x.png")
@@ -237,6 +245,11 @@ def test_what_comes_after_the_last_scoring_is_saved(here, tmp_path, keys):
     done = fit(lambda *words: here(*words, keys), run, "dcgan")
     assert done.returncode == 0, done.stderr[-2000:]
     assert last(run)["images_shown"] == 192
+    more = here("resume", run, "--trainer.max_epochs=4")
+    assert more.returncode == 0, more.stderr[-2000:]
+    assert last(run)["images_shown"] == 256
+    every_second = {128, 256} if "every" in keys else set()
+    assert {nimg for _, nimg, _ in (scores(run) if every_second else [])} == every_second
 
 
 def test_what_a_resumed_run_is_told_otherwise(whole_dcgan, here, tmp_path):
