@@ -17,6 +17,7 @@ def hold(folder, ready):
     """As a training that forks workers, which live longer than it does."""
     with alone(RunFolder(folder)):
         if not os.fork():
+            signal.alarm(30)  # it is nobody's, once its parent is killed
             signal.pause()
         ready.set()
         signal.pause()
@@ -24,7 +25,7 @@ def hold(folder, ready):
 
 @pytest.fixture
 def other(tmp_path):
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("spawn")
     ready = context.Event()
     process = context.Process(target=hold, args=(tmp_path, ready))
     process.start()
