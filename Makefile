@@ -13,6 +13,7 @@ PROCESSOR ?=
 RESUME ?=
 MINUTES ?= 10
 RUNS ?=
+N ?= 20
 STUDY ?= experiments/compare.yaml
 
 # The default comes before a family's YAML, which may say that it has no minutes; what was asked for, after it.
@@ -32,7 +33,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check landmarks paint-bench prepare-bench shards-bench step-bench gpu-bench gallery lint format lock mmpose golden clean study comparison conformance
+.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check landmarks paint-bench prepare-bench shards-bench step-bench gpu-bench kill-test gallery lint format lock mmpose golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +136,10 @@ step-bench: $(ENV) ## how fast MODEL trains here, what share of this machine tha
 
 gpu-bench: $(ENV) ## what one card does with every family, in eight minutes; results go to runs/gpu-bench
 	@$(BIN)/python -m anime_gen.bench.gpu $(ARGS)
+
+kill-test: $(ENV) ## N=20 runs of every family (or of MODEL), killed at random moments: do they end as if they were not?
+	@OMP_NUM_THREADS=1 $(BIN)/python -m anime_gen.bench.kill --tries $(N) $(ARGS) \
+	  $(if $(filter file,$(origin MODEL)),experiments/family/*.yaml,experiments/family/$(MODEL).yaml)
 
 paint-bench: $(ENV) ## how fast are faces painted? as a run does it, 14,000 of them at 32 px
 	@$(BIN)/python -m anime_gen.bench.paint $(ARGS)

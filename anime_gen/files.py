@@ -7,6 +7,8 @@ import math
 import os
 import secrets
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,7 +53,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
+        for part in draft.rglob("*"):
+            if part.is_file():
+                flush(part)
         draft.replace(path)
+        with suppress(OSError):
+            flush(path.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -100,6 +107,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
+def also_named(path: Path, name: Path) -> None:
+    """The file under another name too; where the file system has no links, a copy. What had the name is replaced."""
+    with atomic(name) as draft:
+        try:
+            os.link(path, draft)
+        except OSError:
+            shutil.copyfile(path, draft)
+
+
 def write_picture(path: Path, picture: Image, **options: Any) -> None:
     """A picture of the kind that its name ends in; `options` are Pillow's for that kind."""
     from PIL import Image
@@ -113,6 +129,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     from safetensors.torch import save
 
     write_bytes(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
+
+
+def check_zip(path: Path) -> None:
+    """Reads a zip file (what `torch.save` writes is one) and holds each part to the checksum that was written with it.
+
+    Who loads one need not look at those: a byte that changed on the disk would be a weight.
+
+    Raises:
+        ValueError: a part is not what was written, or the file is no zip.
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        with zipfile.ZipFile(path) as parts:
+            damaged = parts.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError) as reason:
+        raise ValueError("it is cut short, or no zip file") from reason
+    if damaged is not None:
+        raise ValueError(f"the checksum of {damaged} is wrong")
 
 
 def rounded(value: Any) -> Any:

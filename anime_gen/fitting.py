@@ -25,7 +25,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from tqdm import tqdm
 
 from anime_gen.contract import UserError, mix
-from anime_gen.files import atomic
+from anime_gen.files import atomic, check_zip
 from anime_gen.noise import SameFirstWeights
 
 # Saves come no closer than this: the weights and twice as many moments of them are some ten megabytes.
@@ -156,6 +156,7 @@ class State:
         if not self.path.exists():
             return self.saved
         try:
+            check_zip(self.path)
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
             begun = kept["settings"]
             changed = [name for name in {**begun, **self.settings} if begun.get(name) != self.settings.get(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -89,6 +90,45 @@ def anime_gen(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             text=True,
             timeout=timeout,
         )
+
+    return run
+
+
+def _typed_in_child(words: list[str], said: str) -> None:
+    """Runs in a child of the server that has everything imported; all that it says goes to a file."""
+    from anime_gen.cli import main
+
+    file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.chdir(ROOT)
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    torch.set_num_threads(1)
+    status = main(words)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+@pytest.fixture(scope="session")
+def forked(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """As `anime_gen`, a process that may be killed, without the seconds that it takes to import everything.
+
+    Its `stderr` has stdout, too.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["anime_gen.cli.train", "anime_gen.families.dcgan", "anime_gen.metrics.judge"])
+    said = tmp_path_factory.mktemp("said") / "said.txt"
+
+    def run(*words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        arguments = [str(word) for word in words]
+        child = context.Process(target=_typed_in_child, args=(arguments, str(said)))
+        child.start()
+        child.join(timeout)
+        if child.exitcode is None:
+            child.kill()
+            raise subprocess.TimeoutExpired(arguments, timeout, said.read_bytes())
+        return subprocess.CompletedProcess(arguments, child.exitcode, "", said.read_text())
 
     return run
 

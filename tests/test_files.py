@@ -1,6 +1,7 @@
 """Files are whole or absent, whatever happens while they are written."""
 
 import os
+import zipfile
 from contextlib import suppress
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from anime_gen import files
-from anime_gen.files import atomic, write_picture, write_text
+from anime_gen.files import also_named, atomic, atomic_folder, check_zip, write_picture, write_text
 
 
 class Stopped(BaseException):
@@ -106,3 +107,47 @@ def test_the_longest_name_can_be_written(tmp_path, letter):
         assert len(os.fsencode(name)) <= files.LONGEST_NAME
         write_text(tmp_path / name, "")
     assert files.fitting("a", ".png") == "a.png"
+
+
+def test_a_file_has_another_name_too(tmp_path, monkeypatch):
+    path, name = tmp_path / "a", tmp_path / "b"
+    write_text(path, "new")
+    write_text(name, "old")
+    also_named(path, name)
+    also_named(path, name)  # as it is already
+    assert (name.read_text(), path.samefile(name)) == ("new", True)
+
+    def link(path, name):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", link)
+    also_named(path, name)
+    assert (name.read_text(), path.samefile(name)) == ("new", False)
+    assert sorted(tmp_path.iterdir()) == [path, name]
+
+
+def test_a_zip_file_is_held_to_its_checksums(tmp_path):
+    path = tmp_path / "whole.zip"
+    with zipfile.ZipFile(path, "w") as parts:
+        parts.writestr("a", bytes(range(40)))
+    check_zip(path)
+    whole = path.read_bytes()
+    place = whole.index(bytes(range(40)))
+    path.write_bytes(whole[:place] + b"?" + whole[place + 1 :])
+    with pytest.raises(ValueError, match="the checksum of a is wrong"):
+        check_zip(path)
+    for end in (0, 10, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ValueError, match="cut short"):
+            check_zip(path)
+    with pytest.raises(FileNotFoundError):
+        check_zip(tmp_path / "none")
+
+
+def test_a_new_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(files, "flush", lambda path: flushed.append(path.name))
+    with atomic_folder(tmp_path / "folder") as draft:
+        write_text(draft / "deep" / "file.txt", "all")
+        flushed.clear()
+    assert flushed == ["file.txt", tmp_path.name]

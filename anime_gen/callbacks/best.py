@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import lightning as L
@@ -15,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from anime_gen.callbacks.continuity import incomparable
 from anime_gen.contract import GenerativeModule, UserError
+from anime_gen.files import also_named
 from anime_gen.metrics.protocol import read
 from anime_gen.run.folder import RunFolder
 from anime_gen.settings.aliases import best_score_of
@@ -85,22 +83,26 @@ class Best(Checkpoint):
         if not trainer.is_global_zero:
             return
         if self.kept[0] not in before[:1]:
-            _linked(folder.candidate(self.kept[0].images), folder.best)
+            also_named(folder.candidate(self.kept[0].images), folder.best)
         stay = {folder.candidate(one.images) for one in self.kept}
         for path in set(folder.candidate(0).parent.glob("*.ckpt")) - stay:
             path.unlink()
 
     def _comparable(self, trainer: L.Trainer) -> list[Candidate]:
         """What is kept, without what another judge has scored: its numbers say nothing beside today's."""
-        otherwise = None
+        otherwise, gone = list[int](), list[int]()
         if trainer.is_global_zero:
-            otherwise = incomparable(read(RunFolder.of(trainer).metrics), self.monitor)
-        otherwise = trainer.strategy.broadcast(otherwise)
+            folder = RunFolder.of(trainer)
+            otherwise = incomparable(read(folder.metrics), self.monitor)
+            # A run that goes on from before its latest scorings comes by candidates that those have ruled out.
+            second = self.kept[1:] if folder.best.exists() else self.kept
+            gone = [one.images for one in second if one.images and not folder.candidate(one.images).exists()]
+        otherwise, gone = trainer.strategy.broadcast((otherwise, gone))
         # Of earlier versions' best nobody knows how many images there were.
         same = [one for one in self.kept if not otherwise or (one.images and one.images not in otherwise)]
         if len(same) < len(self.kept):
             rank_zero_info(f"{self.monitor} is measured otherwise than in this run so far: the best is chosen anew")
-        return same
+        return [one for one in same if one.images not in gone]
 
     def _scored(self, trainer: L.Trainer, images: int) -> Candidate:
         values = trainer.callback_metrics
@@ -122,14 +124,3 @@ class Best(Checkpoint):
         if score is not None:
             unknown = math.inf if self.beside else 0.0
             self.kept = [Candidate(0, score * (1 if self.mode == "min" else -1), unknown)]
-
-
-def _linked(path: Path, name: Path) -> None:
-    """The file under another name, at once; where the file system has no links, a copy."""
-    aside = name.with_suffix(".part")
-    aside.unlink(missing_ok=True)
-    try:
-        os.link(path, aside)
-    except OSError:
-        shutil.copyfile(path, aside)
-    aside.replace(name)

@@ -57,3 +57,9 @@ class Curves(L.Callback):
         scalars["memory/peak_gib"] = peak_memory_gib(pl_module.device)
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step=images)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"latest": {name: float(value) for name, value in self._latest.items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._latest = state_dict["latest"]

@@ -74,6 +74,9 @@ class Scoring(Part):
 
     def begin(self, stage: Stage) -> None:
         stage.slices = tuple(self.slices)
+        if stage.fitting and stage.trainer.is_global_zero:
+            # A run that was killed between these scores and the save that follows them takes them again.
+            drop_after(RunFolder.of(stage.trainer).metrics, stage.module.images_shown - 1)
         if self._split != stage.split:
             self._prepare(stage)
         if not self._real_is_counted:

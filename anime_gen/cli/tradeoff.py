@@ -16,9 +16,10 @@ from anime_gen.cli.train import SuiteCLI, quiet, suite
 from anime_gen.contract import UserError
 from anime_gen.files import write_bytes, write_text
 from anime_gen.metrics.protocol import Record, read, write
+from anime_gen.run.checkpoints import read_checkpoint
 from anime_gen.run.folder import RunFolder, checkpoint_of
-from anime_gen.run.trained import read_checkpoint
 from anime_gen.settings.parser import OneLineParser
+from anime_gen.settings.registered import check_classes
 
 # What LightningCLI's subcommands know and a command line without one does not.
 OF_SUBCOMMANDS = ("run", "ckpt_path", "weights_only")
@@ -104,6 +105,7 @@ def opened(run: Path, checkpoint: Path, folder: Path, keys: list[str]) -> SuiteC
         UserError: no run, or settings that do not fit.
     """
     settings = {key: value for key, value in RunFolder(run).settings().items() if key not in OF_SUBCOMMANDS}
+    check_classes(settings, RunFolder(run).config)
     settings["trainer"]["logger"] = None  # theirs was the training
     # What the checkpoint carries is read from there: where it once came from may be gone.
     for name in read_checkpoint(checkpoint).get("carried", {}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -10,6 +11,8 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +33,12 @@ from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.files import write_text
 from anime_gen.noise import SameFirstWeights
+from anime_gen.run.checkpoints import Checkpoints, newest_whole, read_checkpoint
 from anime_gen.run.folder import RunFolder, run_of
-from anime_gen.run.trained import read_checkpoint
+from anime_gen.run.lock import alone
 from anime_gen.settings.aliases import word_today
 from anime_gen.settings.parser import OneLineParser, one_line
+from anime_gen.settings.registered import check_classes
 
 RUN_VARIABLE = "ANIME_GEN_RUN"
 
@@ -43,6 +48,9 @@ LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_wid
 # Pictures and noise are float32, and so the weights must be.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
 
+# What the system says of a file that cannot grow.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
 
 class ConfigFile(ActionConfigFile):
     """Reads a file of settings, and before it what it is based on."""
@@ -51,6 +59,10 @@ class ConfigFile(ActionConfigFile):
         # A text of settings may stand for a file; Path.is_file complains of a long one.
         files = with_bases(Path(values)) if os.path.isfile(values) else [values]  # noqa: PTH113
         for file in files:
+            run = RunFolder(Path(file).parent)
+            # Settings that lie in a run's folder may be anybody's.
+            if Path(file).name == run.config.name and run.checkpoints.is_dir():
+                check_classes(run.settings(), run.config)
             self.apply_config(parser, namespace, self.dest, str(file))
 
 
@@ -111,7 +123,8 @@ class SuiteCLI(LightningCLI):
         self.watch = Begun()
         self.loggers: list[Logger] | bool = False
         self.told: Any = None  # of them, by the configuration
-        super().__init__(*args, **kwargs)
+        with ExitStack() as self.held:
+            super().__init__(*args, **kwargs)
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         # A misspelt key is a mistake, not the abbreviation of another one.
@@ -146,6 +159,8 @@ class SuiteCLI(LightningCLI):
             # Alternating updates leave one network's parameters without gradients in each backward pass.
             config.trainer.strategy = "ddp_find_unused_parameters_true"
         checkpoint = config.get("ckpt_path")
+        if checkpoint and self.resuming:
+            check_batches(RunFolder(Path(config.run)).settings()["data"], config.data)
         if checkpoint:
             saved = read_checkpoint(Path(checkpoint))
             # What the checkpoint carries is read from there: where it once came from may be gone.
@@ -163,6 +178,8 @@ class SuiteCLI(LightningCLI):
             if self.subcommand and not self.resuming:
                 config.run = str(claim(Path(config.run)) if named else unclaimed(Path(config.run)))
             os.environ[RUN_VARIABLE] = config.run
+            if self.subcommand:
+                self.held.enter_context(alone(RunFolder(Path(config.run))))
         config.trainer.default_root_dir = config.run
         # All but fit write into metrics.json alone.
         told = config.trainer.logger if self.subcommand in (None, "fit") else None
@@ -173,6 +190,8 @@ class SuiteCLI(LightningCLI):
     def _spend(self, config: Namespace) -> None:
         """Fixes the length of the run by its minutes; from then on it is a function of pictures."""
         minutes, config.minutes = config.minutes, None
+        if self.resuming:
+            raise UserError("a run that goes on keeps its length: leave --minutes, or give --trainer.max_epochs")
         files = [Path(str(path)) for path in config.config or []]
         own = [path for path in files if path.parent.name != "family" and path.name != "shared.yaml"]
         if config.ckpt_path or said_otherwise(self.arguments, own):
@@ -211,6 +230,7 @@ class SuiteCLI(LightningCLI):
             trainer: L.Trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"trainer: {one_line(str(error))}") from error
+        trainer.strategy.checkpoint_io = Checkpoints()
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks += [Evaluation(part for part in callbacks if isinstance(part, Part)), self.watch]
         return trainer
@@ -237,11 +257,22 @@ class SuiteCLI(LightningCLI):
             if self.watch.begun or "loading state_dict" not in str(error):
                 raise
             raise UserError(f"--ckpt_path does not fit these settings: {one_line(str(error))}") from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            raise UserError(self._no_room(subcommand, error)) from error
         except Exception as error:
             reason = None if self.watch.begun else refused(error)
             if reason is None:
                 raise
             raise UserError(reason) from error
+
+    def _no_room(self, subcommand: str, error: OSError) -> str:
+        where = f"{error.filename}: " if error.filename else ""
+        way = "make room"
+        if subcommand == "fit" and self.watch.begun:
+            way = f"what was saved is whole: {way}, and go on with make experiment RESUME={self.config[subcommand].run}"
+        return f"{where}{os.strerror(error.errno or 0)}; {way}"
 
 
 def default_run(verb: str | None, config: Namespace) -> str:
@@ -284,15 +315,27 @@ def claim(folder: Path) -> Path:
     Raises:
         UserError: it holds a run already, or cannot be made.
     """
-    run = RunFolder(folder)
-    if run.is_run:
-        way = f"go on with RESUME={folder}" if run.last.exists() else "delete it, if nothing trains there"
-        raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or {way}")
+    if RunFolder(folder).is_run:
+        raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or go on with RESUME={folder}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise UserError(f"--run: cannot make {folder} ({reason.strerror})") from reason
     return folder
+
+
+def check_batches(before: Mapping[str, Any], now: Namespace) -> None:
+    """Refuses to go on with other batches: a run's place in its epoch and its schedules are counted in them.
+
+    Raises:
+        UserError: the setting, as it was and as it is.
+    """
+    for name in ("batch_size", "epoch_images"):
+        if name in before and before[name] != now[name]:
+            raise UserError(
+                f"data.{name} is {before[name]} in this run, which cannot go on with {now[name]}: its place in an "
+                "epoch is counted in batches; leave it, or begin a new run"
+            )
 
 
 def several(trainer: Namespace) -> bool:
@@ -380,7 +423,8 @@ def main(verb: str, arguments: list[str]) -> None:
 
 RESUME_HELP = """usage: anime-gen resume RUN [--KEY=VALUE ...]
 
-Goes on with a run where it stopped: after Ctrl-C, a crash or a power cut, from its last checkpoint, bit for bit.
+Goes on with a run where it stopped: after Ctrl-C, a crash or a power cut, from its last checkpoint, bit for bit. One
+that was stopped before its first save begins anew; of one whose last checkpoint is damaged, the one before serves.
 
   RUN           run folder, such as runs/diffusion/NAME
   --KEY=VALUE   a setting to go on with instead of the run's own, such as --trainer.max_epochs=8
@@ -389,14 +433,16 @@ anime-gen fit --help lists the keys. make experiment RESUME=RUN does the same.""
 
 
 def resume(verb: str, arguments: list[str]) -> None:
-    """`resume RUN [keys]`: fit with the run's own settings, from its last checkpoint."""
+    """`resume RUN [keys]`: fit with the run's own settings, from its last checkpoint, or where it has none, anew."""
     if arguments and arguments[0] in ("-h", "--help"):
         print(RESUME_HELP)
         return
     if not arguments or arguments[0].startswith("-"):
         raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
     run = RunFolder(Path(arguments[0])).existing()
-    if not run.last.exists():
-        raise UserError(f"{run.path} has no checkpoints/last.ckpt yet: nothing to go on from; delete it and start anew")
-    own = ["--config", str(run.config), "--run", str(run.path), "--ckpt_path", str(run.last)]
+    check_classes(run.settings(), run.config)
+    last = newest_whole(run)
+    if last is None and not rank():
+        print(f"{run.path} was stopped before its first save: it begins anew", file=sys.stderr)
+    own = ["--config", str(run.config), "--run", str(run.path), *(["--ckpt_path", str(last)] if last else [])]
     suite(["fit", *own, *arguments[1:]], resuming=True)

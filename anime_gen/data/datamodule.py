@@ -94,6 +94,7 @@ class AnimeFaces(L.LightningDataModule):
         self.seed = seed
         self._opened: dict[tuple[str, Split, frozenset[str]], Pictures] = {}
         self._captions_of: dict[Split, list[str | None]] = {}
+        self._keys: dict[Split, str] = {}
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -286,7 +287,10 @@ class AnimeFaces(L.LightningDataModule):
 
     def content(self, split: Split) -> str:
         """A key of a split's names, pixels and true labels, the same for a copy elsewhere."""
-        return self._content(_placed(self.source.truth, self.source.cache), split)
+        # Every save asks for it, and labels may be many.
+        if split not in self._keys:
+            self._keys[split] = self._content(_placed(self.source.truth, self.source.cache), split)
+        return self._keys[split]
 
     def _content(self, source: Source, split: Split) -> str:
         return content_hash(columns_of(source, split, self.image_size).content(), source.label_key(split))
@@ -321,11 +325,18 @@ class AnimeFaces(L.LightningDataModule):
         return told
 
     def state_dict(self) -> dict[str, Any]:
-        """The vocabulary, whose order is part of the weights, and which tower read the captions."""
-        return {"vocabulary": self.vocabulary.as_dict(), "text": self.text and self.text.describe()}
+        """The vocabulary, whose order is part of the weights, who read the captions, and what was trained on."""
+        return {
+            "vocabulary": self.vocabulary.as_dict(),
+            "text": self.text and self.text.describe(),
+            "trained_on": self._trained_on(),
+        }
+
+    def _trained_on(self) -> dict[str, Any]:
+        return {"pictures": self.count("train"), "key": self.content("train")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Checks that the checkpoint was trained on the same words.
+        """Checks that the checkpoint was trained on the same words, and says so where it was on other pictures.
 
         Raises:
             UserError: it was not; the message says which differ.
@@ -335,6 +346,14 @@ class AnimeFaces(L.LightningDataModule):
             raise UserError(
                 f"this checkpoint was trained on other words than the data has: {_difference(saved, self.vocabulary)}; "
                 "resume on the data it was trained on, or train anew"
+            )
+        before = state_dict.get("trained_on")  # earlier versions did not say
+        if before and self.trainer is not None and self.trainer.state.fn == "fit" and before != self._trained_on():
+            log.warning(
+                "the training pictures or their labels have changed since this run was saved (%d pictures then, %d "
+                "now): it goes on with those that there are, and no score from now on stands beside an earlier one",
+                before["pictures"],
+                self.count("train"),
             )
 
     def _pictures(self, split: Split, parts: frozenset[str]) -> Pictures:

@@ -4,11 +4,13 @@ runs/<family>/<name>/
   config.yaml         every setting, resolved
   provenance.json     package versions, git state, command, machine
   metrics.json        scores, each with images shown, seconds and protocol
-  checkpoints/        last.ckpt to go on from, best.ckpt by score; candidates/ may turn out best
+  checkpoints/        last.ckpt to go on from (last-1.ckpt: the one before), best.ckpt by score;
+                      candidates/ may turn out best
   grids/              sample grids, PNG, by images shown
   predictions/        of `predict`: a picture for each test condition
   tradeoff/<setting>/ the run's scores at several values of a setting of its sampler
   classifier.*        the classifier of noisy pictures that guides it, where one was trained
+  .lock               held by who trains here
   study.json          what the study that trained it knows of it
   events.out.*        TensorBoard; hparams.yaml beside it
   metrics.csv, wandb  of --trainer.logger=CSVLogger and WandbLogger
@@ -54,6 +56,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def lock(self) -> Path:
+        """Held by who trains here; it stays, empty, for the next."""
+        return self.path / ".lock"
+
+    @property
     def provenance(self) -> Path:
         return self.path / "provenance.json"
 
@@ -68,6 +75,25 @@ class RunFolder:
     @property
     def last(self) -> Path:
         return self.checkpoint(LAST)
+
+    @property
+    def next(self) -> Path:
+        """What is being saved, before it is the last."""
+        return self.checkpoint("next")
+
+    def before_last(self, saves: int) -> Path:
+        """The checkpoint that was the last so many saves ago."""
+        return self.checkpoint(f"{LAST}-{saves}")
+
+    @property
+    def lasts(self) -> list[Path]:
+        """The last checkpoint and those before it that are kept, the newest first."""
+        before = {
+            int(match[1]): path
+            for path in self.checkpoints.glob(f"{LAST}-*.ckpt")
+            if (match := re.fullmatch(rf"{LAST}-([1-9]\d*)", path.stem))
+        }
+        return [path for path in (self.last, *(before[saves] for saves in sorted(before))) if path.exists()]
 
     @property
     def best(self) -> Path:
@@ -110,9 +136,16 @@ class RunFolder:
         """Whether a run lies here, rather than nothing, or scores of a run elsewhere."""
         return self.config.is_file()
 
+    def sweep(self) -> None:
+        """Takes away what saves left that a kill cut short. Only for who trains here."""
+        for folder in (self.path, self.checkpoints, self.candidate(0).parent, self.grids):
+            for draft in folder.glob("*.tmp"):
+                draft.unlink()
+
     def withdraw(self) -> None:
         """Takes away what a run leaves that is refused before its first batch; folders only where they are empty."""
-        for file in (self.config, self.provenance, self.path / "hparams.yaml", *self.path.glob("events.out.*")):
+        hparams, events = self.path / "hparams.yaml", self.path.glob("events.out.*")
+        for file in (self.lock, self.config, self.provenance, hparams, *events):
             file.unlink(missing_ok=True)
         for folder in (self.checkpoints, self.grids, self.path):
             with suppress(OSError):

@@ -19,6 +19,7 @@ from anime_gen.images import quantise
 from anime_gen.run.folder import RunFolder, run_of
 from anime_gen.run.trained import Trained, load
 from anime_gen.settings.parser import OneLineParser
+from anime_gen.settings.registered import check_classes
 
 
 def data_of(run: Path) -> AnimeFaces:
@@ -28,6 +29,7 @@ def data_of(run: Path) -> AnimeFaces:
         UserError: no run, or its data is gone.
     """
     settings = RunFolder(run).settings()
+    check_classes(settings["data"], RunFolder(run).config)
     parser = OneLineParser(exit_on_error=False)
     parser.add_class_arguments(AnimeFaces, "data")
     return parser.instantiate_classes(parser.parse_object({"data": settings["data"]})).data

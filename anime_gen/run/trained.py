@@ -14,8 +14,10 @@ from torch import Tensor
 from anime_gen.conditions import FIELDS, KINDS, Condition, Facts
 from anime_gen.conditions.kind import Asking, Input
 from anime_gen.contract import GenerativeModule, LatentSpace, UserError
+from anime_gen.run.checkpoints import read_checkpoint
 from anime_gen.run.folder import BEST, LAST, checkpoint_of, run_of
 from anime_gen.settings.aliases import parameters_today, path_today, weights_today
+from anime_gen.settings.registered import check_classes
 from anime_gen.vocabulary import Vocabulary
 
 
@@ -67,22 +69,6 @@ class Trained(NamedTuple):
         return Condition(**row)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What a checkpoint of the suite holds; its tensors stay on disk until they are used.
-
-    Raises:
-        UserError: there is no such file, or it is something else.
-    """
-    try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        saved["family"], saved["state_dict"]
-    except FileNotFoundError as reason:
-        raise UserError(f"there is no checkpoint {path}") from reason
-    except Exception as reason:
-        raise UserError(f"{path} is not a checkpoint of this suite") from reason
-    return saved
-
-
 def load(run: Path, checkpoint: str = BEST, device: str = "cpu") -> Trained:
     """Loads the family of a run with its averaged weights (the trained ones of a run without EMA), in eval mode.
 
@@ -91,6 +77,7 @@ def load(run: Path, checkpoint: str = BEST, device: str = "cpu") -> Trained:
     """
     path = checkpoint_of(run, checkpoint)
     saved = read_checkpoint(path)
+    check_family(saved, path)
     try:
         # What a checkpoint carries is read from there: where it once came from may be gone.
         carried: dict[str, Any] = {name: str(path) for name in saved.get("carried", {})}
@@ -108,6 +95,16 @@ def load(run: Path, checkpoint: str = BEST, device: str = "cpu") -> Trained:
     return Trained(module.to(device).eval(), vocabulary, data["text"], module.images_shown, path)
 
 
+def check_family(saved: Mapping[str, Any], path: Path) -> None:
+    """Raises UserError where a checkpoint names a class that nobody has registered: importing it would run its code."""
+    given = saved.get("carried", {})  # is read from the checkpoint, whatever the parameter says
+    parameters = {name: value for name, value in saved.get("hyper_parameters", {}).items() if name not in given}
+    check_classes({"class_path": saved.get("family"), "init_args": parameters}, path)
+    for one in given.values():
+        if isinstance(one, Mapping):
+            check_family(one, path)
+
+
 def _made(saved: dict[str, Any], file: Path | None = None, **options: Any) -> GenerativeModule:
     """The family whose checkpoint this is, with the weights in it.
 
@@ -118,6 +115,8 @@ def _made(saved: dict[str, Any], file: Path | None = None, **options: Any) -> Ge
     """
     name = path_today(saved["family"])
     family: type[GenerativeModule] = pkgutil.resolve_name(name)
+    if not issubclass(family, GenerativeModule):
+        raise UserError(f"{name} is no family")
     settings = parameters_today(name, saved["hyper_parameters"])
     if file is not None and settings == saved["hyper_parameters"]:
         return family.load_from_checkpoint(file, map_location="cpu", weights_only=True, **options)
@@ -142,6 +141,7 @@ def load_latent_space(run: Path) -> tuple[LatentSpace, dict[str, Any]]:
     path = checkpoint_of(run, LAST)
     saved = read_checkpoint(path)
     carried = saved.get("carried", {}).get("latent")
+    check_family(saved, path)
     if carried is None:
         module = load(path).module
         kept = ("family", "hyper_parameters", "images_shown", "pytorch-lightning_version")

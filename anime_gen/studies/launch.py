@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -44,12 +43,8 @@ def train(job: Job, entry: Entry) -> Entry:
         KeyboardInterrupt: it was stopped from outside; the ledger is up to date.
     """
     began = time.monotonic()
-    if RunFolder(job.folder).last.exists():
-        words = ["resume", str(job.folder)]
-    else:
-        if job.folder.exists():  # stopped before its first save: nothing to go on from
-            shutil.rmtree(job.folder)
-        words = ["fit", *job.words, "--run", str(job.folder)]
+    begun = RunFolder(job.folder).is_run
+    words = ["resume", str(job.folder)] if begun else ["fit", *job.words, "--run", str(job.folder)]
     write_entry(job, entry)
     process = subprocess.Popen([sys.executable, "-m", "anime_gen", *words])
     with passed_on(process) as came:

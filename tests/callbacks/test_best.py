@@ -130,6 +130,24 @@ def test_a_checkpoint_of_an_earlier_version_is_remembered(tmp_path):
     assert kept(tmp_path)[0] == "30"
 
 
+def test_a_run_that_goes_on_from_before_its_latest_scorings(tmp_path):
+    """On a GPU what comes then may be rounded otherwise; what the later ones ruled out is not there any more."""
+    best, trainer = Best(), Trainer(tmp_path)
+    score(best, trainer, 10, 5.0, 100.0)
+    score(best, trainer, 20, 6.0, 95.0)
+    state = best.state_dict()
+    score(best, trainer, 30, 4.0, 90.0)
+    assert kept(tmp_path) == ("30", ["30"])
+    again = Best()
+    again.load_state_dict(state)
+    score(again, trainer, 30, 9.0, 99.0)
+    assert again.kept[0].images == 10, "best.ckpt has its name still"
+    (tmp_path / "checkpoints" / "best.ckpt").unlink()
+    again.load_state_dict(state)
+    score(again, trainer, 30, 9.0, 99.0)
+    assert kept(tmp_path) == ("30", ["30"])
+
+
 def test_another_judge_chooses_anew(tmp_path):
     """Its numbers may be smaller for all pictures: the old best would stay for ever."""
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 from anime_gen.callbacks import Curves
 from anime_gen.contract import Batch, Condition, Stopwatch
 
 
-def test_a_loss_that_is_taken_now_and_then_is_plotted_too() -> None:
-    """Every third batch has a penalty, every fourth is a point: without memory the two would rarely meet."""
+@pytest.mark.parametrize("stopped", [None, 3, 5])
+def test_a_loss_that_is_taken_now_and_then_is_plotted_too(stopped: int | None) -> None:
+    """Every third batch has a penalty, every fourth is a point: without memory the two would rarely meet.
+
+    Neither would they after a kill.
+    """
     points: list[tuple[dict[str, float], int]] = []
     logger = SimpleNamespace(log_metrics=lambda scalars, step: points.append((scalars, step)))
     trainer: Any = SimpleNamespace(world_size=1, loggers=[logger])
@@ -21,6 +26,10 @@ def test_a_loss_that_is_taken_now_and_then_is_plotted_too() -> None:
     curves = Curves(every_batches=4)
     curves.on_fit_start(trainer, module)
     for number in range(8):
+        if number == stopped:
+            state = curves.state_dict()
+            curves = Curves(every_batches=4)
+            curves.load_state_dict(state)
         module.images_shown += 2
         outputs = {"loss": torch.tensor(float(number))}
         if number % 3 == 0:

@@ -105,18 +105,6 @@ def test_a_refused_run_leaves_its_name_to_the_next_try(here, tmp_path):
     assert not (tmp_path / "first").exists()
 
 
-def test_a_run_without_a_checkpoint_says_how_to_go_on(run, here, tmp_path):
-    begun = tmp_path / "begun"
-    begun.mkdir()
-    shutil.copy(run / "config.yaml", begun)
-    again = here("fit", "--config", run / "config.yaml", "--run", begun)
-    assert again.returncode == 2
-    assert "or delete it, if nothing trains there" in again.stderr.splitlines()[-1]
-    resumed = here("resume", begun)
-    assert resumed.returncode == 2
-    assert "delete it and start anew" in resumed.stderr.splitlines()[-1]
-
-
 def test_loading_gives_the_averaged_weights(run):
     trained = load(run, "last")
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)

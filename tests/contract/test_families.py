@@ -199,6 +199,8 @@ def test_imports_go_one_way():
             "contract", "data", "decode", "files", "fitting", "painter", "prepare", "tagging", "vocabulary",
         ),
         "run/folder.py": ("errors", "settings"),
+        "run/checkpoints.py": ("errors", "files", "run"),
+        "run/lock.py": ("errors", "run"),
         "run/trained.py": ("conditions", "contract", "run", "settings", "vocabulary"),
         "run": ("conditions", "contract", "data", "decode", "images", "run", "settings"),
         "families": (

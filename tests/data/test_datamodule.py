@@ -201,6 +201,19 @@ def test_a_checkpoint_of_other_words_is_refused(faces, tmp_path):
         fit(Watcher(), labelled(["grey", "blue"]), tmp_path, max_epochs=2, ckpt_path=tmp_path / "a.ckpt")
 
 
+def test_a_run_that_goes_on_with_other_pictures_says_so(faces, tmp_path, caplog):
+    before = data(faces)
+    fit(Watcher(), before, tmp_path, max_epochs=1).save_checkpoint(tmp_path / "a.ckpt")
+    count = before.count("train")
+    fit(Watcher(), data(faces), tmp_path, max_epochs=2, ckpt_path=tmp_path / "a.ckpt")
+    assert "have changed" not in caplog.text
+    for name in before.names("train")[:3]:
+        (faces / name).unlink()
+    fit(Watcher(), data(faces), tmp_path, max_epochs=2, ckpt_path=tmp_path / "a.ckpt")
+    [line] = [record.getMessage() for record in caplog.records if "have changed" in record.getMessage()]
+    assert f"({count} pictures then, {count - 3} now): it goes on with those that there are" in line
+
+
 def test_showcase_captions_and_record(faces):
     painted = AnimeFaces(PaintedFaces(60), 32, 16)
     assert painted.showcase(4).tags_BT is None

@@ -36,7 +36,8 @@ from anime_gen.families.diffusion.module import Denoising, Diffusion, DiffusionS
 from anime_gen.families.diffusion.sampler import DDIM, DPMSolverPP, Sampler, UniPC
 from anime_gen.families.diffusion.schedule import EDM, Discrete, Flow, Schedule
 from anime_gen.images import quantise
-from anime_gen.run.trained import Trained, read_checkpoint
+from anime_gen.run.checkpoints import read_checkpoint
+from anime_gen.run.trained import Trained
 from anime_gen.vocabulary import ALIASES, LANDMARKS, Vocabulary, canonical
 
 # The version of diffusers whose schedulers the tests compare with ours.

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.run.trained import read_checkpoint
+from anime_gen.run.checkpoints import read_checkpoint
 
 log = logging.getLogger(__name__)
 
