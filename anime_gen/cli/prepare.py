@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from anime_gen import prepare
 from anime_gen.cli.shards import written
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
+from anime_gen.data.folder import SHARDS
 from anime_gen.files import write_text
 from anime_gen.prepare import pipeline, report
 from anime_gen.prepare.picture import Work
@@ -86,6 +88,8 @@ def main(verb: str, arguments: list[str]) -> None:
         raise UserError(f"--out {given.out} is not empty, and nothing that was prepared: give a new folder")
     if given.processes is not None and given.processes < 1:
         raise UserError(f"--processes {given.processes}: at least 1")
+    if given.shards is not None and given.shards.exists() and not (given.shards / SHARDS).exists():
+        raise UserError(f"--shards {given.shards} is there already, and holds no shards: give a new folder")
     detector = given.detector or usual()
     if detector.framed:
         rules = replace(rules, margin=0.0)
@@ -105,4 +109,7 @@ def main(verb: str, arguments: list[str]) -> None:
     if given.shards is None:
         print(f"next: make experiment MODEL=diffusion DATA={given.out}")
     else:
+        # The same command once more: new pictures may have come.
+        if (given.shards / SHARDS).exists():
+            shutil.rmtree(given.shards)
         written(given.out, given.shards)

@@ -122,7 +122,8 @@ def prepare(work: Work, processes: int | None = None, cluster: str | None = None
     """
     listing = list_folder(work.folder)
     labels = labels_of(work.folder) or Manifest((), [])
-    for one in (work.detector, work.landmarks, work.tagging):
+    # What is quickly known to be wrong comes first: a detector may have to be installed.
+    for one in (work.tagging, work.landmarks, work.detector):
         if one is not None:
             one.check()
     rules = {**told(work), "raw": str(work.folder.resolve())}

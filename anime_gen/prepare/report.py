@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from anime_gen.decode import decode, read
 from anime_gen.prepare.picture import Cut, Outcome, recut
@@ -91,38 +91,38 @@ def as_html(outcomes: list[Outcome], raw: Path, rules: Mapping[str, Any]) -> str
         rules: by which they were judged.
     """
     every = cases(outcomes)
-    size = int(rules["size"])
+    size, least_sure = int(rules["size"]), float(rules["least_sure"])
     groups: list[tuple[str, list[Case]]] = [("Kept", [case for case in every if case.reason is None])]
     groups += [
         (f"Left out: {reason.value}", [case for case in every if case.reason is reason])
         for reason in Reason
         if any(case.reason is reason for case in every)
     ]
-    sections = "\n".join(_section(title, members, raw, size) for title, members in groups)
+    sections = "\n".join(_section(title, members, raw, size, least_sure) for title, members in groups)
     told = ", ".join(f"{name} {value}" for name, value in rules.items())
     return _PAGE.format(summary=_safe(summary(outcomes)), rules=_safe(told), sections=sections)
 
 
-def _section(title: str, members: list[Case], raw: Path, size: int) -> str:
+def _section(title: str, members: list[Case], raw: Path, size: int, least_sure: float) -> str:
     # Spread over all of them, not the first ones: those may all be of one folder.
     spread = np.linspace(0, max(0, len(members) - 1), min(_SHOWN, len(members)))
     places: list[int] = np.unique(spread.astype(int)).tolist()
-    shown = "\n".join(_figure(members[place], raw, size) for place in places)
+    shown = "\n".join(_figure(members[place], raw, size, least_sure) for place in places)
     return f"<h2>{_safe(title)} <small>{len(members):,}</small></h2>\n<div>{shown}</div>"
 
 
-def _figure(case: Case, raw: Path, size: int) -> str:
+def _figure(case: Case, raw: Path, size: int, least_sure: float) -> str:
     source = case.outcome.raw.name
     words = [source, case.outcome.why] if case.reason else [source]
     if case.face is not None:
         measured = case.face.quality
         words += [f"{name} {measured[name]:g}" for name in _MEASURES if name in measured]
     caption = _safe(", ".join(filter(None, words)))
-    picture = _thumbnail(case, raw, size, caption)
+    picture = _thumbnail(case, raw, size, least_sure, caption)
     return f'<figure title="{caption}">{picture}<figcaption>{_safe(source)}</figcaption></figure>'
 
 
-def _thumbnail(case: Case, raw: Path, size: int, caption: str) -> str:
+def _thumbnail(case: Case, raw: Path, size: int, least_sure: float, caption: str) -> str:
     path = raw / case.outcome.raw.name
     if case.reason is Reason.broken:  # what ended a process that read it would end this one
         return _nothing(caption)
@@ -131,12 +131,22 @@ def _thumbnail(case: Case, raw: Path, size: int, caption: str) -> str:
             pixels = decode(path, _THUMBNAIL)
         else:
             whole = Image.fromarray(recut(read(path), case.face, size))
-            pixels = np.asarray(whole.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC))
+            small = whole.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)
+            pixels = np.asarray(_marked(small, case.face, least_sure))
     except Exception:  # a broken file has no picture
         return _nothing(caption)
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=85)
     return f'<img src="data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}" alt="{caption}">'
+
+
+def _marked(picture: Image.Image, face: Cut, least_sure: float) -> Image.Image:
+    """With a dot at each landmark: those that count as hidden are orange."""
+    draw = ImageDraw.Draw(picture)
+    for (x, y), sure in zip(face.landmarks, face.sure or (1.0,) * len(face.landmarks), strict=True):
+        place = (x * picture.width, y * picture.height)
+        draw.circle(place, 1.2, fill="#00c8a0" if sure >= least_sure else "#ff9000")
+    return picture
 
 
 def _nothing(caption: str) -> str:

@@ -34,6 +34,12 @@ def test_from_a_heap_to_a_training_set(raw, here, tmp_path):
     page = (out / "report.html").read_text()
     assert page.count('<img src="data:image/jpeg') == 8
     assert "Left out: broken file" in page
+    shards = here(*words, "--shards", tmp_path / "shards")
+    assert f"next: make experiment MODEL=diffusion DATA={tmp_path}/shards" in shards.stdout
+    pictures = json.loads((tmp_path / "shards/shards.json").read_text())
+    assert sum(split["count"] for split in pictures["splits"].values()) == 8
+    assert here(*words, "--shards", tmp_path / "shards").returncode == 0
+    assert json.loads((tmp_path / "shards/shards.json").read_text()) == pictures
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     again = here(*words)
     assert again.stdout == done.stdout
@@ -48,6 +54,12 @@ def test_from_a_heap_to_a_training_set(raw, here, tmp_path):
         (["--out", "{raw}.out", "--size=3"], "--size 3: from 16 to 4096 pixels"),
         (["--out", "{raw}.out", "--processes=0"], "--processes 0: at least 1"),
         (["--out", "{raw}.out", "--several=some"], "several"),
+        (["--out", "{raw}.out", "--detector=Whole", "--shards={raw}"], "is there already, and holds no shards"),
+        (["--out", "{raw}.out", "--words=smile"], "--words is of a tagger"),
+        (
+            ["--out", "{raw}.out", "--detector=Whole", "--landmarks=Heatmaps", "--landmarks.weights=none"],
+            "there is no file none",
+        ),
         (["--out", "{raw}.out", "--detector=Cascade", "--detector.weights=none.xml"], "there is no file none.xml"),
         (["--out", "{raw}/0.png", "--detector=Whole"], "0.png"),
         (["--out", "{raw}.out", "--detector=Whole", "--least_face=500"], "no face is left: "),
