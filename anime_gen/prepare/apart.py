@@ -65,7 +65,7 @@ class Environment(NamedTuple):
             UserError: it cannot be made.
         """
         self.place.parent.mkdir(parents=True, exist_ok=True)
-        with self.place.with_suffix(".lock").open("w") as lock:
+        with self.place.with_suffix(".making").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.complete:
                 self._install(otherwise)

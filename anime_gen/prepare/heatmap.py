@@ -132,12 +132,16 @@ def read_off(heat_BKHW: Tensor) -> tuple[Tensor, Tensor]:
 class Heatmaps(Landmarks):
     """The suite's own network; it needs no download."""
 
-    def __init__(self, weights: Path = SHIPPED, device: str = "cpu") -> None:
+    def __init__(self, weights: Path = SHIPPED, least: float = 0.8, device: str = "cpu") -> None:
         """Args:
         weights: a file that `make landmarks` wrote.
+        least: how sure it must be, in the mean over the landmarks, that what it looks at is a face.
         device: where to run.
         """
+        if not 0 <= least <= 1:
+            raise UserError(f"--landmarks.least {least}: from 0 to 1")
         self.weights = Path(weights).expanduser()
+        self.least = least
         self.device = device
 
     def check(self) -> None:
@@ -151,7 +155,8 @@ class Heatmaps(Landmarks):
         return Placed(tuple(points), tuple(confidence))
 
     def describe(self) -> dict[str, Any]:
-        return {"class": "Heatmaps", "weights": hashlib.sha256(self.weights.read_bytes()).hexdigest()}
+        digest = hashlib.sha256(self.weights.read_bytes()).hexdigest()
+        return {"class": "Heatmaps", "weights": digest, "least": self.least}
 
     @torch.inference_mode()
     def _look(self, picture: np.ndarray, square: Square) -> tuple[list[Point], list[float]]:

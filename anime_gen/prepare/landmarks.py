@@ -22,7 +22,13 @@ class Placed(NamedTuple):
 
 
 class Landmarks(ABC):
-    """Places the landmarks of a face."""
+    """Places the landmarks of a face.
+
+    Attributes:
+        least: what it is less sure of than this, in the mean over all landmarks, is no face.
+    """
+
+    least: float = 0.0
 
     @abstractmethod
     def place(self, picture: np.ndarray, face: Face) -> Placed:

@@ -120,7 +120,8 @@ def look(work: Work, raw: File) -> Outcome:
         found = sorted(found, key=lambda face: (face.left, face.top))
         if work.landmarks is not None:
             found = [marked(picture, face, work.landmarks, rules) for face in found]
-        cuts = [judged(picture, face, detector.framed, rules) for face in found]
+        least = 0.0 if work.landmarks is None else work.landmarks.least
+        cuts = [judged(picture, face, detector.framed, rules, least) for face in found]
     except Exception as error:  # Pillow, OpenCV and detectors raise whatever a damaged or odd file leads them to
         why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         # Pillow's own complaints of a file are OSErrors, too, but none of the system's.
@@ -146,7 +147,9 @@ def marked(picture: np.ndarray, face: Face, landmarks: Landmarks, rules: Rules) 
     return face
 
 
-def judged(picture: np.ndarray, face: Face, framed: bool, rules: Rules) -> tuple[Cut, np.ndarray]:
+def judged(
+    picture: np.ndarray, face: Face, framed: bool, rules: Rules, least_marked: float = 0.0
+) -> tuple[Cut, np.ndarray]:
     """A face as it is cut, and why it is left out, if it is; uint8 (size, size, 3)."""
     height, width = picture.shape[:2]
     square = square_around(face, 0.0 if framed else rules.margin, 0.0 if framed else math.radians(rules.most_tilt))
@@ -159,10 +162,12 @@ def judged(picture: np.ndarray, face: Face, framed: bool, rules: Rules) -> tuple
         "sharpness": quality.sharpness(pixels),
         "blockiness": quality.blockiness(_inside(picture, face)),
     }
+    if face.sure:
+        numbers["marked"] = sum(face.sure) / len(face.sure)
     # Of a box that is the whole picture, they say how it is framed.
     if not framed and face.left_eye is not None and face.right_eye is not None:
         numbers["eyes_apart"] = math.dist(face.left_eye, face.right_eye) / face.side
-    reason = _why_not(numbers, face, rules)
+    reason = Reason.no_face if numbers.get("marked", 1.0) < least_marked else _why_not(numbers, face, rules)
     one = Cut(
         (
             _rounded(square.centre.x),

@@ -19,7 +19,7 @@ from anime_gen.prepare.rules import Reason
 
 # Pixels of a thumbnail, and how many are shown of each kind.
 _THUMBNAIL, _SHOWN = 96, 24
-_MEASURES = ("side", "sharpness", "blockiness", "flatness", "contrast", "outside", "eyes_apart")
+_MEASURES = ("side", "sharpness", "blockiness", "flatness", "contrast", "outside", "eyes_apart", "marked")
 
 
 class Case(NamedTuple):

@@ -17,7 +17,7 @@ from anime_gen.prepare.face import Face, Point
 from anime_gen.prepare.heatmap import CELLS, HeatmapNet, around, read_off
 from anime_gen.prepare.picture import Work
 from anime_gen.prepare.pipeline import prepare
-from anime_gen.prepare.rules import Rules
+from anime_gen.prepare.rules import Reason, Rules, Several
 from anime_gen.vocabulary import LANDMARK_MIRROR, LANDMARKS, NUM_LANDMARKS, OUTER_EYE_CORNERS
 
 
@@ -127,6 +127,28 @@ def test_pictures_that_are_cut_out_already_are_marked_and_kept(tmp_path):
         off.append(np.abs(row.landmarks_K2 - truth).max())
         assert len(row.about[-1].split()) == NUM_LANDMARKS
     assert np.median(off) < 0.05
+
+
+class Everywhere(Whole):
+    """Takes both halves of a picture for faces."""
+
+    framed = False
+
+    def find(self, picture):
+        width = picture.shape[1] // 2
+        return [Face(left, 0, width, picture.shape[0]) for left in (0, width)]
+
+
+def test_what_a_detector_takes_for_a_face_and_is_none_is_left_out(tmp_path):
+    (tmp_path / "raw").mkdir()
+    noise = np.random.default_rng(0).integers(0, 60, (128, 128, 1)) + np.linspace(0, 190, 128)[:, None, None]
+    scene = np.repeat(noise, 3, 2).astype(np.uint8)
+    for index in range(3):
+        face = render(sample_face(79, index, framing="hair"), 128)
+        Image.fromarray(np.hstack([face, scene])).save(tmp_path / f"raw/{index}.png")
+    rules = Rules(size=64, margin=0.0, several=Several.all, most_outside=1.0, alike=-1, least_eyes_apart=0.0)
+    outcomes = prepare(Work(tmp_path / "raw", tmp_path / "out", Everywhere(), rules, Heatmaps()), 1)
+    assert [[face.dropped for face in one.faces] for one in outcomes] == [[None, Reason.no_face]] * 3
 
 
 def test_what_are_no_weights_is_told(tmp_path):
