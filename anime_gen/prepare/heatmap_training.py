@@ -121,7 +121,7 @@ def _coloured(x_N3HW: Tensor) -> Tensor:
     x_N3HW = torch.einsum("nij,njhw->nihw", mix_N33, x_N3HW) * gain_N[:, None, None, None] + lift_N3[..., None, None]
     # From drawings made soft by their enlargement to those that were sharpened.
     soft_N3HW = F.avg_pool2d(F.pad(x_N3HW, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    soft_N = torch.empty(count).uniform_(-0.4, 1.0)
+    soft_N = 1.4 * torch.rand(count) - 0.4
     x_N3HW = torch.lerp(x_N3HW, soft_N3HW, soft_N[:, None, None, None])
     noise_N = 0.12 * torch.rand(count).square()
     return (x_N3HW + noise_N[:, None, None, None] * torch.randn_like(x_N3HW)).clamp(-1, 1)
