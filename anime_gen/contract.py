@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from anime_gen.conditions import Condition as Condition
 from anime_gen.errors import UserError as UserError
-from anime_gen.noise import Noise
+from anime_gen.noise import Noise, Seed
 from anime_gen.settings.aliases import seconds_of, weights_today
 
 # Shown on the way to a picture: the share that is done, in [0, 1], and what there is, (B, 3, H, W) in about [-1, 1].
@@ -134,7 +134,7 @@ class GenerativeModule(L.LightningModule, ABC):
 
     @torch.no_grad()
     def sample(
-        self, condition: Condition, seeds: Sequence[int], settings: Any = None, preview: Preview = unseen
+        self, condition: Condition, seeds: Sequence[Seed], settings: Any = None, preview: Preview = unseen
     ) -> Tensor:
         """Picture i depends only on the weights, condition row i and seed i: never on the batch or on the ranks.
 
@@ -142,7 +142,7 @@ class GenerativeModule(L.LightningModule, ABC):
 
         Args:
             condition: N rows; parts this family does not need are ignored.
-            seeds: N integers.
+            seeds: N integers, or places near one.
             settings: how to sample; None: as the family's own say.
             preview: is shown what there is of each chunk of pictures on the way.
 
