@@ -42,6 +42,12 @@ def main(verb: str, arguments: list[str]) -> None:
         "and vote, unencrypted",
     )
     parser.add_argument("--password", help="asked of everybody first; who is logged in on this machine can see it")
+    parser.add_argument(
+        "--votes",
+        type=Path,
+        default=Path("votes.sqlite"),
+        help="file of blind votes (default: votes.sqlite); see anime-gen votes",
+    )
     parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
     parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     options = parser.parse_args(arguments)
@@ -54,12 +60,14 @@ def serve(options: argparse.Namespace) -> None:
     """As `main`, where all that is needed is there."""
     import uvicorn
 
+    from anime_gen.cli.train import quiet
     from anime_gen.studio.app import studio
     from anime_gen.studio.shelf import Shelf
     from anime_gen.studio.uploads import MOST_MESSAGE
 
+    quiet()
     shelf = Shelf(options.runs, options.checkpoint, options.device)
-    app = studio(shelf, options.host, options.password)
+    app = studio(shelf, options.votes, options.host, options.password)
     address = (options.host, options.port)
     try:
         door = socket.create_server(address, family=socket.AF_INET6 if ":" in options.host else socket.AF_INET)

@@ -18,6 +18,8 @@ from starlette.websockets import WebSocket
 
 from anime_gen.contract import UserError
 from anime_gen.studio import faces
+from anime_gen.studio.blind import Booth
+from anime_gen.studio.compare import compare
 from anime_gen.studio.door import Door, own_names
 from anime_gen.studio.line import Line, Tell
 from anime_gen.studio.shelf import Shelf, described
@@ -36,14 +38,22 @@ def runs(shelf: Shelf, message: Mapping[str, Any], tell: Tell) -> None:
             tell("broken", name=name, text=str(reason))
 
 
-def studio(shelf: Shelf, host: str = "127.0.0.1", password: str | None = None) -> ASGIApp:
-    """The application, behind its door."""
-    line = Line()
+def studio(shelf: Shelf, votes: Path, host: str = "127.0.0.1", password: str | None = None) -> ASGIApp:
+    """The application, behind its door.
+
+    Raises:
+        UserError: `votes` is no file of votes.
+    """
+    line, booth = Line(), Booth(shelf, votes)
     verbs: dict[str, Verb] = {
         "runs": partial(runs, shelf),
         "ask": partial(faces.draw, shelf),
         "place": partial(faces.draw, shelf),
         "draw": partial(faces.draw, shelf),
+        "compare": partial(compare, shelf),
+        "pair": booth.pair,
+        "vote": booth.vote,
+        "ranking": booth.ranking,
     }
 
     async def page(request: Request) -> FileResponse:

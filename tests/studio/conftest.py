@@ -98,13 +98,15 @@ class Page:
 
 
 @pytest.fixture
-def opened(toys: dict[str, Path]) -> Iterator[Callable[..., TestClient]]:
+def opened(toys: dict[str, Path], tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
     """A studio of some toys."""
     clients = []
 
     def serve(*families: str, **options: Any) -> TestClient:
         shelf = Shelf([toys[family] for family in families], device="cpu")
-        clients.append(TestClient(studio(shelf, **options), base_url="http://localhost").__enter__())
+        clients.append(
+            TestClient(studio(shelf, tmp_path / "votes.sqlite", **options), base_url="http://localhost").__enter__()
+        )
         return clients[-1]
 
     yield serve

@@ -1,9 +1,11 @@
 // The page: its tabs, and the runs that are served.
 
 import * as ask from "./ask.js";
+import * as compare from "./compare.js";
 import { wish } from "./talk.js";
+import * as vote from "./vote.js";
 
-const TABS = { ask };
+const TABS = { ask, compare, vote };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 
 function show(tab) {
