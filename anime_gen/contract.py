@@ -82,6 +82,9 @@ class GenerativeModule(L.LightningModule, ABC):
     # another verb serves names that one: a run's last words suggest it, and `sample` points to it.
     pictures_by: ClassVar[str] = "sample {run} --seeds 0-63 --out grid.png"
 
+    # Whether the weights stay what they are, as an opened run's do: what belongs to them is then measured once.
+    fixed: bool = False
+
     # The run folder that the weights were loaded from, where they were: a family may keep more beside them.
     run_folder: Path | None = None
 
@@ -94,6 +97,7 @@ class GenerativeModule(L.LightningModule, ABC):
         # What the run has taken so far, scoring included.
         self.stopwatch = Stopwatch()
         self._run_seed = 0
+        self._settled = False
 
     @property
     def needs(self) -> frozenset[str]:
@@ -164,7 +168,9 @@ class GenerativeModule(L.LightningModule, ABC):
     def _in_chunks(self, draw: Callable[[Tensor], Tensor], count: int) -> Tensor:
         """Joins what `draw` makes of rows 0 to `count` - 1, `chunk` row numbers at a time; the last one is repeated."""
         was_training = self.averaged.training
-        self.settle()
+        if not (self.fixed and self._settled):
+            self.settle()
+            self._settled = True
         self.averaged.eval()
         pictures = []
         for start in range(0, count, self.chunk):

@@ -48,6 +48,7 @@ class OpenRun:
 
     def __init__(self, run: Path, checkpoint: str = "best", device: str = "auto") -> None:
         self.trained: Trained = load(run, checkpoint, usable(device))
+        self.module.fixed = True
 
     @property
     def module(self) -> GenerativeModule:

@@ -24,6 +24,7 @@ from anime_gen.studio.door import Door, own_names
 from anime_gen.studio.line import Line, Tell
 from anime_gen.studio.shelf import Shelf, described
 from anime_gen.studio.talk import Talk, Verb
+from anime_gen.studio.translation import translate
 
 STATIC = Path(__file__).resolve().parent / "static"
 
@@ -51,6 +52,7 @@ def studio(shelf: Shelf, votes: Path, host: str = "127.0.0.1", password: str | N
         "place": partial(faces.draw, shelf),
         "draw": partial(faces.draw, shelf),
         "compare": partial(compare, shelf),
+        "translate": partial(translate, shelf),
         "pair": booth.pair,
         "vote": booth.vote,
         "ranking": booth.ranking,

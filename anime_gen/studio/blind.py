@@ -13,7 +13,7 @@ from anime_gen.contract import UserError
 from anime_gen.run.opened import OpenRun
 from anime_gen.studio import votes
 from anime_gen.studio.compare import drawing
-from anime_gen.studio.faces import png
+from anime_gen.studio.faces import png, upright
 from anime_gen.studio.line import Tell
 from anime_gen.studio.shelf import Shelf, words_told
 
@@ -71,7 +71,7 @@ class Booth:
         for place, seed in enumerate(seeds):
             for side, run, condition in zip(("left", "right"), runs, asked, strict=True):
                 [[picture]] = run.draw(condition, [seed])
-                tell("face", side=side, place=place, png=png(picture))
+                tell("face", side=side, place=place, png=png(upright(picture)))
         self._pairs[ticket] = Pair(left, right, words, seeds)
         if len(self._pairs) > MOST_PAIRS:
             self._pairs.popitem(last=False)

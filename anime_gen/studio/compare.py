@@ -16,7 +16,9 @@ from anime_gen.studio.wishes import understood
 
 def heard(run: OpenRun, words: str) -> tuple[str, list[str]]:
     """What a run is told of some words, and those that say nothing to it."""
-    needs, kept, ignored = run.module.needs, [], []
+    needs = run.module.needs
+    kept: list[str] = []
+    ignored: list[str] = []
     for word in filter(None, (part.strip() for part in words.split(","))):
         try:
             wish = run.trained.vocabulary.parse(word)

@@ -25,15 +25,20 @@ SECONDS = 0.1
 RECIPE = "anime_gen"
 
 
-def png(picture_CHW: Tensor, inside: str = "") -> str:
-    """A uint8 picture (3, H, W) as a PNG for a page, in base64."""
-    picture = Image.fromarray(np.ascontiguousarray(picture_CHW.permute(1, 2, 0).numpy()))
+def png(pixels: np.ndarray, inside: str = "") -> str:
+    """uint8 (H, W, 3) as a PNG for a page, in base64."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
     texts = PngImagePlugin.PngInfo()
     if inside:
         texts.add_itxt(RECIPE, inside)
     file = io.BytesIO()
     picture.save(file, "PNG", pnginfo=texts)
     return base64.b64encode(file.getvalue()).decode()
+
+
+def upright(picture_CHW: Tensor) -> np.ndarray:
+    """(3, H, W) on the CPU as (H, W, 3)."""
+    return picture_CHW.permute(1, 2, 0).numpy()
 
 
 def draw(shelf: Shelf, message: Mapping[str, Any], tell: Tell) -> None:
@@ -60,7 +65,7 @@ def faces(shelf: Shelf, name: str, run: OpenRun, wish: Wish, tell: Tell) -> None
             nonlocal shown
             if time.monotonic() - shown >= SECONDS:
                 shown = time.monotonic()
-                tell("preview", run=name, place=place, done=done, png=png(quantise(images[0]).cpu()))
+                tell("preview", run=name, place=place, done=done, png=png(upright(quantise(images[0]).cpu())))
             else:
                 tell("done_so_far", run=name, place=place, done=done)
 
@@ -72,6 +77,6 @@ def faces(shelf: Shelf, name: str, run: OpenRun, wish: Wish, tell: Tell) -> None
             place=place,
             seed=seed,
             seconds=time.monotonic() - began,
-            png=png(picture, inside),
+            png=png(upright(picture), inside),
             command=command(name, shelf.checkpoint, wish, seed),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 
 from anime_gen.contract import UserError
 from anime_gen.decode import upright_size
@@ -28,11 +29,21 @@ def received(text: object) -> bytes:
         raise UserError(f"that file is larger than {MOST_BYTES // 2**20} MiB; choose a smaller one")
     try:
         file = base64.b64decode(text, validate=True)
-        width, height = upright_size(file)
     except binascii.Error as reason:
         raise UserError("the picture did not arrive whole; send it again") from reason
-    except Exception as reason:
-        raise UserError(f"that file cannot be read as a picture: {CHOOSE}") from reason
+    width, height = unpacked(file, upright_size)
     if width * height > MOST_PIXELS:
         raise UserError(f"that picture has {width} x {height} pixels: {CHOOSE}")
     return file
+
+
+def unpacked[T](file: bytes, read: Callable[[bytes], T]) -> T:
+    """What `read` makes of a received file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return read(file)
+    except Exception as reason:  # whichever way a file is broken
+        raise UserError(f"that file cannot be read as a picture: {CHOOSE}") from reason

@@ -102,7 +102,9 @@ def ranking(votes: Sequence[Vote], runs: Sequence[str] = ()) -> list[Place]:
     drawn = np.random.default_rng(0).multivariate_normal(strength, covariance, DRAWS)
     low, high = np.quantile(preferred(drawn), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     middle, counts = preferred(strength[None])[0], (wins + wins.T).sum(1)
-    places = [Place(name, *map(float, (middle[k], low[k], high[k])), int(counts[k])) for name, k in number.items()]
+    places = [
+        Place(name, float(middle[k]), float(low[k]), float(high[k]), int(counts[k])) for name, k in number.items()
+    ]
     return sorted(places, key=lambda place: -place.preferred)
 
 

@@ -13,7 +13,7 @@ from anime_gen.conditions.kind import Input, Picture, Points, Words
 from anime_gen.contract import UserError
 from anime_gen.decode import clear
 from anime_gen.noise import Near, Seed
-from anime_gen.studio.uploads import received
+from anime_gen.studio.uploads import received, unpacked
 
 # Faces of one wish, and letters of its words.
 MOST_FACES = 64
@@ -43,7 +43,7 @@ class Wish(NamedTuple):
         if self.landmarks is not None:
             found["landmarks"] = Points(self.landmarks)
         if self.sketch is not None:
-            found["sketch"] = Picture(clear(self.sketch))
+            found["sketch"] = Picture(unpacked(self.sketch, clear))
         return found
 
     def stream(self, seed: int) -> Seed:

@@ -111,6 +111,7 @@ def test_a_picture_does_not_depend_on_what_else_is_asked(page, toys):
         ({"settings": {"truncation": 0.5}}, "this run's sampler has no truncation"),
         ({"landmarks": {"nose": [0.5]}}, "landmarks: nose must be [x, y]"),
         ({"sketch": "!!"}, "the picture did not arrive whole"),
+        ({"sketch": sketch()[:60]}, "cannot be read as a picture"),
         ({"run": "elsewhere"}, "this studio has no run 'elsewhere'"),
     ],
 )

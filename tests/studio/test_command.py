@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from anime_gen.cli.studio import local
+from anime_gen.run.opened import OpenRun
 from anime_gen.studio.shelf import Shelf
 
 from .conftest import Page
@@ -68,6 +69,14 @@ def test_a_run_that_is_broken_spoils_no_other(toys, tmp_path, opened, monkeypatc
         told = one.ask("runs")
     assert [event["event"] for event in told if event["event"] in ("run", "broken")] == ["broken", "run"]
     assert "is not a checkpoint of this suite" in next(event["text"] for event in told if event["event"] == "broken")
+
+
+def test_what_belongs_to_the_weights_is_measured_once(toys, monkeypatch):
+    run = OpenRun(toys["diffusion"], device="cpu")
+    run.module.chunk, settled = 1, []
+    monkeypatch.setattr(run.module, "settle", lambda: settled.append(1))
+    assert len(list(run.draw(run.ask({}), [1, 2, 3]))) == 3
+    assert settled == [1]
 
 
 @pytest.mark.parametrize(

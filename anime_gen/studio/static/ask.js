@@ -72,6 +72,7 @@ function draw({ first, near, words = asked(panel.querySelector(".traits")), sett
   const what = { run: by.name, words, settings, seeds, ...(near === undefined ? {} : { near }) };
   const places = seeds.map((seed) => place(`seed ${seed}`, more));
   grid.replaceChildren(...places.map((one) => one.figure));
+  panel.querySelector(".status").scrollIntoView({ block: "nearest" }); // on a phone it is below
   let made = 0;
   wish("ask", what, follow(panel, (event, status) => {
     if (event.event === "preview" || event.event === "done_so_far") places[event.place].preview(event);
@@ -89,7 +90,6 @@ function draw({ first, near, words = asked(panel.querySelector(".traits")), sett
 function more(face) {
   const by = [...form.run.options].some((option) => option.value === face.run) ? { name: face.run, title: face.title } : run;
   draw({ first: seedByLot(), near: face.near ?? face.seed, words: face.words, settings: face.settings, by });
-  panel.querySelector(".status").scrollIntoView({ block: "nearest" });
 }
 
 function showKept() {

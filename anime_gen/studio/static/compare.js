@@ -42,6 +42,7 @@ function draw(runs, words) {
     return make("section", { className: "of-run" }, make("h3", {}, run.title), make("p", { className: "hint" }, about), says,
       make("div", { className: "faces" }, ...places.map((one) => one.figure)));
   }));
+  panel.querySelector(".status").scrollIntoView({ block: "nearest" }); // on a phone it is below
   let made = 0;
   wish("compare", { words, seeds }, follow(panel, (event, status) => {
     const of = shown[event.run];

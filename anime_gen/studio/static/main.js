@@ -2,10 +2,13 @@
 
 import * as ask from "./ask.js";
 import * as compare from "./compare.js";
+import * as draw from "./draw.js";
+import * as place from "./place.js";
 import { wish } from "./talk.js";
+import * as translate from "./translate.js";
 import * as vote from "./vote.js";
 
-const TABS = { ask, compare, vote };
+const TABS = { ask, compare, vote, place, draw, translate };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 
 function show(tab) {

@@ -20,7 +20,6 @@ export function follow(panel, hear) {
   const cancel = panel.querySelector(".cancel");
   error.textContent = "";
   status.textContent = "Asking …";
-  status.scrollIntoView({ block: "nearest" }); // on a phone it is below
   if (cancel) cancel.hidden = false;
   return (event) => {
     if (event.event === "waiting") {
@@ -29,7 +28,7 @@ export function follow(panel, hear) {
     else if (event.event === "step") status.textContent = `${event.text} …`;
     else if (event.event === "error") {
       status.textContent = "";
-      error.textContent = event.text;
+      error.textContent = event.text[0].toUpperCase() + event.text.slice(1);
     }
     if (cancel && (event.event === "done" || event.event === "error")) cancel.hidden = true;
     hear(event, status);
