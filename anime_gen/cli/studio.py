@@ -52,7 +52,7 @@ def main(verb: str, arguments: list[str]) -> None:
     parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
     options = parser.parse_args(arguments)
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise UserError(f"studio: {', '.join(missing)} is not installed: pip install 'anime_gen[studio]'")
+        raise UserError(f"studio: {', '.join(missing)} not installed: pip install {' '.join(missing)}")
     serve(options)
 
 

@@ -39,7 +39,7 @@ function draw(runs, words) {
     const says = make("p", { className: "hint" });
     shown[run.name] = { run, places, says, told: words };
     const about = `${run.family}, ${run.size} px, ${run.images.toLocaleString("en")} training pictures`;
-    return make("section", { className: "of-run" }, make("h3", {}, run.title), make("p", { className: "hint" }, about), says,
+    return make("section", { className: "of-run" }, make("h2", {}, run.title), make("p", { className: "hint" }, about), says,
       make("div", { className: "faces" }, ...places.map((one) => one.figure)));
   }));
   panel.querySelector(".status").scrollIntoView({ block: "nearest" }); // on a phone it is below
