@@ -22,7 +22,7 @@ from anime_gen.studio.blind import Booth
 from anime_gen.studio.compare import compare
 from anime_gen.studio.door import Door, own_names
 from anime_gen.studio.line import Line, Tell
-from anime_gen.studio.shelf import Shelf, described
+from anime_gen.studio.shelf import Shelf
 from anime_gen.studio.talk import Talk, Verb
 from anime_gen.studio.translation import translate
 
@@ -34,7 +34,7 @@ def runs(shelf: Shelf, message: Mapping[str, Any], tell: Tell) -> None:
     for name in shelf.names:
         tell("step", text=f"opening {name}")
         try:
-            tell("run", **described(name, shelf.open(name)))
+            tell("run", **shelf.describe(name))
         except UserError as reason:
             tell("broken", name=name, text=str(reason))
 

@@ -48,9 +48,11 @@ class Job:
         self._loop.call_soon_threadsafe(lambda: self.say(event, **content))
 
     def run(self) -> None:
-        """In the thread of models. Whatever goes wrong is told in one line and stops nobody else."""
+        """In the thread of models, once. Whatever goes wrong is told in one line and stops nobody else."""
+        work = self._work
+        del self._work  # and with it the picture that came along
         try:
-            self._work(self.tell)
+            work(self.tell)
             self.tell("done")
         except Cancelled:
             pass

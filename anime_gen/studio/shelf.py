@@ -46,6 +46,7 @@ class Shelf:
         self.checkpoint = checkpoint
         self._device = usable(device)
         self._open: OrderedDict[str, OpenRun] = OrderedDict()
+        self._described: dict[str, dict[str, Any]] = {}
 
     def open(self, name: object) -> OpenRun:
         """The run of that name, ready to draw one picture at a time.
@@ -69,6 +70,12 @@ class Shelf:
                 self._open.popitem(last=False)
         self._open.move_to_end(name)
         return self._open[name]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What a page must know of a run to ask it for something. Raises: UserError: as `open`."""
+        if name not in self._described:
+            self._described[name] = described(name, self.open(name))
+        return self._described[name]
 
 
 def words_told(module: GenerativeModule, run: OpenRun) -> tuple[dict[str, list[str]], list[str]]:
@@ -101,7 +108,7 @@ def knobs(settings: Any) -> list[Knob]:
 
 
 def described(name: str, run: OpenRun) -> dict[str, Any]:
-    """What a page must know of a run to ask it for something."""
+    """See `Shelf.describe`."""
     module = run.module
     groups, tags = words_told(module, run)
     return {

@@ -52,7 +52,7 @@ class Talk:
         try:
             message = json.loads(text)
             number, name = message["id"], message["verb"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             self._say(None, {"event": "error", "text": "what the page sent is no wish; reload the page"})
             return
         former = self._jobs.pop(str(message.get("of") if name == "cancel" else name), None)

@@ -20,7 +20,12 @@ from anime_gen.studio.shelf import Shelf
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAINTED = ["--data.source=anime_gen.data.PaintedFaces", "--data.source.faces=64", "--data.image_size=16"]
 SMALL = {
-    "diffusion": ["--model.sketch=true", "--model.network.channels=[8,16]", "--model.settings.steps=3"],
+    "diffusion": [
+        "--model.sketch=true",
+        "--model.text=anime_gen.families.diffusion.TrainedText",
+        "--model.network.channels=[8,16]",
+        "--model.settings.steps=3",
+    ],
     "stylegan2": ["--model.width=16", "--model.channel_max=16"],
     "cyclegan": ["--data.image_size=32", "--data.other_domain.people=60", "--model.generators.width=4"],
 }

@@ -39,7 +39,7 @@ def test_a_run_says_what_it_knows(page, toys):
     assert "style=soft" in run["groups"]["style"]
     assert "smile" in run["tags"]
     assert "blue hair" not in run["tags"], "a word of a group is picked there"
-    assert set(run["options"]) == {"tags", "landmarks", "sketch", "trace"}
+    assert set(run["options"]) == {"tags", "caption", "landmarks", "sketch", "trace"}
     knobs = {knob["name"]: knob for knob in run["knobs"]}
     assert knobs["steps"]["value"] == 3
     assert knobs["steps"]["whole"]
@@ -51,7 +51,7 @@ def test_a_run_says_what_it_knows(page, toys):
     [
         {"words": "blue hair, smile, -hat", "seeds": [3, 2**53 - 1], "settings": {"guidance": 1.5, "steps": 2}},
         {"words": "-hat", "seeds": [5, 6], "near": 3},
-        {"landmarks": POINTS, "sketch": sketch(), "seeds": [1]},
+        {"landmarks": POINTS, "sketch": sketch(), "caption": "it's a girl, -smile", "seeds": [1]},
     ],
     ids=["words", "near", "drawn"],
 )
@@ -98,7 +98,6 @@ def test_a_picture_does_not_depend_on_what_else_is_asked(page, toys):
         ({"words": "blue hair, red hair"}, "hair cannot be both"),
         ({"words": "x" * 3000}, "at most 2,000 letters"),
         ({"words": ["smile"]}, "words are text"),
-        ({"caption": "a girl"}, "trained without captions"),
         ({"seeds": []}, "1 to 64 faces"),
         ({"seeds": list(range(65))}, "1 to 64 faces"),
         ({"seeds": [-1]}, "a seed is a whole number"),

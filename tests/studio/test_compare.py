@@ -73,6 +73,11 @@ def test_faces_without_names_hold_no_recipe(both):
         assert b"anime_gen" not in base64.b64decode(face["png"])
 
 
+def test_what_a_run_is_not_told_is_a_line(both, toys):
+    said = both.error("ask", run=str(toys["stylegan2"]), seeds=[1], caption="a girl")
+    assert "StyleGAN2 was trained without captions" in said
+
+
 def test_one_run_alone_is_no_pair(page):
     assert "needs two runs" in page.error("pair")
     [ranking] = told(page.ask("ranking"), "ranking")

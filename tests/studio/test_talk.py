@@ -128,7 +128,7 @@ def test_a_page_that_goes_away_leaves_the_line(opened, toys):
         assert [event["event"] for event in heard][-1] == "done"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": 1}', '"x"', "nonsense"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": 1}', '"x"', "nonsense", "[" * 100_000])
 def test_nonsense_is_answered(page, text):
     page.socket.send_text(text)
     assert "is no wish" in page.hear()["text"]

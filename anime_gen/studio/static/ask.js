@@ -42,6 +42,7 @@ function choose(chosen) {
   panel.querySelector(".about").textContent =
     `${run.family}, ${run.size} pixels, after ${run.images.toLocaleString("en")} training pictures` +
     (told ? "." : "; it is told nothing: only seeds change its faces.");
+  panel.querySelector(".caption").hidden = !run.options.includes("caption");
   const knobs = panel.querySelector(".knobs");
   knobs.hidden = !run.knobs.length;
   knobs.querySelector("div").replaceChildren(...run.knobs.map((knob, number) => {
@@ -67,9 +68,11 @@ export function turned(root, chosen) {
   return settings;
 }
 
-function draw({ first, near, words = asked(panel.querySelector(".traits")), settings = turned(form, run), by = run }) {
+const caption = () => (form.caption.parentElement.hidden ? "" : form.caption.value);
+
+function draw({ first, near, words = asked(panel.querySelector(".traits")), settings = turned(form, run), by = run, said = caption() }) {
   const seeds = Array.from({ length: Number(form.count.value) }, (_, place) => first + place);
-  const what = { run: by.name, words, settings, seeds, ...(near === undefined ? {} : { near }) };
+  const what = { run: by.name, words, caption: said, settings, seeds, ...(near === undefined ? {} : { near }) };
   const places = seeds.map((seed) => place(`seed ${seed}`, more));
   grid.replaceChildren(...places.map((one) => one.figure));
   panel.querySelector(".status").scrollIntoView({ block: "nearest" }); // on a phone it is below
@@ -79,7 +82,7 @@ function draw({ first, near, words = asked(panel.querySelector(".traits")), sett
     if (event.event === "face") {
       made += 1;
       status.textContent = `${made} of ${seeds.length} faces`;
-      places[event.place].done({ ...event, words, settings, near, title: by.title });
+      places[event.place].done({ ...event, words, said, settings, near, title: by.title });
     }
     if (event.event === "done") status.textContent = `${made} faces of ${by.title}. Press one to see how it is drawn again.`;
     if (event.event === "error") places.filter((one) => one.figure.querySelector("progress")).forEach((one) => one.figure.remove());
@@ -89,7 +92,7 @@ function draw({ first, near, words = asked(panel.querySelector(".traits")), sett
 // Variations of a face: its own seed, led elsewhere a little; those of a variation are its origin's.
 function more(face) {
   const by = [...form.run.options].some((option) => option.value === face.run) ? { name: face.run, title: face.title } : run;
-  draw({ first: seedByLot(), near: face.near ?? face.seed, words: face.words, settings: face.settings, by });
+  draw({ first: seedByLot(), near: face.near ?? face.seed, words: face.words, settings: face.settings, by, said: face.said });
 }
 
 function showKept() {

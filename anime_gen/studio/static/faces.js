@@ -24,7 +24,7 @@ export function keep(face) {
 const isKept = (face) => kept().some((one) => one.png === face.png);
 
 export function words(face) {
-  const what = [face.words || "a face", `seed ${face.seed}`];
+  const what = [[face.words, face.said].filter(Boolean).join("; ") || "a face", `seed ${face.seed}`];
   if (face.near !== undefined) what.push(`near ${face.near}`);
   return `${what.join(", ")}, by ${face.title}`;
 }
@@ -35,7 +35,7 @@ function look(face) {
   const image = dialog.querySelector("img");
   image.src = picture(face.png);
   image.alt = words(face);
-  dialog.querySelector(".told").textContent = `${face.words || "nothing asked for"} · ${face.title}`;
+  dialog.querySelector(".told").textContent = `${[face.words, face.said].filter(Boolean).join("; ") || "nothing asked for"} · ${face.title}`;
   dialog.querySelector("textarea").value = face.command;
   const files = Object.entries(face.files || {});
   const beside = dialog.querySelector(".beside");
