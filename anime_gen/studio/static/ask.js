@@ -1,6 +1,7 @@
 // Ask: traits, seeds and a sampler's settings; faces as they are made.
 
 import { finished, kept, place } from "./faces.js";
+import { offerKnobs, turned } from "./knobs.js";
 import { cancel, wish } from "./talk.js";
 import { asked, known, pick } from "./traits.js";
 import { follow, make, offer, seedByLot, stopped } from "./ui.js";
@@ -43,29 +44,7 @@ function choose(chosen) {
     `${run.family}, ${run.size} pixels, after ${run.images.toLocaleString("en")} training pictures` +
     (told ? "." : "; it is told nothing: only seeds change its faces.");
   panel.querySelector(".caption").hidden = !run.options.includes("caption");
-  const knobs = panel.querySelector(".knobs");
-  knobs.hidden = !run.knobs.length;
-  knobs.querySelector("div").replaceChildren(...run.knobs.map((knob, number) => {
-    const yes = typeof knob.value === "boolean";
-    const input = make("input", {
-      type: yes ? "checkbox" : "number", name: `knob-${knob.name}`, step: knob.whole ? 1 : "any", title: knob.help,
-    });
-    if (yes) input.checked = input.defaultChecked = knob.value;
-    else input.value = input.defaultValue = knob.value;
-    input.dataset.knob = number;
-    return make("label", { className: yes ? "check" : "", title: knob.help }, ...(yes ? [input, knob.name] : [knob.name, input]));
-  }));
-}
-
-// The settings of the sampler that are not the run's own.
-export function turned(root, chosen) {
-  const settings = {};
-  for (const input of root.querySelectorAll("[data-knob]")) {
-    const knob = chosen.knobs[input.dataset.knob];
-    const value = input.type === "checkbox" ? input.checked : Number(input.value);
-    if (value !== knob.value) settings[knob.name] = value;
-  }
-  return settings;
+  offerKnobs(panel.querySelector(".knobs"), run);
 }
 
 const caption = () => (form.caption.parentElement.hidden ? "" : form.caption.value);

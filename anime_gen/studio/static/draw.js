@@ -1,6 +1,7 @@
 // Draw: a stroke at a time, each answered by a face.
 
 import { finished } from "./faces.js";
+import { offerKnobs, turned } from "./knobs.js";
 import { wish } from "./talk.js";
 import { asked, known, pick } from "./traits.js";
 import { follow, make, offer, picture, seedByLot } from "./ui.js";
@@ -31,11 +32,13 @@ export function start(all) {
   offer(form.run, runs, (chosen) => {
     run = chosen;
     pick(panel.querySelector(".traits"), known([run]), "draw");
+    offerKnobs(panel.querySelector(".knobs"), run);
     draw();
   });
   form.onsubmit = (event) => event.preventDefault();
   form.seed.onchange = draw;
   panel.querySelector(".traits").addEventListener("click", () => setTimeout(draw));
+  panel.querySelector(".knobs").onchange = draw;
   panel.querySelector(".lot").onclick = () => {
     form.seed.value = seedByLot();
     draw();
@@ -146,8 +149,9 @@ function draw() {
   const sketch = canvas.toDataURL("image/png");
   const words = asked(panel.querySelector(".traits"));
   const count = strokes.length;
-  const told = { words, settings: {}, title: run.title, files: { "sketch.png": sketch } };
-  const asking = { run: run.name, words, seeds: [Number(form.seed.value)], sketch: sketch.split(",")[1] };
+  const settings = turned(panel.querySelector(".knobs"), run);
+  const told = { words, settings, title: run.title, files: { "sketch.png": sketch } };
+  const asking = { run: run.name, words, settings, seeds: [Number(form.seed.value)], sketch: sketch.split(",")[1] };
   wish("draw", asking, follow(panel, (event, status) => {
     if (event.event === "face") {
       waits.unshift(performance.now() - began);

@@ -1,6 +1,7 @@
 // Place landmarks: 24 points on a face; the face follows.
 
 import { finished } from "./faces.js";
+import { offerKnobs, turned } from "./knobs.js";
 import { wish } from "./talk.js";
 import { asked, known, pick } from "./traits.js";
 import { follow, make, offer, picture, seedByLot } from "./ui.js";
@@ -52,6 +53,7 @@ export async function start(all) {
   offer(form.run, runs, (chosen) => {
     run = chosen;
     pick(panel.querySelector(".traits"), known([run]), "place");
+    offerKnobs(panel.querySelector(".knobs"), run);
     if (!panel.hidden) draw();
   });
   // The first face is drawn when somebody comes to look.
@@ -60,6 +62,7 @@ export async function start(all) {
   form.onsubmit = (event) => event.preventDefault();
   form.seed.onchange = draw;
   panel.querySelector(".traits").addEventListener("click", () => setTimeout(draw));
+  panel.querySelector(".knobs").onchange = draw;
   form.under.onchange = () => stage.classList.toggle("bare", !form.under.checked);
   panel.querySelector(".lot").onclick = () => {
     form.seed.value = seedByLot();
@@ -148,8 +151,9 @@ function draw() {
   busy = true;
   const words = asked(panel.querySelector(".traits"));
   const seed = Number(form.seed.value);
-  const asking = { run: run.name, words, seeds: [seed], landmarks: points };
-  const told = { words, settings: {}, title: run.title, files: { "landmarks.json": file() } };
+  const settings = turned(panel.querySelector(".knobs"), run);
+  const asking = { run: run.name, words, settings, seeds: [seed], landmarks: points };
+  const told = { words, settings, title: run.title, files: { "landmarks.json": file() } };
   wish("place", asking, follow(panel, (event, status) => {
     if (event.event === "face") {
       stage.style.backgroundImage = `url(${picture(event.png)})`;
