@@ -23,7 +23,7 @@ MEANINGS = (
     (r"landmark_nme.*", "how far landmarks are from where they were asked for, in distances of the eyes"),
     (r"cycle_error.*", "how much is lost on the way there and back"),
     (r"tag_f1", "how well the tags that were asked for are there, and no others"),
-    (r"collapse_judge", "how alike its pictures are to each other"),
+    (r"collapse_judge", "how alike its pictures are: 0 as varied as real ones, 1 at least half have a twin"),
     (r"copies_judge", "share of the pictures that nearly are training pictures"),
 )
 DIRECTION = {"lower": "lower is better", "higher": "higher is better"}

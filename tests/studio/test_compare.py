@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from anime_gen.metrics.headlines import ORDER
+from anime_gen.metrics.protocol import Record
+from anime_gen.studio.scores import meaning
 from anime_gen.studio.votes import read
 
 from .conftest import Page
@@ -42,6 +47,20 @@ def test_scores_say_what_they_mean_and_whether_they_were_measured_alike(both):
     assert not fd["differs"]
     assert faces["differs"] == "num_fake is 64 or 32"
     assert not faces["protocol"]
+
+
+@pytest.mark.parametrize("name", [
+    "fd_judge", "fd_render", "precision_judge", "recall_judge", "faces", "accuracy_hair", "landmark_nme",
+    "landmark_nme_photo", "cycle_error_photo", "tag_f1", "collapse_judge", "copies_judge",
+])  # fmt: skip
+def test_a_headline_has_a_meaning(name):
+    assert any(re.fullmatch(pattern, name) for pattern in ORDER), "no headline any more"
+    said = meaning(Record(name, 1.0, 0, 0.0, {"better": "lower"}))
+    assert said.endswith("; lower is better")
+
+
+def test_every_headline_is_tried():
+    assert len(ORDER) == 9, "add a new one to the test above, and to MEANINGS"
 
 
 def test_a_vote_is_blind_counts_once_and_tells_the_names_then(both, toys, tmp_path):

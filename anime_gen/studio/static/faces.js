@@ -4,9 +4,19 @@ import { inSeconds, make, picture } from "./ui.js";
 
 const dialog = document.getElementById("face");
 const SHELF = "anime_gen studio: kept";
+const NO_ROOM = "This browser keeps no more: let another face go first.";
 let shown = null;
 
-export const kept = () => JSON.parse(localStorage.getItem(SHELF) || "[]");
+document.addEventListener("kept", () => document.querySelectorAll(".star").forEach((star) => star.refresh()));
+
+// What is kept; nothing where this browser keeps nothing.
+export function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(SHELF) || "[]");
+  } catch {
+    return [];
+  }
+}
 
 // Keeps a face, or lets it go; false where this browser has no room.
 export function keep(face) {
@@ -56,7 +66,7 @@ function showKept() {
 dialog.querySelector(".close").onclick = () => dialog.close();
 dialog.querySelector(".keep").onclick = () => {
   if (keep(shown)) showKept();
-  else dialog.querySelector(".beside").textContent = "This browser has no more room: let another face go first.";
+  else dialog.querySelector(".beside").textContent = NO_ROOM;
 };
 dialog.querySelector(".copy").onclick = async (event) => {
   const text = dialog.querySelector("textarea");
@@ -90,14 +100,14 @@ export function place(alt, more) {
       button.setAttribute("aria-label", `look at ${words(face)}`);
       button.onclick = () => look(face);
       caption.textContent = `seed ${face.seed}${face.near === undefined ? "" : ` near ${face.near}`} · ${inSeconds(face.seconds)}`;
-      const star = make("button", { type: "button" });
+      const star = make("button", { type: "button", className: "star" });
       const show = () => {
         star.textContent = isKept(face) ? "★ kept" : "☆ keep";
         star.setAttribute("aria-pressed", isKept(face));
         star.setAttribute("aria-label", `${isKept(face) ? "let go" : "keep"} seed ${face.seed}`);
       };
-      star.onclick = () => { keep(face); show(); };
-      document.addEventListener("kept", show);
+      star.onclick = () => { if (!keep(face)) caption.textContent = NO_ROOM; };
+      star.refresh = show;
       show();
       actions.replaceChildren(star);
       if (more) {
