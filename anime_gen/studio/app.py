@@ -62,7 +62,7 @@ def studio(shelf: Shelf, votes: Path, host: str = "127.0.0.1", password: str | N
         return FileResponse(STATIC / "index.html")
 
     async def talk(socket: WebSocket) -> None:
-        await Talk(socket, line, verbs).hold()
+        await Talk(socket, line, verbs, {"runs": shelf.known}).hold()
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:

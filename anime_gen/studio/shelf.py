@@ -77,6 +77,12 @@ class Shelf:
             self._described[name] = described(name, self.open(name))
         return self._described[name]
 
+    def known(self) -> list[dict[str, Any]] | None:
+        """What `describe` says of all runs; None where it has not been asked of each."""
+        if set(self._described) != set(self.names):
+            return None
+        return [{"event": "run", **self._described[name]} for name in self.names]
+
 
 def words_told(module: GenerativeModule, run: OpenRun) -> tuple[dict[str, list[str]], list[str]]:
     """The words that this run has learned: of each exclusive group, and the others."""

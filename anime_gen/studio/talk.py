@@ -19,18 +19,28 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from anime_gen.studio.line import Job, Line, Tell
 
 type Verb = Callable[[Mapping[str, Any], Tell], None]
+# What is known without a model: the events of an answer; None: it must be worked out.
+type Known = Callable[[], list[dict[str, Any]] | None]
 
 # Unsent words to a page that reads slowly; beyond that it misses previews.
 BEHIND = 64
 
 
 class Talk:
-    """With one page."""
+    """With one page.
 
-    def __init__(self, socket: WebSocket, line: Line, verbs: Mapping[str, Verb]) -> None:
+    Args:
+        socket: to the page.
+        line: that wishes wait in.
+        verbs: what can be wished for.
+        known: answers of some verbs that need not wait.
+    """
+
+    def __init__(self, socket: WebSocket, line: Line, verbs: Mapping[str, Verb], known: Mapping[str, Known]) -> None:
         self._socket = socket
         self._line = line
         self._verbs = verbs
+        self._known = known
         self._jobs: dict[str, Job] = {}
         self._unsent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
@@ -63,6 +73,11 @@ class Talk:
         verb = self._verbs.get(name) if isinstance(name, str) else None
         if verb is None:
             self._say(number, {"event": "error", "text": f"there is no {name!r} here; reload the page"})
+            return
+        answer = self._known[name]() if name in self._known else None
+        if answer is not None:
+            for event in [*answer, {"event": "done"}]:
+                self._say(number, event)
             return
         self._jobs[name] = Job(partial(verb, message), partial(self._say, number))
         self._line.join(self._jobs[name])

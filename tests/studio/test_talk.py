@@ -10,6 +10,8 @@ import pytest
 from anime_gen.contract import UserError
 from anime_gen.studio.line import Job, Line
 
+from .conftest import Page
+
 
 class Scene:
     """A line whose work waits to be let go."""
@@ -115,8 +117,6 @@ def test_a_wish_can_be_taken_back(page, toys):
 
 
 def test_a_page_that_goes_away_leaves_the_line(opened, toys):
-    from .conftest import Page
-
     client = opened("diffusion")
     gone, stays = Page(client), Page(client)
     with stays.socket:
@@ -126,6 +126,17 @@ def test_a_page_that_goes_away_leaves_the_line(opened, toys):
                 pass
         heard = stays.ask("ask", run=str(toys["diffusion"]), seeds=[1])
         assert [event["event"] for event in heard][-1] == "done"
+
+
+def test_who_comes_later_need_not_wait_to_see_the_runs(opened, toys):
+    client = opened("diffusion")
+    first, second = Page(client), Page(client)
+    with first.socket, second.socket:
+        told = [event for event in first.ask("runs") if event["event"] == "run"]
+        first.send("ask", run=str(toys["diffusion"]), seeds=list(range(64)))
+        while first.hear()["event"] != "face":
+            pass
+        assert [{**event, "id": 1} for event in second.ask("runs")] == [*told, {"id": 1, "event": "done"}]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"id": 1}', '"x"', "nonsense", "[" * 100_000])

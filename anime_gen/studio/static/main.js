@@ -51,6 +51,7 @@ wish("runs", {}, (event) => {
     status.textContent = "";
     const all = titled(runs);
     for (const tab of Object.values(TABS)) tab.start(all);
+    document.querySelectorAll("form").forEach((form) => { form.inert = false; });
     document.body.dataset.ready = "yes";
   }
 });
