@@ -62,7 +62,7 @@ def _standard_normal(stream: np.random.Generator, shape: Sequence[int]) -> Tenso
 
 
 # How far a picture near another one leads away from it: the share of the variance that is its own.
-APART = 0.15
+APART = 0.25
 
 
 class Near(NamedTuple):

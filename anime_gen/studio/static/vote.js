@@ -72,7 +72,7 @@ function rank({ votes, places }) {
     range.style.left = percent(one.low).replace(" ", "");
     range.style.width = `${100 * (one.high - one.low)}%`;
     point.style.left = `${100 * one.preferred}%`;
-    return make("tr", {}, make("th", { scope: "row" }, titles[one.run] || one.run), make("td", {}, percent(one.preferred)),
+    return make("tr", {}, make("th", { scope: "row" }, titles[one.run] || one.run.split("/").slice(-2).join("/")), make("td", {}, percent(one.preferred)),
       make("td", {}, bar), make("td", {}, String(one.votes)));
   });
   const head = make("tr", {}, ...["run", "preferred", "95 % interval", "votes"].map((name) => make("th", { scope: "col" }, name)));
