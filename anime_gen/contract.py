@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from anime_gen.conditions import Condition as Condition
 from anime_gen.errors import UserError as UserError
-from anime_gen.noise import Noise
+from anime_gen.noise import Noise, Seed
 from anime_gen.settings.aliases import seconds_of, weights_today
 
 # Shown on the way to a picture: the share that is done, in [0, 1], and what there is, (B, 3, H, W) in about [-1, 1].
@@ -82,6 +82,9 @@ class GenerativeModule(L.LightningModule, ABC):
     # another verb serves names that one: a run's last words suggest it, and `sample` points to it.
     pictures_by: ClassVar[str] = "sample {run} --seeds 0-63 --out grid.png"
 
+    # Whether the weights stay what they are, as an opened run's do: what belongs to them is then measured once.
+    fixed: bool = False
+
     # The run folder that the weights were loaded from, where they were: a family may keep more beside them.
     run_folder: Path | None = None
 
@@ -94,6 +97,7 @@ class GenerativeModule(L.LightningModule, ABC):
         # What the run has taken so far, scoring included.
         self.stopwatch = Stopwatch()
         self._run_seed = 0
+        self._settled = False
 
     @property
     def needs(self) -> frozenset[str]:
@@ -134,7 +138,7 @@ class GenerativeModule(L.LightningModule, ABC):
 
     @torch.no_grad()
     def sample(
-        self, condition: Condition, seeds: Sequence[int], settings: Any = None, preview: Preview = unseen
+        self, condition: Condition, seeds: Sequence[Seed], settings: Any = None, preview: Preview = unseen
     ) -> Tensor:
         """Picture i depends only on the weights, condition row i and seed i: never on the batch or on the ranks.
 
@@ -142,7 +146,7 @@ class GenerativeModule(L.LightningModule, ABC):
 
         Args:
             condition: N rows; parts this family does not need are ignored.
-            seeds: N integers.
+            seeds: N integers, or places near one.
             settings: how to sample; None: as the family's own say.
             preview: is shown what there is of each chunk of pictures on the way.
 
@@ -164,7 +168,9 @@ class GenerativeModule(L.LightningModule, ABC):
     def _in_chunks(self, draw: Callable[[Tensor], Tensor], count: int) -> Tensor:
         """Joins what `draw` makes of rows 0 to `count` - 1, `chunk` row numbers at a time; the last one is repeated."""
         was_training = self.averaged.training
-        self.settle()
+        if not (self.fixed and self._settled):
+            self.settle()
+            self._settled = True
         self.averaged.eval()
         pictures = []
         for start in range(0, count, self.chunk):

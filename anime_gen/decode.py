@@ -85,7 +85,7 @@ def decode(picture: Path | bytes, size: int) -> np.ndarray:
     return _opened(picture, centre)
 
 
-def read(path: Path) -> np.ndarray:
+def read(picture: Path | bytes) -> np.ndarray:
     """The whole picture as it is, upright, over white: no pixel is resized.
 
     Returns:
@@ -96,13 +96,13 @@ def read(path: Path) -> np.ndarray:
     """
 
     def whole(file: Image.Image) -> np.ndarray:
-        picture = _turned(_flatten(file), file)
-        return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+        upright = _turned(_flatten(file), file)
+        return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
-    return _opened(path, whole)
+    return _opened(picture, whole)
 
 
-def clear(path: Path) -> Image.Image:
+def clear(picture: Path | bytes) -> Image.Image:
     """The whole picture, upright, RGBA: where it is clear it stays so.
 
     Raises:
@@ -110,13 +110,13 @@ def clear(path: Path) -> Image.Image:
     """
 
     def with_alpha(file: Image.Image) -> Image.Image:
-        picture = _eight_bits(file)
-        return _turned((picture if _has_alpha(picture) else _flatten(picture)).convert("RGBA"), file)
+        whole = _eight_bits(file)
+        return _turned((whole if _has_alpha(whole) else _flatten(whole)).convert("RGBA"), file)
 
-    return _opened(path, with_alpha)
+    return _opened(picture, with_alpha)
 
 
-def upright_size(path: Path) -> tuple[int, int]:
+def upright_size(picture: Path | bytes) -> tuple[int, int]:
     """(width, height) in pixels as a viewer shows the picture, from the file's header alone.
 
     Raises:
@@ -127,7 +127,7 @@ def upright_size(path: Path) -> tuple[int, int]:
         width, height = file.size
         return (height, width) if _orientation(file) in _SIDEWAYS else (width, height)
 
-    return _opened(path, size)
+    return _opened(picture, size)
 
 
 def _opened[T](picture: Path | bytes, use: Callable[[Image.Image], T]) -> T:

@@ -12,7 +12,7 @@ Imports nothing else of ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -61,6 +61,36 @@ def _standard_normal(stream: np.random.Generator, shape: Sequence[int]) -> Tenso
     return torch.from_numpy(np.asarray(stream.standard_normal(shape))).float()
 
 
+# How far a picture near another one leads away from it: the share of the variance that is its own.
+APART = 0.25
+
+
+class Near(NamedTuple):
+    """A seed whose numbers are like another's, standard normal still: its picture is a variation of the other's."""
+
+    origin: int
+    seed: int  # which way
+
+
+type Seed = int | Near
+
+
+class Stream:
+    """The normal numbers of one seed."""
+
+    def __init__(self, seed: Seed) -> None:
+        origin, *ways = seed if isinstance(seed, Near) else (seed,)
+        self._origin = np.random.default_rng(int(origin))
+        self._ways = [np.random.default_rng(int(way)) for way in ways]
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """The next ones, (*shape), float32."""
+        numbers = _standard_normal(self._origin, shape)
+        for way in self._ways:
+            numbers = numbers * (1 - APART) ** 0.5 + _standard_normal(way, shape) * APART**0.5
+        return numbers
+
+
 class Noise:
     """One random stream per picture, so that picture i depends on seed i and on nothing beside it.
 
@@ -68,16 +98,16 @@ class Noise:
     generators) and every processor. A sampler may draw as often as it likes; each draw goes on in every stream.
     """
 
-    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+    def __init__(self, seeds: Sequence[Seed], device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self._streams = [np.random.default_rng(int(seed)) for seed in seeds]
+        self._streams = [Stream(seed) for seed in seeds]
 
     def __len__(self) -> int:
         return len(self._streams)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers, (B, *shape), float32."""
-        return torch.stack([_standard_normal(stream, shape) for stream in self._streams]).to(self.device)
+        return torch.stack([stream.normal(shape) for stream in self._streams]).to(self.device)
 
 
 class SameFirstWeights(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from anime_gen.noise import Noise, SameFirstWeights, normal, normal_, normal_like, uniform_
+from anime_gen.noise import APART, Near, Noise, SameFirstWeights, normal, normal_, normal_like, uniform_
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -143,3 +143,13 @@ def test_nothing_else_draws_normal_numbers():
                 assert on_numpy, f"{path.relative_to(ROOT)}:{node.lineno} draws with .{node.attr}: use anime_gen.noise"
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("torch"):
                 assert not ours & {alias.name for alias in node.names}
+
+
+def test_a_stream_near_another_is_like_it_and_normal():
+    origin, near, other, apart = Noise([3, Near(3, 8), Near(3, 9), 4]).normal(20_000)
+    assert abs(float(near.var()) - 1) < 0.05
+    assert not torch.equal(near, other)
+    correlation = torch.corrcoef(torch.stack([origin, near, other, apart]))
+    assert abs(float(correlation[0, 1]) - (1 - APART) ** 0.5) < 0.02
+    assert abs(float(correlation[0, 3])) < 0.03
+    assert torch.equal(near, Noise([Near(3, 8)]).normal(20_000)[0])

@@ -35,6 +35,8 @@ VERBS = {
     "translate": Verb(
         "anime_gen.cli.translate:main", "RUN [PHOTO...]: photos to anime faces, by a run that translates"
     ),
+    "studio": Verb("anime_gen.cli.studio:main", "RUN...: a page where anybody asks for faces, draws, compares"),
+    "votes": Verb("anime_gen.cli.votes:main", "FILE: what people have voted for in the studio, blind"),
     "compare": Verb("anime_gen.cli.compare:main", "RUN...: families side by side in one table, with figures"),
     "tradeoff": Verb("anime_gen.cli.tradeoff:main", "RUN: score it at several values of a setting of its sampler"),
     "study": Verb("anime_gen.cli.study:main", "FILE: train what an experiment file lists, then compare it"),

@@ -23,6 +23,7 @@ from anime_gen.contract import UserError, usable
 from anime_gen.decode import clear
 from anime_gen.files import write_picture
 from anime_gen.images import tile
+from anime_gen.noise import Near
 from anime_gen.run.opened import OpenRun
 from anime_gen.settings.parser import OneLineParser, as_data
 from anime_gen.settings.ranges import Ranges
@@ -78,6 +79,15 @@ def build_parser(settings: object | None = None) -> ArgumentParser:
     parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
     add_options(parser)
     parser.add_argument("--seeds", type=Ranges, default=Ranges("0-63"), help="one picture for each: 0-63, or 1,2,10-19")
+    parser.add_argument(
+        "--near", type=Ranges, default=None, help="a seed whose face is varied: each of --seeds leads another way"
+    )
+    parser.add_argument(
+        "--chunk",
+        type=int,
+        default=None,
+        help="pictures drawn at a time (default: as the family says); another number may round otherwise, unseen",
+    )
     parser.add_argument("--columns", type=int, default=8, help="pictures in a row of the grid (default: 8)")
     parser.add_argument("--out", default="grid.png", help="FILE.png: one grid; a FOLDER/: one PNG for each seed")
     parser.add_argument("--device", default="auto", help="cpu or cuda; auto: a GPU where there is one (default: auto)")
@@ -118,11 +128,29 @@ def main(verb: str, arguments: list[str]) -> None:
         changes = {name: options[name] for name in given(arguments, settings)}
         settings = dataclasses.replace(settings, **changes)
     run.module.to(usable(options.device))
-    draw(run, forms(options), settings, options.seeds, options.columns, options.out)
+    if options.chunk is not None:
+        if options.chunk < 1:
+            raise UserError(f"--chunk {options.chunk}: at least 1")
+        run.module.chunk = options.chunk
+    if options.near is not None and len(options.near) != 1:
+        raise UserError(f"--near {options.near}: give one seed")
+    origin = options.near[0] if options.near is not None else None
+    draw(run, forms(options), settings, options.seeds, origin, options.columns, options.out)
 
 
-def draw(run: OpenRun, asked: Mapping[str, Input], settings: Any, seeds: Sequence[int], columns: int, out: str) -> None:
+def draw(
+    run: OpenRun,
+    asked: Mapping[str, Input],
+    settings: Any,
+    seeds: Sequence[int],
+    origin: int | None,
+    columns: int,
+    out: str,
+) -> None:
     """Samples and writes.
+
+    Args:
+        origin: a seed that all are near; None: each is itself.
 
     Raises:
         UserError: what was asked cannot be drawn or written.
@@ -141,7 +169,7 @@ def draw(run: OpenRun, asked: Mapping[str, Input], settings: Any, seeds: Sequenc
         condition = run.ask(asked, settings)
     except UserError as reason:
         raise UserError(f"--{reason}") from reason
-    chunks = run.draw(condition, seeds, settings)
+    chunks = run.draw(condition, seeds if origin is None else [Near(origin, seed) for seed in seeds], settings)
     pictures = (picture for chunk in chunks for picture in chunk)
     bar = tqdm(pictures, total=len(seeds), unit="picture", leave=False, disable=len(seeds) <= run.module.chunk)
     if folder:

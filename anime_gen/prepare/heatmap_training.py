@@ -20,6 +20,7 @@ from tqdm import tqdm
 from anime_gen import fitting, painter
 from anime_gen.contract import mix
 from anime_gen.files import write_tensors
+from anime_gen.noise import normal, normal_like
 from anime_gen.prepare.heatmap import CELLS, SHIPPED, SIZE, HeatmapNet, heat, read_off
 from anime_gen.vocabulary import LANDMARK_MIRROR, OUTER_EYE_CORNERS
 
@@ -71,13 +72,13 @@ def _bent(points_NK2: Tensor) -> tuple[Tensor, Tensor]:
     extent_N = (high - low).amax(1)
     # The points fill between a third and most of the view.
     side_N = extent_N / (0.35 + 0.5 * torch.rand(count))
-    stretch_N2 = torch.exp(0.18 * torch.randn(count, 2))
-    centre_N2 = (low + high) / 2 + 0.12 * side_N[:, None] * torch.randn(count, 2)
-    angle_N = 0.3 * torch.randn(count)
+    stretch_N2 = torch.exp(0.18 * normal(count, 2))
+    centre_N2 = (low + high) / 2 + 0.12 * side_N[:, None] * normal(count, 2)
+    angle_N = 0.3 * normal(count)
     cosine_N, sine_N = angle_N.cos(), angle_N.sin()
     turn_N22 = torch.stack([torch.stack([cosine_N, -sine_N], 1), torch.stack([sine_N, cosine_N], 1)], 1)
     linear_N22 = turn_N22 * (side_N[:, None] * stretch_N2)[:, None, :]
-    knots_N2GG = 0.03 * torch.randn(count, 2, _GRID, _GRID)
+    knots_N2GG = 0.03 * normal(count, 2, _GRID, _GRID)
 
     def moved(at_NP2: Tensor) -> Tensor:
         """By how much a place of the view is displaced, as shares of the view."""
@@ -113,18 +114,18 @@ def _covered(x_N3HW: Tensor) -> Tensor:
 def _coloured(x_N3HW: Tensor) -> Tensor:
     """Other colours, contrasts and brightnesses; some grey; some blurred, some noisy."""
     count = len(x_N3HW)
-    mix_N33 = torch.eye(3) + 0.15 * torch.randn(count, 3, 3)
+    mix_N33 = torch.eye(3) + 0.15 * normal(count, 3, 3)
     grey_N = torch.rand(count) < 0.2
     mix_N33 = torch.where(grey_N[:, None, None], torch.full((3, 3), 1 / 3), mix_N33)
     mix_N33 = mix_N33 / mix_N33.sum(2, keepdim=True).clamp(min=0.5)
-    gain_N, lift_N3 = torch.exp(0.25 * torch.randn(count)), 0.2 * torch.randn(count, 3)
+    gain_N, lift_N3 = torch.exp(0.25 * normal(count)), 0.2 * normal(count, 3)
     x_N3HW = torch.einsum("nij,njhw->nihw", mix_N33, x_N3HW) * gain_N[:, None, None, None] + lift_N3[..., None, None]
     # From drawings made soft by their enlargement to those that were sharpened.
     soft_N3HW = F.avg_pool2d(F.pad(x_N3HW, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     soft_N = 1.4 * torch.rand(count) - 0.4
     x_N3HW = torch.lerp(x_N3HW, soft_N3HW, soft_N[:, None, None, None])
     noise_N = 0.12 * torch.rand(count).square()
-    return (x_N3HW + noise_N[:, None, None, None] * torch.randn_like(x_N3HW)).clamp(-1, 1)
+    return (x_N3HW + noise_N[:, None, None, None] * normal_like(x_N3HW)).clamp(-1, 1)
 
 
 def wanted(points_NK2: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from anime_gen.contract import GenerativeModule, Preview, unseen, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.text import OpenClip
 from anime_gen.images import quantise
+from anime_gen.noise import Seed
 from anime_gen.run.folder import RunFolder, run_of
 from anime_gen.run.trained import Trained, load
 from anime_gen.settings.parser import OneLineParser
@@ -49,6 +50,7 @@ class OpenRun:
 
     def __init__(self, run: Path, checkpoint: str = "best", device: str = "auto") -> None:
         self.trained: Trained = load(run, checkpoint, usable(device))
+        self.module.fixed = True
 
     @property
     def module(self) -> GenerativeModule:
@@ -94,7 +96,7 @@ class OpenRun:
         return self.trained.asked(given, settings, self._read if needs_tower else None)
 
     def draw(
-        self, condition: Condition, seeds: Sequence[int], settings: Any = None, preview: Preview = unseen
+        self, condition: Condition, seeds: Sequence[Seed], settings: Any = None, preview: Preview = unseen
     ) -> Iterator[Tensor]:
         """Pictures of one row, one for each seed, as they are ready: uint8 (up to `chunk`, 3, H, W) at a time, on the
         CPU. Who stops asking for more has cancelled the rest; a preview that raises ends the chunk at work.

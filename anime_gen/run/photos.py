@@ -86,11 +86,20 @@ def frame_photos(files: list[Path], frame: Square, size: int) -> Iterator[Framed
     """Finds each photo's face, and frames it as the run's photos are framed."""
     for file in files:
         try:
-            picture = read(file)
-            face = find_face(picture)
-            yield Framed(file, decode(file, size) if face is None else framed(picture, face, frame, size), face)
+            yield frame_photo(file, file, frame, size)
         except Exception as reason:  # whichever way a file is broken
             yield Unreadable(file, " ".join(str(reason).split()))
+
+
+def frame_photo(name: Path, photo: Path | bytes, frame: Square, size: int) -> Framed:
+    """One photo, a file or what is in it; where no face is found, its centre.
+
+    Raises:
+        Exception: it cannot be read; which exception depends on how it is broken.
+    """
+    picture = read(photo)
+    face = find_face(picture)
+    return Framed(name, decode(photo, size) if face is None else framed(picture, face, frame, size), face)
 
 
 def held_out(data: AnimeFaces, frame: Square) -> Iterator[Framed]:

@@ -196,13 +196,13 @@ def test_imports_go_one_way():
             "conditions", "contract", "decode", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging",
         ),
         "prepare": (
-            "contract", "data", "decode", "files", "fitting", "painter", "prepare", "tagging", "vocabulary",
+            "contract", "data", "decode", "files", "fitting", "noise", "painter", "prepare", "tagging", "vocabulary",
         ),
         "run/folder.py": ("errors", "settings"),
         "run/checkpoints.py": ("errors", "files", "run"),
         "run/lock.py": ("errors", "run"),
         "run/trained.py": ("conditions", "contract", "run", "settings", "vocabulary"),
-        "run": ("conditions", "contract", "data", "decode", "images", "run", "settings"),
+        "run": ("conditions", "contract", "data", "decode", "images", "noise", "run", "settings"),
         "families": (
             "blocks", "conditions", "contract", "decode", "families", "files", "fitting", "images", "noise", "run",
             "settings", "vocabulary",
@@ -213,10 +213,13 @@ def test_imports_go_one_way():
             "vocabulary",
         ),
         "reports": ("blocks", "contract", "images", "judging", "metrics", "run", "settings", "vocabulary", "reports"),
+        "studio": (
+            "conditions", "contract", "decode", "images", "metrics", "noise", "reports", "run", "vocabulary", "studio",
+        ),
         "studies": ("contract", "files", "reports", "run", "settings", "studies"),
         "cli": (
             "blocks", "callbacks", "conditions", "contract", "data", "decode", "files", "images", "judging", "metrics",
-            "noise", "prepare", "reports", "run", "settings", "studies", "tagging", "vocabulary", "cli",
+            "noise", "prepare", "reports", "run", "settings", "studies", "studio", "tagging", "vocabulary", "cli",
         ),
         "bench": (
             "callbacks", "cli", "conditions", "contract", "data", "decode", "files", "images", "metrics", "noise",

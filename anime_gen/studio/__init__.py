@@ -1,0 +1,1 @@
+"""`anime-gen studio`: one page that serves any runs. Needs the extra `studio`."""
