@@ -114,7 +114,9 @@ def assert_equal(run: Path, whole: Path) -> None:
 
 
 # One batch after a scoring; in the middle of the second epoch; at the last batch of an epoch.
-@pytest.mark.parametrize("images", [72, 104, 128])
+@pytest.mark.parametrize(
+    "images", [pytest.param(72, marks=pytest.mark.slow), 104, pytest.param(128, marks=pytest.mark.slow)]
+)
 def test_killed_run_equals_uninterrupted(uninterrupted, images, forked, tmp_path):
     family, whole = uninterrupted
     run = tmp_path / "killed" / "run"
@@ -131,15 +133,15 @@ def test_killed_run_equals_uninterrupted(uninterrupted, images, forked, tmp_path
 @pytest.mark.parametrize(
     ("what", "images", "every_images", "saved"),
     [
-        ("write", 104, 24, 88),
+        pytest.param("write", 104, 24, 88, marks=pytest.mark.slow),
         ("rename", 104, 24, 88),
         ("write", 128, 32, 96),
         # A scoring that is to come is saved, too: whether that save was due (every 32 images) or not (every 24).
-        ("scoring", 128, 32, 128),
+        pytest.param("scoring", 128, 32, 128, marks=pytest.mark.slow),
         ("scoring", 128, 24, 128),
-        ("grid", 128, 32, 128),
-        ("scored", 128, 32, 128),
-        ("scoring", 192, 32, 192),
+        pytest.param("grid", 128, 32, 128, marks=pytest.mark.slow),
+        pytest.param("scored", 128, 32, 128, marks=pytest.mark.slow),
+        pytest.param("scoring", 192, 32, 192, marks=pytest.mark.slow),
         ("scored", 192, 24, 192),
     ],
 )
