@@ -34,6 +34,8 @@ from anime_gen.settings.parser import OneLineParser
 
 # What a verb's function need not ask the user for.
 GIVEN = {"trained", "data", "run"}
+# What is named behind the run, where it takes any.
+PICTURES = "pictures"
 
 
 def pictures(source: Any) -> str:
@@ -154,7 +156,8 @@ def keep(files: Mapping[Path, Content], out: Path | None) -> None:
 def main(verb: str, arguments: list[str]) -> None:
     """Calls the family's function with its options, and with what it takes of `trained`, `data` and `run`.
 
-    A function that takes none of them is not about a run, but about a `file`.
+    A function that takes none of them is not about a run, but about a `file`. One that takes `pictures` is given those
+    that are named behind the run.
     """
     quiet()
     where, purpose = family_verbs()[verb]
@@ -167,10 +170,12 @@ def main(verb: str, arguments: list[str]) -> None:
         if not arguments:
             raise UserError(f"{verb}: name the run first; runs lie under runs/<family>/<name>")
         parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")
+        if PICTURES in takes:
+            parser.add_argument(PICTURES, type=Path, nargs="+", help="picture files")
         parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
     else:
         parser.add_argument("file", type=Path, help="what to read")
-    parser.add_function_arguments(function, as_group=False, skip={*GIVEN, "file"})
+    parser.add_function_arguments(function, as_group=False, skip={*GIVEN, "file", PICTURES})
     options = vars(parser.parse_args(arguments))
     out: Path | None = options.get("out")
     if out is not None:

@@ -51,7 +51,7 @@ def small(family: str) -> list[str]:
 
 # Options that are read before the run is, of verbs for which a place is not enough (or too much).
 OUT = ("--out", "x")
-OPTIONS = {"classifier": (), "along": (*OUT, "--tags", "x"), "project": (*OUT, "--picture", "x")}
+OPTIONS = {"classifier": (), "along": (*OUT, "--tags", "x"), "project": ("x", *OUT)}
 
 
 class Project(NamedTuple):
