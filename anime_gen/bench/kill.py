@@ -65,6 +65,10 @@ class Family:
         self.said = folder / "said.txt"
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["anime_gen.cli.train", "anime_gen.metrics.judge"])
+        if "style: null" in yaml.read_text(encoding="utf-8"):
+            styles = Family(yaml.with_name("stylegan2.yaml"), folder)
+            styles.finish(styles.run("styles"))
+            self.words.append(f"--model.style={folder / 'styles'}")
 
     def run(self, name: str) -> RunFolder:
         return RunFolder(self.folder / name)
