@@ -14,6 +14,7 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 from safetensors.torch import save
 
@@ -117,8 +118,10 @@ def _(content: Sheet, path: Path, draft: Path) -> None:
 
 @write.register
 def _(content: Film, path: Path, draft: Path) -> None:
-    first, *rest = (tile(picture[None], 1) for picture in content.pictures_NCHW)
-    first.save(draft, kind_of_picture(path), save_all=True, append_images=rest, duration=80, loop=0)
+    frames = torch.split(content.pictures_NCHW, content.columns)
+    first, *rest = (tile(frame_NCHW, content.columns) for frame_NCHW in frames)
+    kind, milliseconds = kind_of_picture(path), content.milliseconds
+    first.save(draft, kind, save_all=True, append_images=rest, duration=milliseconds, loop=0)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def small(family: str, style: Callable[..., Path]) -> list[str]:
 
 # Options that are read before the run is, of verbs for which a place is not enough (or too much).
 OUT = ("--out", "x")
-OPTIONS = {"classifier": (), "along": (*OUT, "--tags", "x"), "project": ("x", *OUT)}
+OPTIONS = {"classifier": (), "along": (*OUT, "--tags", "x"), "project": ("x", *OUT), "sketch": ("x", *OUT)}
 
 
 class Project(NamedTuple):

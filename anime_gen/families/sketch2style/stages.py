@@ -1,0 +1,93 @@
+"""sketch: a drawing that is drawn stroke by stroke, and the portrait of each stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import label
+from torch import Tensor
+
+from anime_gen.blocks.made import Content, Film, Made, Sheet
+from anime_gen.conditions.kind import Words
+from anime_gen.conditions.sketch import inked
+from anime_gen.contract import UserError
+from anime_gen.decode import decode
+from anime_gen.families.sketch2style.drawing import LEAST_INK, SIDE
+from anime_gen.families.sketch2style.module import Sketch2Style, Sketch2StyleSettings
+from anime_gen.images import quantise
+from anime_gen.run.trained import Trained
+
+
+def stages_of(ink_HW: Tensor, count: int) -> Tensor:
+    """A drawing as it grows, (count, H, W): connected lines one after the other, the longest first, the last one whole.
+
+    Args:
+        ink_HW: 1 on a line.
+        count: of stages; each has as many more lines as the one before, so far as there are any.
+    """
+    pieces_HW, pieces = label((ink_HW > LEAST_INK).numpy(), [[1, 1, 1]] * 3)
+    piece_HW = torch.from_numpy(pieces_HW).long()
+    longest = torch.bincount(piece_HW.flatten(), minlength=pieces + 1)[1:].argsort(descending=True, stable=True)
+    turn_P = torch.zeros(pieces + 1, dtype=torch.long)
+    turn_P[longest + 1] = torch.arange(pieces)
+    by_then_N = (torch.arange(1, count + 1) * pieces / count).ceil()
+    there_NHW = (piece_HW > 0) & (turn_P[piece_HW] < by_then_N[:, None, None])
+    return torch.where(there_NHW, ink_HW, 0.0)
+
+
+def sketch(
+    trained: Trained,
+    out: Path,
+    pictures: list[Path],
+    stages: int = 8,
+    seed: int = 0,
+    reference: int = 0,
+    variety: float = 1.0,
+    tags: str = "",
+) -> Made:
+    """Draws stroke by stroke: makes a film, a sheet, and a picture for each stage, of each drawing.
+
+    Args:
+        trained: the run.
+        out: folder to write to.
+        pictures: drawings, dark lines on light paper; each is cut to a square.
+        stages: of a drawing.
+        seed: of what the lines leave open.
+        reference: seed of the face whose colours the portraits take.
+        variety: how far what the lines leave open goes with the seed.
+        tags: of the portraits.
+    """
+    module = trained.module
+    if not isinstance(module, Sketch2Style):
+        raise UserError(f"{trained.path} is a run of {type(module).__name__}; this verb needs one of Sketch2Style")
+    if stages < 1:
+        raise UserError(f"--stages {stages}: give 1 or more")
+    names = [picture.stem for picture in pictures]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{twice[0]}: several drawings have this name; their pictures would lie in one place")
+    size = module.image_size
+    drawings = [_read(picture, max(SIDE, size)) for picture in pictures]
+    told = trained.asked({"tags": Words(tags)} if tags else {}).repeated(stages)
+    settings = Sketch2StyleSettings(variety, reference)
+    files: dict[Path, Content] = {}
+    for name, ink_HW in zip(names, drawings, strict=True):
+        sketch_N1HW = F.adaptive_avg_pool2d(stages_of(ink_HW, stages)[:, None], size)
+        portrait_NCHW = module.sample(told.replace(sketch_B1HW=sketch_N1HW), [seed] * stages, settings)
+        lines_NCHW = (1 - 2 * sketch_N1HW).expand(-1, 3, -1, -1)
+        lines_NCHW, portrait_NCHW = quantise(lines_NCHW), quantise(portrait_NCHW)
+        pairs = torch.stack([lines_NCHW, portrait_NCHW], 1)
+        files[out / f"{name}.gif"] = Film(pairs.flatten(0, 1), 2, 500)
+        files[out / f"{name}.png"] = Sheet(torch.cat([lines_NCHW, portrait_NCHW]), stages)
+        files |= {out / f"{name}_{stage:02}.png": Sheet(pair, 2) for stage, pair in enumerate(pairs, 1)}
+    return Made(files)
+
+
+def _read(picture: Path, side: int) -> Tensor:
+    """Ink (side, side), 1 on a line."""
+    try:
+        pixels_HWC = decode(picture, side)
+    except Exception as reason:  # Pillow raises whatever a damaged file leads it to
+        raise UserError(f"{picture}: there is no picture that can be read ({reason})") from reason
+    return inked(pixels_HWC.mean(-1, dtype="float32")[None])[0, 0]
