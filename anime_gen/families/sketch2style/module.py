@@ -26,10 +26,11 @@ class Sketch2StyleSettings:
 
     Args:
         variety: how far what the sketch leaves open goes with the seed, 1: as far as faces do, 0: the likeliest face.
+            Deviations are said of each number alone, and all together go further than the drawing allows: hence half.
         reference: the seed of a face whose colours all portraits take; null: each has those of its own seed.
     """
 
-    variety: float = 1.0
+    variety: float = 0.5
     reference: int | None = None
 
     def __post_init__(self) -> None:
@@ -185,7 +186,7 @@ class Sketch2Style(GenerativeModule):
 
     def generate(self, condition: Condition, noise: Noise, settings: Sketch2StyleSettings, preview: Preview) -> Tensor:
         """What a sketch leaves open is filled with another face's styles, as far as it is open: with no line at all the
-        portrait is that face."""
+        portrait is that face. The StyleGAN2's own noise stays out, as in the portraits that the encoder learned of."""
         sketch_B1HW = condition["sketch_B1HW"].nan_to_num(0.0)  # no sketch is an empty one
         open_BD, colour_BD = (noise.normal(self.space.style_width) for _ in range(2))
         if settings.reference is not None:
@@ -193,6 +194,4 @@ class Sketch2Style(GenerativeModule):
         mean_BKD, log_deviation_BD = self.network(sketch_B1HW)
         other_BKD = self.network.whitened(self.space.map(open_BD, condition)[:, : self.structure])
         white_BKD = mean_BKD + settings.variety * log_deviation_BD.exp()[:, None] * other_BKD
-        return self.space.synthesise(
-            self._joined(self.network.styles(white_BKD), self.space.map(colour_BD, condition)), noise
-        )
+        return self.space.synthesise(self._joined(self.network.styles(white_BKD), self.space.map(colour_BD, condition)))

@@ -44,7 +44,7 @@ def sketch(
     stages: int = 8,
     seed: int = 0,
     reference: int = 0,
-    variety: float = 1.0,
+    variety: float = 0.5,
     tags: str = "",
 ) -> Made:
     """Draws stroke by stroke: makes a film, a sheet, and a picture for each stage, of each drawing.

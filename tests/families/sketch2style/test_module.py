@@ -69,8 +69,17 @@ def test_where_nothing_is_known_the_portrait_is_a_face_as_the_styles_make_it(mod
     seeds = [1, 2, 3, 4]
     noise = Noise(seeds)
     structure, colours = (module.space.map(noise.normal(module.space.style_width), Condition()) for _ in range(2))
-    w = heard(module, told(4), seeds)
+    w = heard(module, told(4), seeds, Sketch2StyleSettings(variety=1.0))
     torch.testing.assert_close(w, torch.cat([structure[:, :3], colours[:, 3:]], 1), rtol=0, atol=1e-5)
+
+
+def test_the_noise_that_no_style_says_stays_out(module: Sketch2Style) -> None:
+    for name, part in module.space.named_parameters():
+        if name.endswith("noise_strength"):
+            torch.nn.init.ones_(part)
+    likeliest = Sketch2StyleSettings(variety=0.0, reference=7)
+    portraits = learned(module).sample(told(2, 1.0), [1, 2], likeliest)
+    torch.testing.assert_close(portraits[0], portraits[1], rtol=0, atol=1e-5)
 
 
 def test_no_sketch_is_an_empty_one(module: Sketch2Style) -> None:
