@@ -57,7 +57,7 @@ def _blurred(x_B1HW: Tensor, sigma: float) -> Tensor:
     return F.conv2d(F.conv2d(x_B1HW, taps_N[None, None, None]), taps_N[None, None, :, None])
 
 
-def begun(ink_B1HW: Tensor, share_B: Tensor) -> Tensor:
+def begun(ink_B1HW: Tensor, share_B: Tensor, stream: torch.Generator | None = None) -> Tensor:
     """The strokes that are drawn first, in an order that is new for each picture: (B, 1, H, W).
 
     A stroke is a piece of connected line. It has its turn, and so has each part of the picture: the sum decides, so
@@ -66,13 +66,14 @@ def begun(ink_B1HW: Tensor, share_B: Tensor) -> Tensor:
     Args:
         ink_B1HW: whole line art.
         share_B: of the line that is drawn by now, 0 to 1.
+        stream: of the order; None: torch's global one.
     """
-    turn_BHW = slowly(len(ink_B1HW), 1, ink_B1HW.shape[-1])[:, 0]
+    turn_BHW = slowly(len(ink_B1HW), 1, ink_B1HW.shape[-1], stream)[:, 0]
     drawn = []
     for ink_HW, turn_HW, share in zip(ink_B1HW[:, 0], turn_BHW, share_B.tolist(), strict=True):
         on_line_HW = ink_HW > LEAST_INK
         pieces_HW, count = label(on_line_HW.numpy(), [[1, 1, 1]] * 3)
-        turn_HW = turn_HW + torch.rand(count + 1)[torch.from_numpy(pieces_HW).long()]
+        turn_HW = turn_HW + torch.rand(count + 1, generator=stream)[torch.from_numpy(pieces_HW).long()]
         turns_N = turn_HW[on_line_HW].sort().values
         by_now = round(share * len(turns_N))
         now = turns_N[by_now - 1] if by_now else -1.0
@@ -92,7 +93,7 @@ def roughly(ink_B1HW: Tensor, share: float) -> Tensor:
     return torch.where(rough_B < share, wavering * (1 - (1 - LIGHT) * light_B), ink_B1HW)
 
 
-def slowly(count: int, channels: int, side: int) -> Tensor:
+def slowly(count: int, channels: int, side: int, stream: torch.Generator | None = None) -> Tensor:
     """Numbers from 0 to 1 that change slowly over a picture, (count, channels, side, side)."""
-    few = torch.rand(count, channels, PLACES, PLACES)
+    few = torch.rand(count, channels, PLACES, PLACES, generator=stream)
     return F.interpolate(few, (side, side), mode="bilinear", align_corners=False)

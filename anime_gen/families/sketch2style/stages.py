@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import label
 from torch import Tensor
 
 from anime_gen.blocks.made import Content, Film, Made, Sheet
@@ -14,27 +13,25 @@ from anime_gen.conditions.kind import Words
 from anime_gen.conditions.sketch import inked
 from anime_gen.contract import UserError
 from anime_gen.decode import decode
-from anime_gen.families.sketch2style.drawing import LEAST_INK, SIDE
+from anime_gen.families.sketch2style.drawing import SIDE, begun
 from anime_gen.families.sketch2style.module import Sketch2Style, Sketch2StyleSettings
 from anime_gen.images import quantise
 from anime_gen.run.trained import Trained
 
 
-def stages_of(ink_HW: Tensor, count: int) -> Tensor:
-    """A drawing as it grows, (count, H, W): connected lines one after the other, the longest first, the last one whole.
+def stages_of(ink_HW: Tensor, count: int, seed: int) -> Tensor:
+    """A drawing as it grows, in an order that the seed decides: (count, 1, H, W), the last one whole.
 
     Args:
         ink_HW: 1 on a line.
-        count: of stages; each has as many more lines as the one before, so far as there are any.
+        count: of stages.
+        seed: of the order.
     """
-    pieces_HW, pieces = label((ink_HW > LEAST_INK).numpy(), [[1, 1, 1]] * 3)
-    piece_HW = torch.from_numpy(pieces_HW).long()
-    longest = torch.bincount(piece_HW.flatten(), minlength=pieces + 1)[1:].argsort(descending=True, stable=True)
-    turn_P = torch.zeros(pieces + 1, dtype=torch.long)
-    turn_P[longest + 1] = torch.arange(pieces)
-    by_then_N = (torch.arange(1, count + 1) * pieces / count).ceil()
-    there_NHW = (piece_HW > 0) & (turn_P[piece_HW] < by_then_N[:, None, None])
-    return torch.where(there_NHW, ink_HW, 0.0)
+    drawn = [
+        begun(ink_HW[None, None], torch.tensor([stage / count]), torch.Generator().manual_seed(seed))
+        for stage in range(1, count + 1)
+    ]
+    return torch.cat(drawn)
 
 
 def sketch(
@@ -54,7 +51,7 @@ def sketch(
         out: folder to write to.
         pictures: drawings, dark lines on light paper; each is cut to a square.
         stages: of a drawing.
-        seed: of what the lines leave open.
+        seed: of the order of the lines, and of what they leave open.
         reference: seed of the face whose colours the portraits take.
         variety: how far what the lines leave open goes with the seed.
         tags: of the portraits.
@@ -73,7 +70,7 @@ def sketch(
     settings = Sketch2StyleSettings(variety, reference)
     files: dict[Path, Content] = {}
     for name, ink_HW in zip(names, drawings, strict=True):
-        sketch_N1HW = F.adaptive_avg_pool2d(stages_of(ink_HW, stages)[:, None], size)
+        sketch_N1HW = F.adaptive_avg_pool2d(stages_of(ink_HW, stages, seed), size)
         portrait_NCHW = module.sample(told.replace(sketch_B1HW=sketch_N1HW), [seed] * stages, settings)
         lines_NCHW = (1 - 2 * sketch_N1HW).expand(-1, 3, -1, -1)
         lines_NCHW, portrait_NCHW = quantise(lines_NCHW), quantise(portrait_NCHW)

@@ -17,15 +17,17 @@ SMALL = ("--data.batch_size=8", "--data.epoch_images=8", "--data.score_images=9"
          "--trainer.precision=32-true", "--model.structure=3")  # fmt: skip
 
 
-def test_lines_come_one_after_the_other_the_longest_first() -> None:
-    ink = torch.zeros(32, 32)
-    ink[4, 2:30], ink[10, 2:20], ink[16, 2:10], ink[22, 2:4] = 1.0, 0.9, 0.8, 0.7
-    drawn = stages_of(ink, 4)
-    assert [int((stage > 0).sum()) for stage in drawn] == [28, 46, 54, 56]
-    assert torch.equal(drawn[-1], ink)
-    assert [int((stage > 0).sum()) for stage in stages_of(ink, 2)] == [46, 56]
-    assert [int((stage > 0).sum()) for stage in stages_of(ink, 8)] == [28, 28, 46, 46, 54, 54, 56, 56]
-    assert not stages_of(torch.zeros(32, 32), 2).any()
+def test_a_drawing_grows_by_as_much_each_time_though_all_its_lines_touch() -> None:
+    ink = torch.zeros(64, 64)
+    ink[8::8], ink[:, 8::8] = 0.9, 0.9
+    before = torch.get_rng_state()
+    drawn = stages_of(ink, 4, seed=1) > 0
+    assert torch.equal(before, torch.get_rng_state())
+    shares = drawn.flatten(1).sum(1) / (ink > 0).sum()
+    torch.testing.assert_close(shares, torch.tensor([0.25, 0.5, 0.75, 1.0]), rtol=0, atol=0.01)
+    assert (drawn[:-1] <= drawn[1:]).all(), "what is drawn stays"
+    assert not torch.equal(drawn, stages_of(ink, 4, seed=2) > 0)
+    assert torch.equal(stages_of(ink, 1, seed=1)[0, 0], ink)
 
 
 @pytest.fixture(scope="module")
