@@ -33,8 +33,10 @@ SMALL = (
 )  # fmt: skip
 # Pictures between saves, which divide no epoch; and no waiting between them.
 EVERY_IMAGES, AT_LEAST_SECONDS, KEEP = 24, 0.0, 2
-# What a clock or the machine decides.
-NOT_COMPARED = ("seconds", "spent", "time/", "memory/", "images_per_second", "peak_memory_gib")
+# What a clock or the machine decides; and where the styles are read from: of a run that goes on, from its checkpoint.
+NOT_COMPARED = (
+    "seconds", "spent", "time/", "memory/", "images_per_second", "peak_memory_gib", "hyper_parameters/style",
+)  # fmt: skip
 
 
 def typed(words: Sequence[str], said: str) -> None:
