@@ -10,6 +10,7 @@ A ?=
 B ?=
 ARGS ?=
 PROCESSOR ?=
+STYLE ?=
 RESUME ?=
 MINUTES ?= 10
 RUNS ?=
@@ -41,6 +42,7 @@ help: ## this list
 	@echo '  make experiment MODEL=dcgan DATA=path/to/pictures ARGS="--data.image_size=64 --trainer.devices=2"'
 	@echo '  make experiment MODEL=cyclegan A=path/to/photos B=path/to/anime'
 	@echo '  make experiment MODEL=stylegan2 MINUTES=60'
+	@echo '  make experiment MODEL=sketch2style STYLE=runs/stylegan2/NAME'
 	@echo '  make experiment RESUME=runs/diffusion/NAME'
 
 env: $(ENV) ## make .venv: Python 3.12, every package pinned and hashed
@@ -64,15 +66,17 @@ else
 	@$(AS) $(BIN)/anime-gen fit $(MINUTES_BY_DEFAULT) --config experiments/shared.yaml \
 	  --config experiments/family/$(MODEL).yaml $(MINUTES_ASKED) \
 	  $(if $(NAME),--run runs/$(MODEL)/$(NAME)) $(if $(DATA),--data.source=anime_gen.data.$(if $(wildcard $(DATA)/shards.json),Shards,Folder) --data.source.path='$(DATA)') \
-	  $(if $(A),--data.other_domain=anime_gen.data.Folder --data.other_domain.path='$(A)') \
+	  $(if $(STYLE),--model.style='$(STYLE)') $(if $(A),--data.other_domain=anime_gen.data.Folder --data.other_domain.path='$(A)') \
 	  $(if $(B),--data.source=anime_gen.data.Folder --data.source.path='$(B)') $(ARGS)
 endif
 
 smoke: $(ENV) ## every family a few seconds long: does everything run?
-	@for yaml in experiments/family/*.yaml; do \
+	@now=$$(date +%Y%m%d-%H%M%S); styles=runs/smoke/stylegan2-$$now; \
+	for yaml in experiments/family/stylegan2.yaml $(filter-out %/stylegan2.yaml,$(wildcard experiments/family/*.yaml)); do \
 	  model=$$(basename $$yaml .yaml); echo "== $$model"; \
+	  style=$$(grep -q 'style: null' $$yaml && echo --model.style=$$styles || true); \
 	  $(BIN)/anime-gen fit --config experiments/shared.yaml --config $$yaml --config experiments/overlay/debug.yaml \
-	    --data.source=anime_gen.data.PaintedFaces --data.source.faces=200 --run runs/smoke/$$model-$$(date +%Y%m%d-%H%M%S) $(ARGS); \
+	    --data.source=anime_gen.data.PaintedFaces --data.source.faces=200 --run runs/smoke/$$model-$$now $$style $(ARGS); \
 	done
 
 test: $(ENV) ## what must pass before anything lands (under 9 minutes on two cores)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from anime_gen.conditions import Condition as Condition
 from anime_gen.errors import UserError as UserError
-from anime_gen.noise import Noise, Seed
+from anime_gen.noise import Noise, Seed, normal
 from anime_gen.settings.aliases import seconds_of, weights_today
 
 # Shown on the way to a picture: the share that is done, in [0, 1], and what there is, (B, 3, H, W) in about [-1, 1].
@@ -266,6 +266,44 @@ class LatentSpace(GenerativeModule):
     @abstractmethod
     def decode(self, latent_BCHW: Tensor) -> Tensor:
         """Pictures (B, 3, factor * H, factor * W) of latents (B, latent_channels, H, W), about in [-1, 1]."""
+
+
+class StyleSpace(GenerativeModule):
+    """A family that makes pictures of layers of styles (W+), so that another one may look for the styles of a picture.
+
+    Attributes:
+        num_layers: L of the styles, the coarse ones first.
+        style_width: D of the style of a layer, and of a latent.
+    """
+
+    num_layers: int
+    style_width: int
+
+    @abstractmethod
+    def map(self, z_BD: Tensor, condition: Condition) -> Tensor:
+        """Styles (B, L, D), such as `sample` draws, of latents z ~ N(0, I) and what the family is told."""
+
+    @abstractmethod
+    def synthesise(self, w_BLD: Tensor, noise: Noise | None = None) -> Tensor:
+        """Pictures (B, 3, H, W) of styles, about in [-1, 1].
+
+        Args:
+            w_BLD: (B, L, D); it may need a gradient.
+            noise: B streams for what no style says, such as the place of a hair; None: that is left out.
+        """
+
+    @torch.no_grad()
+    def moments(self, condition: Condition, rows: int, latents: int = 1024) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (L, D) of the styles of latents, always the same ones.
+
+        Args:
+            condition: what is told of them, in turn.
+            rows: it has.
+            latents: that are averaged over.
+        """
+        z_ND = normal(latents, self.style_width, generator=torch.Generator().manual_seed(0)).to(self.device)
+        w_NLD = self.map(z_ND, condition.rows(torch.arange(latents, device=self.device) % rows))
+        return w_NLD.mean(0), w_NLD.std(0)
 
 
 def usable(device: str) -> str:

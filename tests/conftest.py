@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import lightning
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
@@ -131,6 +132,33 @@ def forked(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
         return subprocess.CompletedProcess(arguments, child.exitcode, "", said.read_text())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def style(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a checkpoint of a small StyleGAN2 as it begins, with these keys: for what looks for its styles."""
+    from anime_gen.cli.train import suite
+
+    small = ("--model.width=16", "--model.channel_base=128", "--model.channel_max=16")
+
+    def begun(*keys: object) -> Path:
+        yamls = (ROOT / f"experiments/{name}.yaml" for name in ("shared", "family/stylegan2"))
+        words = [*(word for path in yamls for word in ("-c", path)), *small, *keys]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ANIME_GEN_RUN", "")
+            cli = suite([str(word) for word in words], run=False)
+        saved = {
+            "state_dict": cli.model.state_dict(),
+            "hyper_parameters": dict(cli.model.hparams),
+            "AnimeFaces": cli.datamodule.state_dict(),
+            "pytorch-lightning_version": lightning.__version__,
+        }
+        cli.model.on_save_checkpoint(saved)
+        path = tmp_path_factory.mktemp("style") / "style.ckpt"
+        torch.save(saved, path)
+        return path
+
+    return begun
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -22,6 +22,7 @@ from anime_gen.cli.sample import build_parser
 from anime_gen.cli.train import suite
 from anime_gen.contract import UserError
 from anime_gen.families.diffusion.module import DiffusionSettings
+from anime_gen.families.sketch2style.module import Sketch2StyleSettings
 from anime_gen.families.stylegan2.module import StyleGAN2Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -176,7 +177,7 @@ def printed(call: Callable[[], object]) -> None:
 def sampled(words: list[str]) -> None:
     """A run of some family reads these options: which, its settings decide."""
     refused = []
-    for settings in (None, DiffusionSettings(), StyleGAN2Settings()):
+    for settings in (None, DiffusionSettings(), StyleGAN2Settings(), Sketch2StyleSettings()):
         try:
             with contextlib.suppress(SystemExit):  # of --help
                 build_parser(settings).parse_args(words)

@@ -33,8 +33,10 @@ SMALL = (
 )  # fmt: skip
 # Pictures between saves, which divide no epoch; and no waiting between them.
 EVERY_IMAGES, AT_LEAST_SECONDS, KEEP = 24, 0.0, 2
-# What a clock or the machine decides.
-NOT_COMPARED = ("seconds", "spent", "time/", "memory/", "images_per_second", "peak_memory_gib")
+# What a clock or the machine decides; and where the styles are read from: of a run that goes on, from its checkpoint.
+NOT_COMPARED = (
+    "seconds", "spent", "time/", "memory/", "images_per_second", "peak_memory_gib", "hyper_parameters/style",
+)  # fmt: skip
 
 
 def typed(words: Sequence[str], said: str) -> None:
@@ -65,6 +67,10 @@ class Family:
         self.said = folder / "said.txt"
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(["anime_gen.cli.train", "anime_gen.metrics.judge"])
+        if "style: null" in yaml.read_text(encoding="utf-8"):
+            styles = Family(yaml.with_name("stylegan2.yaml"), folder)
+            styles.finish(styles.run("styles"))
+            self.words.append(f"--model.style={folder / 'styles'}")
 
     def run(self, name: str) -> RunFolder:
         return RunFolder(self.folder / name)

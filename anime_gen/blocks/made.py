@@ -24,6 +24,8 @@ class Film(NamedTuple):
     """Pictures one after the other."""
 
     pictures_NCHW: Tensor  # uint8
+    columns: int = 1  # beside each other in a frame
+    milliseconds: int = 80  # a frame is shown
 
 
 class Curves(NamedTuple):

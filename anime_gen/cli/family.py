@@ -14,6 +14,7 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 from safetensors.torch import save
 
@@ -34,6 +35,8 @@ from anime_gen.settings.parser import OneLineParser
 
 # What a verb's function need not ask the user for.
 GIVEN = {"trained", "data", "run"}
+# What is named behind the run, where it takes any.
+PICTURES = "pictures"
 
 
 def pictures(source: Any) -> str:
@@ -115,8 +118,10 @@ def _(content: Sheet, path: Path, draft: Path) -> None:
 
 @write.register
 def _(content: Film, path: Path, draft: Path) -> None:
-    first, *rest = (tile(picture[None], 1) for picture in content.pictures_NCHW)
-    first.save(draft, kind_of_picture(path), save_all=True, append_images=rest, duration=80, loop=0)
+    frames = torch.split(content.pictures_NCHW, content.columns)
+    first, *rest = (tile(frame_NCHW, content.columns) for frame_NCHW in frames)
+    kind, milliseconds = kind_of_picture(path), content.milliseconds
+    first.save(draft, kind, save_all=True, append_images=rest, duration=milliseconds, loop=0)
 
 
 @contextmanager
@@ -154,7 +159,8 @@ def keep(files: Mapping[Path, Content], out: Path | None) -> None:
 def main(verb: str, arguments: list[str]) -> None:
     """Calls the family's function with its options, and with what it takes of `trained`, `data` and `run`.
 
-    A function that takes none of them is not about a run, but about a `file`.
+    A function that takes none of them is not about a run, but about a `file`. One that takes `pictures` is given those
+    that are named behind the run.
     """
     quiet()
     where, purpose = family_verbs()[verb]
@@ -167,10 +173,12 @@ def main(verb: str, arguments: list[str]) -> None:
         if not arguments:
             raise UserError(f"{verb}: name the run first; runs lie under runs/<family>/<name>")
         parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")
+        if PICTURES in takes:
+            parser.add_argument(PICTURES, type=Path, nargs="+", help="picture files")
         parser.add_argument("--checkpoint", default="best", help="best (by score) or last (default: best)")
     else:
         parser.add_argument("file", type=Path, help="what to read")
-    parser.add_function_arguments(function, as_group=False, skip={*GIVEN, "file"})
+    parser.add_function_arguments(function, as_group=False, skip={*GIVEN, "file", PICTURES})
     options = vars(parser.parse_args(arguments))
     out: Path | None = options.get("out")
     if out is not None:

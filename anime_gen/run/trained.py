@@ -13,7 +13,7 @@ from torch import Tensor
 
 from anime_gen.conditions import FIELDS, KINDS, Condition, Facts
 from anime_gen.conditions.kind import Asking, Input
-from anime_gen.contract import GenerativeModule, LatentSpace, UserError
+from anime_gen.contract import GenerativeModule, LatentSpace, StyleSpace, UserError
 from anime_gen.run.checkpoints import read_checkpoint
 from anime_gen.run.folder import BEST, LAST, checkpoint_of, run_of
 from anime_gen.settings.aliases import parameters_today, path_today, weights_today
@@ -133,25 +133,52 @@ def load_latent_space(run: Path) -> tuple[LatentSpace, dict[str, Any]]:
 
     Returns:
         The space, and a checkpoint of it for another checkpoint to carry (as `carried`, by the constructor's
-        parameter that names the run).
+        parameter that names the run, `latent`).
 
     Raises:
         UserError: as `load`, or the run has trained no latent space.
     """
-    path = checkpoint_of(run, LAST)
-    saved = read_checkpoint(path)
-    carried = saved.get("carried", {}).get("latent")
-    check_family(saved, path)
-    if carried is None:
-        module = load(path).module
-        kept = ("family", "hyper_parameters", "images_shown", "pytorch-lightning_version")
-        carried = {name: saved[name] for name in kept}
-    else:
-        module = _made(carried)
+    module, carried = _frozen(run, "latent", LAST)
     if not isinstance(module, LatentSpace):
         raise UserError(
             f"{run} is a run of {type(module).__name__}, which has no latent space; give the run of an autoencoder, "
             "such as runs/autoencoder/NAME"
         )
+    return module, carried
+
+
+def load_style_space(run: Path) -> tuple[StyleSpace, dict[str, Any]]:
+    """The space of styles that a run has trained, or the one that its checkpoint carries, in eval mode and frozen.
+
+    Returns:
+        As `load_latent_space`; the parameter is `style`.
+
+    Raises:
+        UserError: as `load`, or the run's pictures do not come of styles.
+    """
+    module, carried = _frozen(run, "style", BEST)
+    if not isinstance(module, StyleSpace):
+        raise UserError(
+            f"{run} is a run of {type(module).__name__}, whose pictures do not come of styles; give the run of a "
+            "StyleGAN2, such as runs/stylegan2/NAME"
+        )
+    return module, carried
+
+
+def _frozen(run: Path, parameter: str, checkpoint: str) -> tuple[GenerativeModule, dict[str, Any]]:
+    """What a run has trained, or what its checkpoint carries by this parameter, and a checkpoint of it."""
+    path = checkpoint_of(run, checkpoint)
+    saved = read_checkpoint(path)
+    carried = saved.get("carried", {}).get(parameter)
+    check_family(saved, path)
+    if carried is None:
+        module = load(path).module
+        carried = {"pytorch-lightning_version": saved["pytorch-lightning_version"]}
+        module.on_save_checkpoint(carried)
+        # What it carries itself is part of its weights.
+        parts = carried.pop("carried", {})
+        carried["hyper_parameters"] = {**saved["hyper_parameters"], **dict.fromkeys(parts)}
+    else:
+        module = _made(carried)
     module.eval().requires_grad_(False)
     return module, {**carried, "state_dict": module.state_dict()}

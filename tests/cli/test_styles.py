@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file
@@ -57,17 +59,23 @@ def test_walks_draw_what_they_say(trained: Path, here: Callable[..., Any], tmp_p
         assert film.n_frames > 4
 
 
-def test_a_picture_is_projected(trained: Path, here: Callable[..., Any], tmp_path: Path) -> None:
-    picture = tmp_path / "face.png"
-    Image.new("RGB", (40, 30), (200, 120, 90)).save(picture)
-    options = ("--out", tmp_path / "found", "--picture", picture, "--steps=8", "--tags=smile", "--plus=true")
-    done = here("project", trained, *options)
+def test_pictures_are_projected(trained: Path, here: Callable[..., Any], tmp_path: Path) -> None:
+    pictures = [tmp_path / name for name in ("red.png", "blue.png")]
+    for picture, colour in zip(pictures, [(200, 120, 90), (90, 120, 200)], strict=True):
+        Image.new("RGB", (40, 30), colour).save(picture)
+    options = ("--out", tmp_path / "found", "--steps=8", "--tags=smile", "--plus=true")
+    done = here("project", trained, *pictures, *options)
     assert done.returncode == 0, done.stderr
-    assert load_file(tmp_path / "found" / "projection.safetensors")["w_1LW"].shape == (1, 6, 8)
-    assert size(tmp_path / "found" / "projection.png")[0] > 0
-    done = here("project", trained, "--out", tmp_path / "found", "--picture", tmp_path / "none.png")
+    w_NLD = load_file(tmp_path / "found" / "projection.safetensors")["w_NLD"]
+    assert w_NLD.shape == (2, 6, 8)
+    assert not torch.equal(w_NLD[0], w_NLD[1])
+    assert size(tmp_path / "found" / "projection.png")[1] > size(tmp_path / "found" / "projection.png")[0] / 2
+    for picture in pictures:
+        assert re.search(rf"^{re.escape(str(picture))}: 0\.\d+ away$", done.stdout, re.M), "each has an error"
+    done = here("project", trained, pictures[0], tmp_path / "none.png", "--out", tmp_path / "other")
     assert done.returncode == 2
-    assert "there is no picture that can be read" in done.stderr
+    assert f"{tmp_path / 'none.png'}: there is no picture that can be read" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, "before anything is searched"
 
 
 def test_weights_begin_another_run(trained: Path, here: Callable[..., Any], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ CLASSES = {name: yaml.safe_load(files[0].read_text())["model"]["class_path"] for
 ONE_OF_EACH = sorted({min((n for n in CLASSES if CLASSES[n] == c), key=lambda n: n not in c) for c in CLASSES.values()})
 
 
-def small(family: str) -> list[str]:
+def small(family: str, style: Callable[..., Path]) -> list[str]:
     """Keys that make a run of seconds: the same small pictures for all, larger ones where two domains meet."""
     text = YAMLS[family]
     keys = ["--data.source=anime_gen.data.PaintedFaces", "--data.source.faces=80", "--data.image_size=16",
@@ -46,12 +46,14 @@ def small(family: str) -> list[str]:
         keys += ["--model.width=32", "--model.channel_max=32"]
     if "families.diffusion" in text:
         keys.append("--model.settings.steps=2")
+    if "style: null" in text:
+        keys.append(f"--model.style={style(*keys)}")
     return keys
 
 
 # Options that are read before the run is, of verbs for which a place is not enough (or too much).
 OUT = ("--out", "x")
-OPTIONS = {"classifier": (), "along": (*OUT, "--tags", "x"), "project": (*OUT, "--picture", "x")}
+OPTIONS = {"classifier": (), "along": (*OUT, "--tags", "x"), "project": ("x", *OUT), "sketch": ("x", *OUT)}
 
 
 class Project(NamedTuple):
@@ -70,6 +72,7 @@ def project(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     typed: Callable[..., subprocess.CompletedProcess[str]],
+    style: Callable[..., Path],
 ) -> Iterator[Project]:
     folder = tmp_path_factory.mktemp("my project")  # a name that must be quoted
     said = {}
@@ -77,7 +80,7 @@ def project(
         patch.setattr(GenerativeModule, "chunk", 9)
         for family in request.param:
             yamls = ("-c", ROOT / "experiments/shared.yaml", "-c", ROOT / f"experiments/family/{family}.yaml")
-            done = typed("fit", *yamls, *small(family), "--run", folder / "runs" / family / "one", folder=folder)
+            done = typed("fit", *yamls, *small(family, style), "--run", folder / "runs" / family / "one", folder=folder)
             assert done.returncode == 0, done.stderr
             said[family] = done.stdout
         # One that has only begun.

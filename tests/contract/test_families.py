@@ -30,9 +30,10 @@ YAMLS = [
 
 
 @pytest.fixture(scope="module", params=YAMLS)
-def family(request, monkeypatch_module):
+def family(request, monkeypatch_module, style):
     """The family as `make experiment` builds it, with the painted data's words."""
-    cli = suite(["-c", str(ROOT / "experiments" / "shared.yaml"), "-c", str(request.param)], run=False)
+    keys = [f"--model.style={style()}"] if "style: null" in request.param.read_text() else []
+    cli = suite(["-c", str(ROOT / "experiments" / "shared.yaml"), "-c", str(request.param), *keys], run=False)
     module = cli.model
     if hasattr(module.settings, "steps"):  # two say as much about what is promised as twenty
         module.settings = dataclasses.replace(module.settings, steps=2)

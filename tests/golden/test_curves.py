@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
@@ -19,7 +20,7 @@ GOLDEN = Path(__file__).with_name("curves.json")
 BATCHES = 6
 
 
-def curve(family: str) -> dict[str, list[float]]:
+def curve(family: str, style: Callable[..., Path]) -> dict[str, list[float]]:
     yamls = ["-c", f"{ROOT}/experiments/shared.yaml", "-c", f"{ROOT}/experiments/family/{family}.yaml"]
     small = ["--data.source=golden.blocks.Blocks", "--data.batch_size=8", "--data.epoch_images=64",
              "--data.image_size=16"]  # fmt: skip
@@ -31,6 +32,8 @@ def curve(family: str) -> dict[str, list[float]]:
         small.append("--model.landmarks.finder_images=64")
     if "channel_max: 512" in yaml:
         small += ["--model.width=32", "--model.channel_max=32"]
+    if "style: null" in yaml:
+        small.append(f"--model.style={style(*small)}")
     if "families.diffusion" in yaml:
         small.append("--model.optimizer.warmup_images=0")  # or six steps change nothing
     cli = suite([*yamls, *small], run=False)
@@ -71,10 +74,10 @@ def curve(family: str) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("family", [path.stem for path in sorted((ROOT / "experiments/family").glob("*.yaml"))])
-def test_first_losses(family, request, monkeypatch):
+def test_first_losses(family, request, monkeypatch, style):
     monkeypatch.syspath_prepend(ROOT / "tests")  # for the pictures
     golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
-    found = curve(family)
+    found = curve(family, style)
     if request.config.getoption("--refresh-golden"):
         golden[family] = {name: [float(f"{value:.12g}") for value in values] for name, values in sorted(found.items())}
         GOLDEN.write_text(json.dumps(golden, indent=1, sort_keys=True) + "\n")

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from anime_gen.families.stylegan2.generator import Generator
+from anime_gen.contract import Condition, StyleSpace
 from anime_gen.noise import normal
 
 type Mapping = Callable[[Tensor, Tensor], Tensor]
@@ -52,7 +52,7 @@ def direction(mapping: Mapping, without_L: Tensor, with_L: Tensor, width: int, l
 class Projected(NamedTuple):
     """A picture's style, what it makes, and how far that is from the picture."""
 
-    w_1LW: Tensor
+    w_1LD: Tensor
     image_1CHW: Tensor
     loss: float
 
@@ -73,17 +73,23 @@ def distance(made_BCHW: Tensor, wanted_BCHW: Tensor) -> Tensor:
 
 
 def project(
-    generator: Generator, image_1CHW: Tensor, label_1L: Tensor, plus: bool = False, steps: int = 500, lr: float = 0.1
+    space: StyleSpace,
+    image_1CHW: Tensor,
+    condition: Condition,
+    plus: bool = False,
+    steps: int = 500,
+    lr: float = 0.1,
 ) -> Iterator[Projected]:
     """Searches the style whose picture is nearest to a given one (Karras et al. 2020b, section 5 and appendix D).
 
-    Begins at the mean style of the labels; early steps look around with noise as large as a twentieth of the styles'
-    deviation, which is gone after three quarters. Noise maps stay silent: they would paint the picture themselves.
+    Begins at the mean style of what is told; early steps look around with noise as large as a twentieth of the styles'
+    deviation, which is gone after three quarters. Noise maps stay silent, so that there is none to regularise: they
+    would paint the picture themselves.
 
     Args:
-        generator: not changed.
+        space: not changed.
         image_1CHW: what is looked for, in [-1, 1].
-        label_1L: its labels.
+        condition: what is told of it, one row.
         plus: look in W+, where every layer has a style of its own: nearer, and less of a face.
         steps: of Adam.
         lr: its rate at its height; it rises over the first twentieth and falls over the last quarter.
@@ -92,25 +98,21 @@ def project(
         After every step the nearest so far.
     """
     stream = torch.Generator().manual_seed(0)
-    z_NZ = normal(1024, generator.w_average.shape[0], generator=stream).to(image_1CHW.device)
-    with torch.no_grad():
-        w_NW = generator.mapping(z_NZ, label_1L.expand(len(z_NZ), -1))
-    deviation = (w_NW - w_NW.mean(0)).square().sum(1).mean().sqrt()
-    layers = generator.synthesis.num_ws
-    w_1KW = w_NW.mean(0).expand(1, layers if plus else 1, -1).clone().requires_grad_()
-    silent = [torch.zeros(1, 1, side, side, device=image_1CHW.device) for side in generator.synthesis.sides()]
-    adam = torch.optim.Adam([w_1KW], lr)
+    mean_LD, deviation_LD = space.moments(condition, 1)
+    deviation = deviation_LD[0].square().sum().sqrt()
+    w_1KD = mean_LD[None, : None if plus else 1].clone().requires_grad_()
+    adam = torch.optim.Adam([w_1KD], lr)
     best: Projected | None = None
     for step in range(steps):
         done = step / steps
         adam.param_groups[0]["lr"] = lr * min(1.0, done / 0.05 + 1 / steps, (1 - done) / 0.25)
-        noise_1KW = normal(*w_1KW.shape, generator=stream).to(w_1KW.device)
+        noise_1KD = normal(*w_1KD.shape, generator=stream).to(w_1KD.device)
         away = 0.05 * deviation * max(0.0, 1 - done / 0.75) ** 2
-        w_1LW = (w_1KW + away * noise_1KW).expand(-1, layers, -1)
-        made_1CHW = generator.synthesis(w_1LW, silent)
+        w_1LD = (w_1KD + away * noise_1KD).expand(-1, space.num_layers, -1)
+        made_1CHW = space.synthesise(w_1LD)
         loss = distance(made_1CHW, image_1CHW)
         if best is None or loss.item() < best.loss:
-            best = Projected(w_1LW.detach().clone(), made_1CHW.detach().clamp(-1, 1), loss.item())
-        (w_1KW.grad,) = torch.autograd.grad(loss, w_1KW)
+            best = Projected(w_1LD.detach().clone(), made_1CHW.detach().clamp(-1, 1), loss.item())
+        (w_1KD.grad,) = torch.autograd.grad(loss, w_1KD)
         adam.step()
         yield best

@@ -16,7 +16,7 @@ from anime_gen.blocks.augment.ada import ADA
 from anime_gen.blocks.augment.diffaugment import DiffAugment
 from anime_gen.blocks.labels import Words, partly_hidden, presence, redrawn
 from anime_gen.blocks.steps import frozen, optimizer_step
-from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError
+from anime_gen.contract import Batch, Condition, Preview, StyleSpace, UserError
 from anime_gen.families.stylegan2 import weights
 from anime_gen.families.stylegan2.discriminator import Discriminator, Heads
 from anime_gen.families.stylegan2.generator import Generator, Synthesis, channels
@@ -59,7 +59,7 @@ class StyleGAN2Settings:
     conditional: bool = True
 
 
-class StyleGAN2(GenerativeModule):
+class StyleGAN2(StyleSpace):
     """Karras et al. 2020b, with the augmentation of Karras et al. 2020a, on labels or on none.
 
     Args:
@@ -136,6 +136,7 @@ class StyleGAN2(GenerativeModule):
         numbers, sizes = self.words.logits, channels(channel_base, channel_max, image_size)
         self.generator = Generator(mapping.mapping(numbers, width), Synthesis(image_size, width, sizes), width)
         self.discriminator = Discriminator(sizes, head.head(sizes[0], numbers), deviation_group)
+        self.num_layers, self.style_width = self.generator.synthesis.num_ws, width
         if start_from is not None:
             weights.start_from(self, Path(start_from))
         self.to(memory_format=torch.channels_last)
@@ -303,8 +304,16 @@ class StyleGAN2(GenerativeModule):
 
     def generate(self, condition: Condition, noise: Noise, settings: StyleGAN2Settings, preview: Preview) -> Tensor:
         w_BW = self.styles(self.labels_of(condition, len(noise)), noise, settings)
-        noises = [noise.normal(1, side, side) for side in self.generator.synthesis.sides()]
-        return self.generator.synthesis(self.generator.broadcast(w_BW), noises)
+        return self.synthesise(self.generator.broadcast(w_BW), noise)
+
+    def map(self, z_BD: Tensor, condition: Condition) -> Tensor:
+        return self.generator.broadcast(self.generator.mapping(z_BD, self.labels_of(condition, len(z_BD))))
+
+    def synthesise(self, w_BLD: Tensor, noise: Noise | None = None) -> Tensor:
+        synthesis = self.generator.synthesis
+        if noise is None:
+            return synthesis(w_BLD, [w_BLD.new_zeros(1, 1, side, side) for side in synthesis.sides()])
+        return synthesis(w_BLD, [noise.normal(1, side, side) for side in synthesis.sides()])
 
     def styles(self, label_BL: Tensor, noise: Noise, settings: StyleGAN2Settings) -> Tensor:
         """w of labels and latents, truncated as the settings say, (B, W)."""

@@ -4,7 +4,7 @@ VERBS = {
     "mix": ("anime_gen.families.stylegan2.walks:mix", "RUN: coarse styles of some faces with fine ones of others"),
     "walk": ("anime_gen.families.stylegan2.walks:walk", "RUN: a film or a sheet from face to face"),
     "along": ("anime_gen.families.stylegan2.walks:along", "RUN: faces that get more and less of a tag"),
-    "project": ("anime_gen.families.stylegan2.walks:project_picture", "RUN: the style of a given picture"),
+    "project": ("anime_gen.families.stylegan2.walks:project_pictures", "RUN PICTURE...: the styles of given pictures"),
     "import": (
         "anime_gen.families.stylegan2.export:import_published",
         "FILE.pkl: a published checkpoint as safetensors",

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from anime_gen.blocks.made import Film, Made, Sheet, Weights
 from anime_gen.conditions.kind import Words
-from anime_gen.contract import UserError
+from anime_gen.contract import Condition, UserError
 from anime_gen.decode import decode
 from anime_gen.families.stylegan2.editing import between, direction, mixed, project
 from anime_gen.families.stylegan2.module import StyleGAN2
@@ -27,15 +27,21 @@ def _family(trained: Trained) -> StyleGAN2:
     return trained.module
 
 
-def _label(trained: Trained, tags: str) -> Tensor:
-    """What the words say, (1, L); what they do not say is absent."""
+def _condition(trained: Trained, tags: str) -> Condition:
+    """What the words say, one row; what they do not say is absent."""
     module = _family(trained)
-    label_1L = module.labels_of(trained.asked({"tags": Words(tags)} if tags else {}), 1)
+    condition = trained.asked({"tags": Words(tags)} if tags else {})
+    label_1L = module.labels_of(condition, 1)
     if tags and not label_1L.any():
         raise UserError(
             f"--tags {tags!r} tells this run nothing: it is told {', '.join(sorted(module.needs)) or 'no labels'}"
         )
-    return label_1L
+    return condition
+
+
+def _label(trained: Trained, tags: str) -> Tensor:
+    """The same as numbers, (1, L)."""
+    return _family(trained).labels_of(_condition(trained, tags), 1)
 
 
 def _styles(trained: Trained, seeds: Sequence[int], label_1L: Tensor) -> Tensor:
@@ -154,37 +160,48 @@ def along(
     return Made({out: Sheet(torch.cat(rows), columns, titles, headings)}, said)
 
 
-def project_picture(
-    trained: Trained, out: Path, picture: Path, tags: str = "", plus: bool = False, steps: int = 500
+def _read(picture: Path, size: int) -> Tensor:
+    """(1, 3, size, size) in [-1, 1], cut to a square."""
+    try:
+        pixels_HWC = decode(picture, size)
+    except Exception as reason:  # Pillow raises whatever a damaged file leads it to
+        raise UserError(f"{picture}: there is no picture that can be read ({reason})") from reason
+    return torch.from_numpy(pixels_HWC.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+
+def project_pictures(
+    trained: Trained, out: Path, pictures: list[Path], tags: str = "", plus: bool = False, steps: int = 500
 ) -> Made:
-    """Finds the style of a picture: makes projection.png (picture, nearest face) and projection.safetensors (w).
+    """Finds the styles of pictures: makes projection.png (each with its nearest face) and projection.safetensors (w).
 
     Args:
         trained: the run.
         out: folder to write to.
-        picture: what is looked for; it is cut to a square.
-        tags: of the picture.
+        pictures: what is looked for; each is cut to a square.
+        tags: of the pictures.
         plus: a style for each layer: nearer, and less of a face.
         steps: of the search.
     """
     module = _family(trained)
     if steps < 1:
         raise UserError(f"--steps {steps}: give 1 or more")
-    try:
-        pixels_HWC = decode(picture, module.image_size)
-    except Exception as reason:  # Pillow raises whatever a damaged file leads it to
-        raise UserError(f"--picture {picture}: there is no picture that can be read ({reason})") from reason
-    wanted_1CHW = torch.from_numpy(pixels_HWC.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    wanted = [_read(picture, module.image_size) for picture in pictures]
+    condition = _condition(trained, tags)
     module.requires_grad_(False)
-    found = None
-    for found in (bar := tqdm(project(module.generator, wanted_1CHW, _label(trained, tags), plus, steps), total=steps)):
-        bar.set_postfix_str(f"{found.loss:.4f} away")
-    assert found is not None
-    both = quantise(torch.cat([wanted_1CHW, found.image_1CHW]))
+    nearest = []
+    for picture, wanted_1CHW in zip(pictures, wanted, strict=True):
+        bar = tqdm(project(module, wanted_1CHW, condition, plus, steps), picture.name, total=steps)
+        for found in bar:
+            bar.set_postfix_str(f"{found.loss:.4f} away")
+        nearest.append(found)
+    both = torch.cat(
+        [part for pair in zip(wanted, (found.image_1CHW for found in nearest), strict=True) for part in pair]
+    )
+    away = [f"{picture}: {found.loss:.4f} away" for picture, found in zip(pictures, nearest, strict=True)]
     return Made(
         {
-            out / "projection.png": Sheet(both, 2, headings=["asked for", "found"]),
-            out / "projection.safetensors": Weights({"w_1LW": found.w_1LW}),
+            out / "projection.png": Sheet(quantise(both), 2, headings=["asked for", "found"]),
+            out / "projection.safetensors": Weights({"w_NLD": torch.cat([found.w_1LD for found in nearest])}),
         },
-        f"{found.loss:.4f} away on average over all sizes, black to white being 2",
+        "\n".join([*away, "on average over all sizes, black to white being 2"]),
     )
