@@ -123,7 +123,7 @@ def contents(run: RunFolder) -> dict[str, Any]:
     for tag in events.Tags()["scalars"]:
         # What was written again after a resume stands in the place of what the killed run had written.
         found[f"curves/{tag}"] = {event.step: event.value for event in events.Scalars(tag)}
-    found |= {f"grids/{path.name}": path.read_bytes() for path in run.grids.iterdir()}
+    found |= {f"{run.grids.name}/{path.name}": path.read_bytes() for path in run.grids.iterdir()}
     return {name: value for name, value in found.items() if not any(part in name for part in NOT_COMPARED)}
 
 

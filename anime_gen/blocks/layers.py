@@ -16,6 +16,19 @@ from anime_gen.noise import Noise, normal_
 
 # Latents that BatchNorm's statistics are measured on: batches, and pictures in each.
 BATCHES, ROWS = 4, 64
+# More than any network has.
+MOST_LAYERS = 1000
+
+
+def times(name: str, count: int) -> range:
+    """For each of the layers that the setting `name` asks for.
+
+    Raises:
+        UserError: there are so many that building them would not end, or fewer than none.
+    """
+    if not 0 <= count <= MOST_LAYERS:
+        raise UserError(f"{name} is {count}; give 0 to {MOST_LAYERS}")
+    return range(count)
 
 
 def bell(x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import errno
 import importlib
 import io
 import os
+import re
 import sys
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -183,14 +184,33 @@ def mistake(error: BaseException) -> BaseException | None:
     if cause is None and isinstance(error, OSError) and error.errno in OF_THE_DISK:
         place = f"{error.filename}: " if error.filename else ""
         return UserError(f"{place}{error.strerror}: mend that, or name another place, and start again")
+    if cause is None and out_of_memory(error):
+        return UserError(f"out of memory: make data.batch_size, data.image_size or a width smaller ({said(error)})")
     return cause
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether there was no room for an array; torch says so on a processor by words alone."""
+    words = re.compile("allocate memory|out of memory|Storage size calculation overflowed")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(words.search(str(error))))
+
+
+def said(error: BaseException) -> str:
+    """The first line of what an error says, without what stands before torch's."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rpartition("] ")[2]
 
 
 def fail(message: str) -> int:
     """Prints one line on stderr, not one for each rank; returns the exit status 2."""
     if rank() == 0:
-        print(f"anime-gen: {message}", file=sys.stderr)
+        print(f"anime-gen: {plain(message)}", file=sys.stderr)
     return 2
+
+
+def plain(message: str) -> str:
+    """A message without what a terminal would obey (a file's name may hold it), and without hundreds of digits."""
+    shown = "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in message)
+    return re.sub(r"(\d{12})\d{28,}", r"\1...", shown)
 
 
 def rank() -> int:

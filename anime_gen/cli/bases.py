@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from anime_gen.contract import UserError
+from anime_gen.reading import read_yaml
 
 
 def base_of(path: Path) -> Path | None:
@@ -15,10 +14,7 @@ def base_of(path: Path) -> Path | None:
     Raises:
         UserError: it is no YAML, or names a file that there is not.
     """
-    try:
-        settings = yaml.safe_load(path.read_bytes())
-    except yaml.YAMLError as reason:
-        raise UserError(f"{path} is no YAML: {' '.join(str(reason).split())}") from reason
+    settings = read_yaml(path)
     if not isinstance(settings, dict) or "base" not in settings:
         return None
     base = path.with_name(f"{settings['base']}.yaml")

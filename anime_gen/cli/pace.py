@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import lightning as L
 import torch
-import yaml
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 
 from anime_gen.callbacks import Summary
 from anime_gen.contract import GenerativeModule
+from anime_gen.reading import read_yaml
 
 # Batches before the measurement, then as many as a lazy regulariser's turn and a half, over as many seconds.
 WARM_UP, LEAST_BATCHES, LEAST_SECONDS = 3, 24, 6.0
@@ -74,7 +74,7 @@ def said_otherwise(arguments: Sequence[str], overlays: Sequence[Path]) -> bool:
     if any(word.split("=")[0].removeprefix("--") in LENGTHS for word in arguments):
         return True
     for path in overlays:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        settings = read_yaml(path) or {}
         if any(key.split(".")[1] in (settings.get(key.split(".")[0]) or {}) for key in LENGTHS):
             return True
     return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from anime_gen.decode import clear
 from anime_gen.files import write_picture
 from anime_gen.images import tile
 from anime_gen.noise import Near
+from anime_gen.reading import read_json
 from anime_gen.run.opened import OpenRun
 from anime_gen.settings.parser import OneLineParser, as_data
 from anime_gen.settings.ranges import Ranges
@@ -48,11 +48,9 @@ def forms(options: Namespace) -> dict[str, Input]:
 def read_points(name: str, path: Path) -> Points:
     """Those of a JSON file."""
     try:
-        return Points(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as reason:
-        raise UserError(f"--{name} {path}: {reason.strerror}") from reason
-    except ValueError as reason:
-        raise UserError(f"--{name} {path} is not JSON ({reason})") from reason
+        return Points(read_json(path))
+    except UserError as reason:
+        raise UserError(f"--{name}: {reason}") from reason
 
 
 def read_picture(name: str, path: Path) -> Picture:

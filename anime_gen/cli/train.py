@@ -25,7 +25,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import Logger
 
 from anime_gen.callbacks import Evaluation, Part, Scoring
-from anime_gen.cli import rank
+from anime_gen.cli import mistake, rank
 from anime_gen.cli.bases import with_bases
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
@@ -47,6 +47,8 @@ LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_wid
 
 # Pictures and noise are float32, and so the weights must be.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
+
+MOST_DEVICES = 4096
 
 # What the system says of a file that cannot grow.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -149,6 +151,12 @@ class SuiteCLI(LightningCLI):
         """Lightning would merge the checkpoint's hyperparameters into the configuration, linked ones that a family
         does not take included. A run's config.yaml has them all, and keys on the command line must win."""
 
+    def _set_seed(self) -> None:
+        try:
+            super()._set_seed()
+        except ValueError as reason:
+            raise UserError("--seed_everything: give a number from 0 to 4294967295") from reason
+
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand] if self.subcommand else self.config
         if config.trainer.precision is None:
@@ -215,8 +223,14 @@ class SuiteCLI(LightningCLI):
         config = self.config[self.subcommand] if self.subcommand else self.config
         # They are made, where they belong; config.yaml has them as they were told.
         self.told, config.trainer.logger = config.trainer.logger, None
-        with SameFirstWeights():
-            super().instantiate_classes()
+        try:
+            with SameFirstWeights():
+                super().instantiate_classes()
+        except Exception as error:
+            reason = unbuildable(error)
+            if reason is None:
+                raise
+            raise UserError(reason) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         config = self.config[self.subcommand] if self.subcommand else self.config
@@ -228,7 +242,7 @@ class SuiteCLI(LightningCLI):
             kwargs.setdefault("accelerator", "cuda" if torch.cuda.is_available() else "cpu")
         try:
             trainer: L.Trainer = super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ValueError, TypeError) as error:
+        except (MisconfigurationException, ValueError, TypeError, OverflowError, ImportError) as error:
             raise UserError(f"trainer: {one_line(str(error))}") from error
         trainer.strategy.checkpoint_io = Checkpoints()
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
@@ -273,6 +287,21 @@ class SuiteCLI(LightningCLI):
         if subcommand == "fit" and self.watch.begun:
             way = f"what was saved is whole: {way}, and go on with make experiment RESUME={self.config[subcommand].run}"
         return f"{where}{os.strerror(error.errno or 0)}; {way}"
+
+
+def unbuildable(error: BaseException) -> str | None:
+    """What torch says of numbers that no network can be built of, in one line; None of any other error.
+
+    jsonargparse wraps what a constructor raises, and some of it twice.
+    """
+    cause: BaseException = error
+    while (below := cause.__cause__ or cause.__context__) is not None:
+        cause = below
+    if known := mistake(cause):
+        return str(known)
+    if isinstance(cause, ValueError | ArithmeticError | RuntimeError):
+        return f"these settings cannot be built: {one_line(str(cause))}"
+    return None
 
 
 def default_run(verb: str | None, config: Namespace) -> str:
@@ -353,6 +382,8 @@ def several(trainer: Namespace) -> bool:
             count = int(devices)
         except ValueError as reason:
             raise UserError(f"--trainer.devices={devices}: give a number, or GPUs such as 0,1") from reason
+    if count > MOST_DEVICES:
+        raise UserError(f"--trainer.devices={devices}: no machine has more than {MOST_DEVICES}")
     return count * int(trainer.num_nodes) > 1
 
 

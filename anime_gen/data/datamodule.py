@@ -33,6 +33,8 @@ LEAST_SCORED = 2
 LABELS = frozenset({"tags_BT", "attributes_BA", "landmarks_BK2", "visible_BK"})
 # A chunk of larger pictures would not fit into memory.
 LARGEST = 4096
+# Of pictures in a batch or a scoring, of processes, and of a seed: numpy's are no larger.
+MOST = 2**32 - 1
 
 
 class AnimeFaces(L.LightningDataModule):
@@ -75,9 +77,12 @@ class AnimeFaces(L.LightningDataModule):
             ("batch_size", batch_size, 1),
             ("score_images", score_images, LEAST_SCORED),
             ("num_workers", num_workers, 0),
+            ("seed", seed, 0),
         ):
             if value < least:
                 raise UserError(f"data.{name} is {value}: it must be at least {least}")
+            if value > MOST:
+                raise UserError(f"data.{name} is {value}: it must be at most {MOST}")
         if image_size > LARGEST:
             raise UserError(f"data.image_size is {image_size}: it must be at most {LARGEST}")
         root = cache_root(cache_dir)

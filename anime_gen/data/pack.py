@@ -34,6 +34,7 @@ from tqdm import tqdm
 from anime_gen.contract import UserError
 from anime_gen.data.cache import write_whole, writing
 from anime_gen.data.source import PIXEL_COLUMNS, Columns, Source, Split, some, warn
+from anime_gen.reading import map_array
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Mapped(Mapping[str, np.ndarray]):
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
         self._paths = dict(paths)
-        self._arrays = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
+        self._arrays = {name: map_array(path) for name, path in paths.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]

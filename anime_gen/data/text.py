@@ -15,6 +15,7 @@ from anime_gen.contract import UserError
 from anime_gen.data.cache import writing
 from anime_gen.data.source import content_hash
 from anime_gen.files import atomic
+from anime_gen.reading import map_array
 
 
 class OpenClip:
@@ -64,7 +65,7 @@ class OpenClip:
             rows = np.stack([known.get(caption or "", nothing) for caption in captions])
             with writing(path, rows.nbytes), atomic(path) as draft, draft.open("wb") as file:
                 np.save(file, rows)
-        return np.load(path, mmap_mode="r")
+        return map_array(path)
 
     @torch.inference_mode()
     def read(self, captions: Sequence[str], progress: bool = False) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -20,6 +21,7 @@ from torchmetrics import Metric
 
 from anime_gen.contract import Condition, UserError
 from anime_gen.files import write_text
+from anime_gen.reading import read_json
 
 
 class Record(NamedTuple):
@@ -30,6 +32,11 @@ class Record(NamedTuple):
     nimg: int  # training pictures shown so far
     seconds: float  # seconds trained so far
     protocol: dict[str, Any]  # extractor, weights, resize, how many pictures; plain JSON values
+
+
+# What JSON says for each field.
+_KINDS = {"name": str, "value": int | float | None, "nimg": int, "seconds": int | float, "protocol": dict}
+_LARGEST = sys.float_info.max
 
 
 # What a protocol says of the system that was measured and of what came out, not of the measure.
@@ -57,9 +64,20 @@ def read(path: str | Path) -> list[Record]:
     if not path.exists():
         return []
     try:
-        return [Record(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
+        return [_record(entry) for entry in read_json(path)]
+    except TypeError as error:
         raise UserError(f"{path}: not a list of records ({error}); move the file away or mend it") from error
+
+
+def _record(entry: Any) -> Record:
+    """Raises: TypeError: a field is missing, or of another kind."""
+    record = Record(**entry)
+    for name, kind in _KINDS.items():
+        if not isinstance(getattr(record, name), kind):
+            raise TypeError(f"{name} is {str(getattr(record, name))[:40]!r}")
+    if not all(abs(number) <= _LARGEST for number in (record.value or 0, record.nimg, record.seconds)):
+        raise TypeError(f"a number of {record.name[:40]!r} is not finite")
+    return record
 
 
 def write(path: str | Path, records: Iterable[Record]) -> None:

@@ -98,7 +98,7 @@ class Copy:
         known |= {event.step: event.value for event in curves.get("time/seconds", [])}
         images, seconds = zip(*sorted(known.items()), strict=True)
         sittings = self.folder.sittings()
-        began = datetime.fromisoformat(sittings[0]["started"]).timestamp() if sittings else 0.0
+        began = moment(sittings[0].get("started", "")) if sittings else 0.0
 
         def clock(step: int) -> float:
             return began + float(np.interp(step, images, seconds))
@@ -277,6 +277,14 @@ def alike(cells: dict[Path, Any]) -> dict[Path, Any]:
     return {path: word.rsplit(".", 1)[-1] if word.startswith("anime_gen.") else word for path, word in words.items()}
 
 
+def moment(written: str) -> float:
+    """Seconds since 1970 of a time as it is written; 0 of anything else."""
+    try:
+        return datetime.fromisoformat(written).timestamp()
+    except ValueError:
+        return 0.0
+
+
 def describe(
     name: str, config: dict[str, Any], records: Sequence[Record], sittings: Sequence[dict[str, Any]]
 ) -> dict[str, str]:
@@ -289,12 +297,12 @@ def describe(
     if records:
         facts += [("images shown", f"{records[-1].nimg:,}"), ("seconds", f"{records[-1].seconds:,.0f}")]
     if sittings:
-        first, machine = sittings[0], sittings[0]["machine"]
+        cores, gpus, system = (entry(sittings[0], f"machine.{fact}") for fact in ("cores", "gpus", "system"))
         facts += [
-            ("started", f"{first['started']}, {len(sittings)} sitting(s)"),
-            ("commit", first["git"]["commit"] or "not in git"),
-            ("machine", f"{machine['cores']} cores, {', '.join(machine['gpus']) or 'no GPU'}, {machine['system']}"),
-            ("torch", first["packages"]["torch"]),
+            ("started", f"{entry(sittings[0], 'started')}, {len(sittings)} sitting(s)"),
+            ("commit", entry(sittings[0], "git.commit") or "not in git"),
+            ("machine", f"{cores} cores, {', '.join(map(str, gpus or ())) or 'no GPU'}, {system}"),
+            ("torch", entry(sittings[0], "packages.torch")),
         ]
     latest = {record.name: record for record in records}
     cards = {"1 summary": as_table(("run", name), facts)}

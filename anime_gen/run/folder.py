@@ -18,7 +18,6 @@ runs/<family>/<name>/
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import yaml
 
 from anime_gen.errors import UserError
+from anime_gen.reading import read_json, read_yaml
 from anime_gen.settings.aliases import today
 
 # What the grids are called that every family draws; others have a word behind the images in their files' names.
@@ -168,10 +167,7 @@ class RunFolder:
             UserError: no run lies here, or its settings cannot be read.
         """
         config = self.existing().config
-        try:
-            settings = today(yaml.safe_load(config.read_text(encoding="utf-8")))
-        except yaml.YAMLError as reason:
-            raise UserError(f"{config} is no YAML: {' '.join(str(reason).split())}") from reason
+        settings = today(read_yaml(config))
         if not isinstance(settings, dict):
             raise UserError(f"{config} is not the settings of a run")
         return settings
@@ -180,14 +176,13 @@ class RunFolder:
         """What is known of every start of the run; nothing where it has only just begun.
 
         Raises:
-            UserError: the file is not whole.
+            UserError: the file is not whole, or another one.
         """
         if not self.provenance.exists():
             return []
-        try:
-            sittings: list[dict[str, Any]] = json.loads(self.provenance.read_text(encoding="utf-8"))
-        except ValueError as reason:
-            raise UserError(f"{self.provenance} is not whole ({reason}); move it away") from reason
+        sittings = read_json(self.provenance)
+        if not isinstance(sittings, list) or not all(map(_is_sitting, sittings)):
+            raise UserError(f"{self.provenance} does not say when a run was started: move it away")
         return sittings
 
     def drawn(self) -> dict[str, dict[int, Path]]:
@@ -197,6 +192,12 @@ class RunFolder:
             if match := re.fullmatch(r"(\d+)(?:_(\w+))?", path.stem):
                 found.setdefault(match[2] or SAMPLES, {})[int(match[1])] = path
         return found
+
+
+def _is_sitting(told: Any) -> bool:
+    """Whether each fact that is known of a start is of its kind; earlier versions may have known fewer."""
+    kinds = {"started": str, "git": dict, "machine": dict, "packages": dict}
+    return isinstance(told, dict) and all(isinstance(told.get(name, kind()), kind) for name, kind in kinds.items())
 
 
 def checkpoint_of(run: Path, name: str = BEST) -> Path:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from argparse import SUPPRESS
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from jsonargparse import get_loader, set_loader
+from jsonargparse import Namespace, get_loader, set_loader
 from jsonargparse.typing import register_type
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -16,10 +18,19 @@ from anime_gen.errors import UserError
 from anime_gen.settings.aliases import names_today, today
 from anime_gen.settings.ranges import Ranges
 
+# Characters in which lists may be nested deeper than the stack is.
+DEEP = 10_000
+
 
 def renewed(text: str, path: str = "") -> Any:
     """YAML, by today's names; of a file without its base, which whoever reads files has read before it."""
-    settings = today(get_loader("yaml")(text))
+    try:
+        if len(text) > DEEP:
+            # libyaml recurses in C: what is nested too deep for it ends the process. Python's own says so.
+            yaml.compose(text, yaml.SafeLoader)
+        settings = today(get_loader("yaml")(text))
+    except (RecursionError, OverflowError) as reason:
+        raise yaml.YAMLError(str(reason)) from reason
     if path and isinstance(settings, dict):
         settings.pop("base", None)
     return settings
@@ -27,6 +38,18 @@ def renewed(text: str, path: str = "") -> Any:
 
 set_loader("anime_gen", renewed, exceptions=(yaml.YAMLError,))
 register_type(Ranges, str, Ranges, UserError)
+
+
+# Of a signed integer in 64 bits.
+LARGEST = 2**63
+
+
+def _integers(value: Any) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _integers(part)
 
 
 class OneLineParser(LightningArgumentParser):
@@ -37,6 +60,18 @@ class OneLineParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         raise UserError(one_line(message)) from ex
+
+    def validate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> None:
+        super().validate(namespace, *args, **kwargs)
+        # jsonargparse takes every null for a value that nobody has given, although something else is the default.
+        nulls = Namespace()  # type: ignore[no-untyped-call]
+        for action in self._actions:
+            if action.default not in (None, SUPPRESS) and namespace.get(action.dest, action.default) is None:
+                nulls[action.dest] = None
+        super().validate(nulls, skip_unset=False, skip_required=True)
+        for key, value in namespace.items():
+            if any(abs(number) >= LARGEST for number in _integers(value)):
+                raise TypeError(f'Parser key "{key}": no setting is 2**63 or more')
 
 
 def one_line(message: str) -> str:

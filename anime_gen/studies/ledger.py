@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anime_gen.contract import UserError
 from anime_gen.files import write_text
+from anime_gen.reading import read_json
 from anime_gen.run.folder import RunFolder
 from anime_gen.settings.aliases import word_today
 from anime_gen.studies.plan import Job
@@ -31,7 +32,11 @@ def read_entry(job: Job) -> Entry:
     """
     run = RunFolder(job.folder)
     if run.ledger.exists():
-        entry = Entry(**json.loads(run.ledger.read_text(encoding="utf-8")))
+        told = read_json(run.ledger)
+        try:
+            entry = Entry([str(word) for word in told["words"]], bool(told["done"]), float(told["seconds"]))
+        except (TypeError, ValueError, KeyError, OverflowError) as reason:
+            raise UserError(f"{run.ledger} is not what a study keeps of a run: move it away") from reason
         # The same settings by the names of another version are the same settings.
         before, now = (list(map(word_today, words)) for words in (entry.words, job.words))
         if before != now:

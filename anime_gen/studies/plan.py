@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser
 
 from anime_gen.contract import UserError
+from anime_gen.reading import read_yaml
 from anime_gen.reports.matching import At
 
 EXPERIMENTS = Path("experiments")
@@ -65,12 +65,9 @@ def read_study(path: Path, parser: ArgumentParser) -> Study:
         UserError: no such file, a key or a family that there is not, or nothing to run.
     """
     parser.add_class_arguments(Study)
-    try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as reason:
-        raise UserError(f"{path}: {reason.strerror}; experiment files lie in {EXPERIMENTS}/") from reason
-    except yaml.YAMLError as reason:
-        raise UserError(f"{path} is no YAML: {' '.join(str(reason).split())}") from reason
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; experiment files lie in {EXPERIMENTS}/")
+    written = read_yaml(path)
     if not isinstance(written, dict):
         raise UserError(f"{path} is no experiment file: it has title, seeds, overlay and runs")
     try:

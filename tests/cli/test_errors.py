@@ -57,6 +57,7 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
         (("fit", *DCGAN, "--trainer.devices=two"), ["--trainer.devices=two"]),
         (("fit", *DCGAN, "--trainer.strategy=clever"), ["trainer", "clever"]),
         (("fit", *DCGAN, *TINY, "--trainer.gradient_clip_val=1"), ["gradient_clip_val"]),
+        (("fit", *DCGAN, "--trainer.accelerator=tpu"), ["trainer", "torch_xla"]),
         (("fit", *DCGAN, "--trainer.precision=64"), ["precision", "32-true"]),
         (("fit", *DCGAN, "--ckpt_path", "no/such.ckpt"), ["no/such.ckpt"]),
         (("validate", *DCGAN), ["--ckpt_path runs/"]),
@@ -71,6 +72,37 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
 def test_mistakes(here, words, expected, tmp_path):
     run = ("--run", tmp_path / "run") if words[0] == "fit" else ()
     refused(here(*words, *run), *expected)
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "expected"),
+    [
+        ("dcgan", "model.betas=null", "betas: Expected a <class 'tuple'>. Got value: None"),
+        ("dcgan", "model.networks.width=null", "width: Expected"),
+        ("dcgan", "data.source.faces=null", "faces: Expected"),
+        ("dit", "model.network.heads=null", "heads: Expected"),
+        ("dit", "model.network.heads=0", "heads 0"),
+        ("diffusion", "model.optimizer=null", "optimizer: Expected"),
+        ("diffusion", "model.network.blocks=1000000", "blocks is 1000000; give 0 to 1000"),
+        ("stylegan2", "model.head.layers=1000000", "layers is 1000000"),
+        ("dcgan", "model.z_dim=-1", "these settings cannot be built: Trying to create tensor with negative dimension"),
+        ("dcgan", f"model.z_dim={10**15}", "out of memory: make data.batch_size"),
+        ("dcgan", f"data.batch_size={10**12}", "it must be at most"),
+        ("dcgan", f"data.source.faces={10**400}", "faces: no setting is 2**63 or more"),
+        ("dcgan", f"model.lr_generator={10**400}", "int too large"),
+        ("diffusion", f"model.network.channels=[{10**400}]", "channels: no setting is 2**63 or more"),
+        ("dcgan", f"model.networks={'[' * 20_000}", "networks"),
+        ("dcgan", "seed_everything=-1", "--seed_everything: give a number from 0 to 4294967295"),
+        ("dcgan", f"trainer.devices={10**18}", "trainer"),
+    ],
+)
+def test_absurd_numbers(here, family, key, expected, tmp_path):
+    yaml = f"experiments/family/{family}.yaml"
+    refused(here("fit", *SHARED, "-c", yaml, f"--{key}", "--run", tmp_path / "run"), expected)
+
+
+def test_what_a_terminal_would_obey_is_spelt_out(here):
+    assert refused(here("resume", "no\x1b[2Jrun\a")).startswith(r"anime-gen: no\x1b[2Jrun\x07 is no run")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -181,6 +181,7 @@ def test_imports_go_one_way():
         "errors.py": (),
         "files.py": (),
         "noise.py": (),
+        "reading.py": ("errors",),
         "settings": ("errors", "settings"),
         "vocabulary.py": ("errors",),
         "fitting.py": ("contract", "files", "noise"),
@@ -189,9 +190,9 @@ def test_imports_go_one_way():
         "images.py": ("conditions", "vocabulary"),
         "decode.py": ("conditions",),
         "painter": ("contract", "vocabulary", "painter"),
-        "data": ("conditions", "contract", "decode", "files", "vocabulary", "painter", "data"),
+        "data": ("conditions", "contract", "decode", "files", "reading", "vocabulary", "painter", "data"),
         "blocks": ("conditions", "contract", "noise", "blocks"),
-        "metrics": ("conditions", "contract", "files", "images", "noise", "vocabulary", "metrics"),
+        "metrics": ("conditions", "contract", "files", "images", "noise", "reading", "vocabulary", "metrics"),
         # What labels pictures is never what scores them.
         "tagging": (
             "conditions", "contract", "decode", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging",
@@ -199,7 +200,7 @@ def test_imports_go_one_way():
         "prepare": (
             "contract", "data", "decode", "files", "fitting", "noise", "painter", "prepare", "tagging", "vocabulary",
         ),
-        "run/folder.py": ("errors", "settings"),
+        "run/folder.py": ("errors", "reading", "settings"),
         "run/checkpoints.py": ("errors", "files", "run"),
         "run/lock.py": ("errors", "run"),
         "run/trained.py": ("conditions", "contract", "run", "settings", "vocabulary"),
@@ -217,10 +218,11 @@ def test_imports_go_one_way():
         "studio": (
             "conditions", "contract", "decode", "images", "metrics", "noise", "reports", "run", "vocabulary", "studio",
         ),
-        "studies": ("contract", "files", "reports", "run", "settings", "studies"),
+        "studies": ("contract", "files", "reading", "reports", "run", "settings", "studies"),
         "cli": (
             "blocks", "callbacks", "conditions", "contract", "data", "decode", "files", "images", "judging", "metrics",
-            "noise", "prepare", "reports", "run", "settings", "studies", "studio", "tagging", "vocabulary", "cli",
+            "noise", "prepare", "reading", "reports", "run", "settings", "studies", "studio", "tagging", "vocabulary",
+            "cli",
         ),
         "bench": (
             "callbacks", "cli", "conditions", "contract", "data", "decode", "files", "images", "metrics", "noise",

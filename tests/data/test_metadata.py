@@ -71,6 +71,7 @@ def test_s1_json(tmp_path):
         ("{", "is not JSON"),
         ([], "a JSON object is expected"),
         ({"tags": 3}, "tags must be"),
+        ({"tags": {"smile": 10**400}}, "tags must be"),
         ("", "is empty"),
         ("[" * 100_000, "is not JSON"),
         ({"landmarks": [[10**400, 2]] * 24}, "two numbers"),

@@ -200,3 +200,14 @@ def until(true, seconds: float = 20.0) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def test_a_column_that_was_cut_short_is_named(tmp_path):
+    pack = Pack(Numbered(tmp_path / "diary"), "train", 4)
+    pack.open({"image"})
+    path = pack.path("image")
+    os.truncate(path, 1000)
+    with pytest.raises(UserError, match=r"image-4.npy is damaged .*: delete it"):
+        pack.open({"image"})
+    path.unlink()
+    assert len(pack.open({"image"})["image"]) == COUNT

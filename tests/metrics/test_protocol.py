@@ -80,9 +80,14 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '[{"name": "a"}]', "3"])
+@pytest.mark.parametrize("text", ["{", "[1]", '[{"name": "a"}]', "3", "[" * 100_000,
+    '[{"name": "a", "value": "b", "nimg": 1, "seconds": 1, "protocol": {}}]',
+    '[{"name": "a", "value": 1, "nimg": 1, "seconds": 1, "protocol": []}]',
+    '[{"name": "a", "value": 1e999, "nimg": 1, "seconds": 1, "protocol": {}}]',
+    f'[{{"name": "a", "value": 1, "nimg": {"9" * 400}, "seconds": 1, "protocol": {{}}}}]',
+])  # fmt: skip
 def test_a_broken_file_is_the_users(tmp_path, text):
     path = tmp_path / "metrics.json"
     path.write_text(text)
-    with pytest.raises(UserError, match="not a list of records"):
+    with pytest.raises(UserError, match=r"metrics.json:? (is not JSON|not a list of records)"):
         protocol.read(path)

@@ -232,6 +232,13 @@ def test_scores_that_were_not_measured_alike_are_named(board, runs):
     assert "tag_f1" not in text
 
 
+def test_what_is_not_known_of_a_runs_start_is_left_out(board, runs):
+    (begin(runs / "bare" / "x", "bare", 0) / "provenance.json").write_text('[{"started": "some day"}]')
+    board.sync()
+    text = events(board.target / "bare" / "x").Tensors("1 summary/text_summary")[-1].tensor_proto.string_val[0].decode()
+    assert "some day, 1 sitting(s)" in text
+
+
 def test_what_is_observed_may_differ():
     one, two = (Record("fd", 1.0, 1, 1.0, {"n": 1, "observed": {"seen": n}, "system": {"x": n}}) for n in (1, 2))
     assert disagreements({"a": [one], "b": [two]}) == []

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent / "anime_gen"
 ELSEWHERE = {
     "metrics/weights.py": {"checkpoints"},  # torch hub's
     "cli/__init__.py": {"tradeoff"},  # a verb
+    "prepare/apart.py": {".lock"},  # an environment's
 }
 
 
@@ -113,5 +114,9 @@ def test_sittings(tmp_path):
     run.provenance.write_text('[{"images_shown": 0}]')
     assert run.sittings() == [{"images_shown": 0}]
     run.provenance.write_text('[{"images_sh')
-    with pytest.raises(UserError, match=r"provenance.json is not whole .*; move it away"):
+    with pytest.raises(UserError, match=r"provenance.json is not JSON"):
         run.sittings()
+    for other in ("{}", "[1]", '[{"git": 5}]', '[{"started": null}]'):
+        run.provenance.write_text(other)
+        with pytest.raises(UserError, match=r"provenance.json does not say when a run was started: move it away"):
+            run.sittings()

@@ -22,6 +22,14 @@ def test_a_folder_with_other_settings_is_left_alone(tmp_path):
         read_entry(job)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"words": 5}', f'{{"words": [], "done": true, "seconds": {"9" * 400}}}'])
+def test_another_file_in_its_place(tmp_path, text):
+    job = Job("a", 0, tmp_path, [])
+    RunFolder(tmp_path).ledger.write_text(text)
+    with pytest.raises(UserError, match=r"study\.json is not"):
+        read_entry(job)
+
+
 def test_seconds_left():
     jobs = [Job(name, seed, Path(name) / str(seed), []) for seed in (0, 1) for name in ("a", "b", "c")]
     entries = {job.folder: Entry([]) for job in jobs}

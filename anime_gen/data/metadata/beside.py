@@ -5,7 +5,6 @@ Of `a.png` it is called `a.json` or `a.png.json`, `a.txt` or `a.png.txt`, `a.cap
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -20,6 +19,7 @@ from anime_gen.data.manifest import Manifest, Row
 from anime_gen.data.metadata.described import Described, described, manifest_of, words_of
 from anime_gen.data.metadata.form import Form, those_that_can
 from anime_gen.decode import upright_size
+from anime_gen.reading import read_bytes, read_json
 from anime_gen.vocabulary import S5_TAGS, canonical
 
 # A tag of so many words and more is a part of a sentence.
@@ -60,31 +60,9 @@ def _converted(
 # JSON
 
 
-def load_json(content: bytes, where: str) -> Any:
-    """Any of the encodings of JSON, with a byte order mark or without.
-
-    Raises:
-        UserError: it is not JSON.
-    """
-    if not content.strip():
-        raise UserError(f"{where} is empty")
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where} is not JSON: {error}") from error
-
-
-def read_bytes(path: Path) -> bytes:
-    """Raises: UserError: it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-
-
 def _read_json(folder: Path, places: list[str], file: str) -> Described:
     path = folder / places[0]
-    told = load_json(read_bytes(path), str(path))
+    told = read_json(path)
     if not isinstance(told, dict):
         raise UserError(f"{path}: a JSON object is expected, with keys such as tags, caption, landmarks, width, height")
     return described(told, file, str(path), lambda: upright_size(folder / file))

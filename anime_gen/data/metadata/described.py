@@ -6,6 +6,7 @@ import csv
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,7 +104,8 @@ def _tags(where: str, told: Mapping[str, Any]) -> tuple[list[str], list[Guess]]:
         if given and all(isinstance(sure, int | float) and 0 <= sure <= 1 for sure in given.values()):
             by_word = {canonical(word): float(sure) for word, sure in given.items()}
             return [], [Guess(word, sure, "tagger") for word, sure in by_word.items() if word]
-        given = [word for words in given.values() for word in (words_of(words) if isinstance(words, str) else words)]
+        parts = [words_of(words) if isinstance(words, str) else words for words in given.values()]
+        given = list(chain.from_iterable(parts)) if all(isinstance(part, list) for part in parts) else None
     if isinstance(given, Iterable):
         words: list[Any] = [word.get("name") if isinstance(word, Mapping) else word for word in given]
         if all(isinstance(word, str) for word in words):

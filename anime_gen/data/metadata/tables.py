@@ -11,10 +11,10 @@ from typing import Any
 from anime_gen.contract import UserError
 from anime_gen.data.listing import Listing
 from anime_gen.data.manifest import FILE_COLUMNS, Manifest, Row, check_classes, check_file, read_csv
-from anime_gen.data.metadata.beside import load_json, read_bytes
 from anime_gen.data.metadata.described import USED, Described, described, manifest_of
 from anime_gen.data.metadata.form import Form
 from anime_gen.data.source import some, warn
+from anime_gen.reading import parse_json, read_bytes, read_json
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, line in enumerate(read_bytes(path).splitlines(), 1):
         if line.strip():
-            told = load_json(line, f"{path}, line {number}")
+            told = parse_json(line, f"{path}, line {number}")
             if not isinstance(told, dict):
                 raise UserError(f"{path}, line {number}: a JSON object is expected")
             yield number, told
@@ -141,7 +141,7 @@ METADATA = Form("metadata tables", _finder(*(f"metadata{suffix}" for suffix in _
 def convert_stylegan(folder: Path, found: list[str], files: Collection[str]) -> Manifest:
     """{"labels": [["00000/img00000000.png", 6], ...]}: numbers of exclusive classes, a group `class`."""
     path = folder / found[0]
-    told = load_json(read_bytes(path), str(path))
+    told = read_json(path)
     if isinstance(told, dict) and "labels" in told and not told["labels"]:
         return Manifest((), [Row(file) for file in sorted(files)])  # as the tool writes it where there are none
     labels = told.get("labels") if isinstance(told, dict) else None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_gen.blocks.labels import Words, label_embedding
-from anime_gen.blocks.layers import BATCHES, ROWS, ConvGenerator, Norm, channels_by_side, halvings, initialise
+from anime_gen.blocks.layers import BATCHES, ROWS, ConvGenerator, Norm, channels_by_side, halvings, initialise, times
 from anime_gen.contract import UserError
 from anime_gen.noise import normal_
 
@@ -68,7 +68,9 @@ class ResidualGenerator(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.blocks = nn.Sequential(
-            *[SkippedBlock(width) for _ in range(blocks)], nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+            *[SkippedBlock(width) for _ in times("networks: blocks", blocks)],
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
         )
         doublings: list[nn.Module] = []
         for _ in range(3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.layers import times
 from anime_gen.contract import UserError
 from anime_gen.noise import normal_like
 
@@ -59,8 +60,8 @@ class Network(nn.Module):
             if level:
                 encoder.append(nn.Conv2d(before, here, 3, stride=2, padding=1))
                 decoder += [nn.Conv2d(here, before, 3, padding=1), nn.Upsample(scale_factor=2.0)]
-            encoder += [Residual(here) for _ in range(blocks)]
-            decoder += [Residual(here) for _ in range(blocks)]
+            encoder += [Residual(here) for _ in times("model.blocks", blocks)]
+            decoder += [Residual(here) for _ in times("model.blocks", blocks)]
             before = here
         last = [nn.GroupNorm(8, width), nn.SiLU(), nn.Conv2d(width, 12, 3, padding=1), nn.PixelShuffle(2)]
         encoder += [nn.GroupNorm(8, before), nn.SiLU(), nn.Conv2d(before, 2 * latent_channels, 3, padding=1)]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anime_gen import fitting
-from anime_gen.blocks.layers import bell
+from anime_gen.blocks.layers import bell, times
 from anime_gen.contract import Batch, UserError, at_least_float32
 from anime_gen.vocabulary import LANDMARKS
 
@@ -102,7 +102,7 @@ class Finder(nn.Module):
 
     def __init__(self, width: int = 16, depth: int = 3) -> None:
         super().__init__()
-        channels = [width << k for k in range(depth + 1)]
+        channels = [width << k for k in times("model.landmarks.depth", depth + 1)]
         self.begin = _stage(3, width)
         self.down = nn.ModuleList(_stage(before, after) for before, after in pairwise(channels))
         self.up = nn.ModuleList(_stage(after + before, before) for before, after in pairwise(channels))

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from anime_gen.blocks.layers import Norm, channels_by_side, halvings, initialise
+from anime_gen.blocks.layers import Norm, channels_by_side, halvings, initialise, times
 from anime_gen.contract import UserError
 
 
@@ -173,7 +173,7 @@ class ResNet(Generators):
         layers += [norm.module(width), activation.module()]
         for before, after in pairwise((width, 2 * width, 4 * width)):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), norm.module(after), activation.module()]
-        layers += [Residual(4 * width, norm, activation) for _ in range(self.blocks)]
+        layers += [Residual(4 * width, norm, activation) for _ in times("generators: blocks", self.blocks)]
         for before, after in pairwise((4 * width, 2 * width, width)):
             layers += [self.doubling.module(before, after), norm.module(after), activation.module()]
         layers += [nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"), nn.Tanh()]

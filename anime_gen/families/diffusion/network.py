@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anime_gen.blocks.layers import times
 from anime_gen.contract import UserError
 from anime_gen.families.diffusion.conditions import Guide
 
@@ -144,7 +145,7 @@ class UNet(Backbone):
         for level, out in enumerate(channels):
             self.guides_down.append(nn.Conv2d(self.latent, width, 1))
             stage = nn.ModuleList()
-            for _ in range(blocks):
+            for _ in times("model.network.blocks", blocks):
                 stage.append(Block(width, out, self.vector, dropout))
                 width = out
                 skips.append(width)
@@ -162,7 +163,7 @@ class UNet(Backbone):
         for level, out in reversed(list(enumerate(channels))):
             self.guides_up.append(nn.Conv2d(self.latent, width, 1))
             stage = nn.ModuleList()
-            for _ in range(blocks):
+            for _ in times("model.network.blocks", blocks):
                 stage.append(Block(width + skips.pop(), out, self.vector, dropout))
                 width = out
             self.up.append(stage)

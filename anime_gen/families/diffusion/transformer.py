@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anime_gen.blocks.layers import times
 from anime_gen.contract import UserError
 from anime_gen.families.diffusion.conditions import Guide
 from anime_gen.families.diffusion.network import Backbone, sinusoidal
@@ -65,6 +66,10 @@ class DiT(Backbone):
 
     def __init__(self, width: int = 192, depth: int = 8, heads: int = 4, patch: int = 4, in_channels: int = 3) -> None:
         super().__init__()
+        if min(width, heads, patch) < 1:
+            raise UserError(
+                f"model.network: width is {width}, heads {heads} and patch {patch}; each must be at least 1"
+            )
         if width % (4 * heads):
             raise UserError(f"model.network.width={width}: give a multiple of 4 * heads, {4 * heads}")
         self.in_channels = in_channels
@@ -72,7 +77,7 @@ class DiT(Backbone):
         self.patch = patch
         self.stem = nn.Linear(in_channels * patch**2, width)
         self.time = nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))
-        self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(depth))
+        self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in times("model.network.depth", depth))
         self.norm_out = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, in_channels * patch**2)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.layers import times
 from anime_gen.contract import UserError
 from anime_gen.families.stylegan2.layers import Dense, exact, normalised
 
@@ -15,7 +16,9 @@ RATE = 0.01  # factor of the mapping network's learning rate (Karras et al. 2019
 
 def dense_layers(inputs: int, width: int, layers: int) -> nn.Sequential:
     """Active dense layers, (B, inputs) -> (B, width)."""
-    return nn.Sequential(*(Dense(inputs if k == 0 else width, width, rate=RATE, active=True) for k in range(layers)))
+    return nn.Sequential(
+        *(Dense(inputs if k == 0 else width, width, rate=RATE, active=True) for k in times("mapping_layers", layers))
+    )
 
 
 class Joined(nn.Module):
