@@ -147,8 +147,8 @@ def test_the_largest_that_fits(room):
     [
         (
             RuntimeError("CUDA out of memory. Tried to allocate\nmuch"),
-            "5: UserError: out of memory: make data.batch_size, data.image_size or a width smaller (CUDA out of memory. "
-            "Tried to allocate)",
+            "5: UserError: out of memory: make data.batch_size, data.image_size or a width smaller "
+            "(CUDA out of memory. Tried to allocate)",
         ),
         (Late("took longer than 1 s"), "Late: took longer than 1 s"),
     ],
