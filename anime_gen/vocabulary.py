@@ -85,12 +85,17 @@ ATTRIBUTE_TAG: Mapping[str, str] = {"hair": "{} hair", "eye": "{} eyes"}
 _EMOTICON = re.compile(r"(?!.*[^\W_]{2})[^\s_,]+_[^\s_,]+")
 
 
+# ESC, BEL and the like, and what turns the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 def canonical(word: str) -> str:
     """A tag or class name in the suite's spelling: lower case, spaces for underscores, aliases resolved.
 
-    Commas become spaces, too: they part words wherever a list of them is written. Emoticons stay as they are.
+    Commas become spaces, too: they part words wherever a list of them is written; and control characters, which a
+    terminal obeys. Emoticons stay as they are.
     """
-    word = word.lower().strip()
+    word = _CONTROL.sub(" ", word).lower().strip()
     if _EMOTICON.fullmatch(word):
         return word
     word = " ".join(word.replace("_", " ").replace(",", " ").split())

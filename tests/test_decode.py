@@ -1,4 +1,6 @@
+import re
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,8 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from anime_gen.decode import SUFFIXES, decode, read, upright_size
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def gradient(height: int = 40, width: int = 40) -> np.ndarray:
@@ -185,3 +189,11 @@ def test_a_picture_that_unpacks_to_gigabytes_is_refused_by_its_header(tmp_path):
     path.write_bytes(content)
     with pytest.raises(Exception, match="pixels"):
         decode(path, 8)
+
+
+def test_nobody_else_opens_a_file_of_strangers():
+    """Pillow tries every format that it knows on a file, and OpenCV more; only here they are named and bounded."""
+    for path in sorted((ROOT / "anime_gen").rglob("*.py")):
+        if path.name != "decode.py" and "bench" not in path.parts:
+            opens = re.findall(r"Image\.open\((?!.*formats=)|imread|read_image", path.read_text())
+            assert not opens, f"{path.relative_to(ROOT)} opens pictures by {opens}: use anime_gen.decode"

@@ -50,6 +50,9 @@ VERBS = {
     "card": Verb("anime_gen.cli.card:main", "DATA: what a data set holds, as a page with figures"),
     "tagger": Verb("anime_gen.cli.tagger:main", "fit|doubts|complete: labels out of pictures, and which are wrong"),
     "tag": Verb("anime_gen.cli.tag:main", "DIR: write its manifest.csv with a tagger"),
+    "doctor": Verb(
+        "anime_gen.cli.doctor:main", "[DATA]: is everything here that runs need? what is missing, and how to mend it"
+    ),
     "describe": Verb("anime_gen.cli.describe:main", "FAMILY.yaml: networks, parameters, cost and memory, untrained"),
 }
 

@@ -294,6 +294,8 @@ def unbuildable(error: BaseException) -> str | None:
 
     jsonargparse wraps what a constructor raises, and some of it twice.
     """
+    if mistake(error) is not None:  # said already
+        return None
     cause: BaseException = error
     while (below := cause.__cause__ or cause.__context__) is not None:
         cause = below

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from anime_gen.cli.train import quiet
 from anime_gen.contract import Translator, UserError
 from anime_gen.data.listing import picture_files
+from anime_gen.escape import in_csv
 from anime_gen.files import fitting, write_picture, write_text
 from anime_gen.images import tile
 from anime_gen.run.opened import OpenRun
@@ -70,7 +71,7 @@ def main(verb: str, arguments: list[str]) -> None:
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(["file", "translation", "face_x_y_side", "cycle_error", "confidence", "why"])
-    writer.writerows(lines)
+    writer.writerows([in_csv(str(cell)) for cell in line] for line in lines)
     write_text(given.out / "translations.csv", table.getvalue())
     if shown:
         sheet = tile(torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2), 8, headings=["photo", "anime"] * 4)

@@ -87,7 +87,7 @@ def jpeg(pictures: Pictures, quality: float, seed: int) -> Tensor:
     def again(picture_HWC: np.ndarray) -> np.ndarray:
         file = io.BytesIO()
         Image.fromarray(picture_HWC).save(file, "JPEG", quality=int(quality))
-        return np.asarray(Image.open(file))
+        return np.asarray(Image.open(file, formats=["JPEG"]))
 
     return _stacked([again(picture) for picture in pictures.images_NCHW.permute(0, 2, 3, 1).numpy()])
 

@@ -24,6 +24,7 @@ from torchvision.models import squeezenet1_1
 
 from anime_gen import painter
 from anime_gen.contract import UserError
+from anime_gen.decode import read
 from anime_gen.metrics.distances import frechet_distance, moments
 from anime_gen.painter.drawing import geometry
 
@@ -43,11 +44,9 @@ def painted(count: int, size: int, framing: painter.FramingName = "crops") -> Pi
 
 def read_pictures(folder: Path, count: int) -> Pictures:
     """`count` pictures spread evenly over a folder, in name order."""
-    import cv2
-
     paths = sorted(folder.glob("*.jpg")) + sorted(folder.glob("*.png"))
     chosen = [paths[len(paths) * i // count] for i in range(count)] if len(paths) >= count else paths
-    return [np.ascontiguousarray(np.asarray(cv2.imread(str(path)), np.uint8)[..., ::-1]) for path in chosen]
+    return [read(path).copy() for path in chosen]
 
 
 def share_found(pictures: Pictures, cascade_file: Path) -> float:

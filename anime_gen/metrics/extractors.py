@@ -29,6 +29,8 @@ from anime_gen.metrics.rendering import Rendering
 
 # What torchvision and DINOv2 were trained with.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# The tower that CMMD is defined on.
+CLIP_REPOSITORY = "timm/vit_large_patch14_clip_336.openai"
 
 
 class _Inception(Classifier):
@@ -50,9 +52,7 @@ class _Inception(Classifier):
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
         super().__init__()
-        name = "weights-inception-2015-12-05-6726825d.pth"
-        usual = [files.torch_hub(name), files.torch_hub("pt_inception-2015-12-05-6726825d.pth")]
-        path = files.find(weights, usual, self.name, f"{name} of torch-fidelity's release v0.2.0")
+        path = files.find(weights, inception(self.name))
         # It would unpickle any file it is given the path of.
         plain = io.BytesIO()
         torch.save(files.read(path, self.name), plain)
@@ -132,6 +132,32 @@ class _Pixels(Network[Tensor]):
         return {**super().protocol(), "normalise": [list(part) for part in self._mean_std]}
 
 
+def inception(name: str = "inception") -> files.Published:
+    """The weights of TensorFlow's release, as torch-fidelity and pytorch-fid have them."""
+    file = "weights-inception-2015-12-05-6726825d.pth"
+    usual = [files.torch_hub(file), files.torch_hub("pt_inception-2015-12-05-6726825d.pth")]
+    source = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{file}"
+    return files.Published(usual, name, f"{file} of torch-fidelity's release v0.2.0", source)
+
+
+def dinov2(model: str = "large") -> files.Published:
+    """timm's file, or Meta's."""
+    repository = f"timm/vit_{model}_patch14_dinov2.lvd142m"
+    usual = [
+        files.hugging_face(repository, "model.safetensors"),
+        files.torch_hub(f"dinov2_vit{model[0]}14_pretrain.pth"),
+    ]
+    what = f"model.safetensors of {repository} on the Hugging Face hub"
+    return files.Published(usual, f"dinov2_{model}", what, f"{repository}/model.safetensors")
+
+
+def clip(repository: str = CLIP_REPOSITORY, name: str = "clip") -> files.Published:
+    """A tower of open_clip's."""
+    file = "open_clip_model.safetensors"
+    usual = [files.hugging_face(repository, file)] if repository else []
+    return files.Published(usual, name, f"{file} of {repository} on the Hugging Face hub", f"{repository}/{file}")
+
+
 class DINOv2(_Pixels):
     """`dinov2_<model>`: the class token of DINOv2 (Oquab et al. 2023) at 224 pixels, as FD-DINOv2 takes it.
 
@@ -149,16 +175,10 @@ class DINOv2(_Pixels):
         import timm
 
         self.name = f"dinov2_{model}"
-        architecture = f"vit_{model}_patch14_dinov2"
-        repository = f"timm/{architecture}.lvd142m"
-        usual = [
-            files.hugging_face(repository, "model.safetensors"),
-            files.torch_hub(f"dinov2_vit{model[0]}14_pretrain.pth"),
-        ]
-        path = files.find(weights, usual, self.name, f"model.safetensors of {repository} on the Hugging Face hub")
+        path = files.find(weights, dinov2(model))
         try:
             network: Any = timm.create_model(
-                architecture,
+                f"vit_{model}_patch14_dinov2",
                 pretrained=True,
                 pretrained_cfg_overlay={"file": str(path)},
                 num_classes=0,
@@ -199,15 +219,9 @@ class CLIP(_Pixels):
         self.name = name
         config = open_clip.get_model_config(model)
         published_config = open_clip.get_pretrained_cfg(model, published)
-        if config is None or (not published_config and weights is None):
+        if config is None or (not published_config.get("hf_hub") and weights is None):
             raise UserError(f"{name}: open_clip knows no weights {published!r} of a model {model!r}; see its README")
-        repository = published_config.get("hf_hub", "").strip("/")
-        path = files.find(
-            weights,
-            [files.hugging_face(repository, "open_clip_model.safetensors")] if weights is None else [],
-            name,
-            f"open_clip_model.safetensors of {repository} on the Hugging Face hub",
-        )
+        path = files.find(weights, clip(published_config.get("hf_hub", "").strip("/"), name))
         try:
             network = open_clip.create_model(model, pretrained=str(path), weights_only=True).visual
         except Exception as reason:  # whatever a file of another kind leads open_clip to
@@ -247,8 +261,9 @@ class Torchvision(_Pixels):
         network = models.get_model(model, weights=None)
         if not hasattr(network, "features"):
             raise UserError(f"{model} keeps its convolutions elsewhere than in `features`: take squeezenet1_1 or vgg16")
-        name = models.get_model_weights(model)["DEFAULT"].url.rsplit("/", 1)[-1]
-        path = files.find(weights, [files.torch_hub(name)], model, f"{name} of torchvision")
+        url = models.get_model_weights(model)["DEFAULT"].url
+        name = url.rsplit("/", 1)[-1]
+        path = files.find(weights, files.Published([files.torch_hub(name)], model, f"{name} of torchvision", url))
         state = files.read(path, model)
         try:
             network.features.load_state_dict(

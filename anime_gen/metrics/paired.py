@@ -159,6 +159,13 @@ _BACKBONES = {
 }
 
 
+def lpips(net: Literal["alex", "squeeze", "vgg"] = "alex") -> files.Published:
+    """torchvision's backbone; what LPIPS adds to it ships with torchmetrics."""
+    name = _BACKBONES[net]
+    url = f"download.pytorch.org/models/{name}"
+    return files.Published([files.torch_hub(name)], "LPIPS", url, f"https://{url}")
+
+
 class LPIPS(Paired):
     """Learned perceptual distance (Zhang et al. 2018, version 0.1), name `lpips_<net>`.
 
@@ -179,8 +186,7 @@ class LPIPS(Paired):
         super().__init__()
         self.net = net
         self.network = _NoTrainLpips(net=net, pnet_rand=True)
-        name = _BACKBONES[net]
-        path = files.find(weights, [files.torch_hub(name)], "LPIPS", f"download.pytorch.org/models/{name}")
+        path = files.find(weights, lpips(net))
         tensors = files.read(path, "LPIPS")
         try:
             _fill(self.network.net, tensors)

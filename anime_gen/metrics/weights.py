@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,24 +33,45 @@ def hugging_face(repository: str, name: str) -> Path:
     return Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "snapshots" / "*" / name
 
 
-def find(given: Path | None, usual: Iterable[Path], extractor: str, what: str) -> Path:
+class Published(NamedTuple):
+    """Weights that somebody has published."""
+
+    usual: list[Path]  # the caches of other programs
+    extractor: str  # whose they are; its parameter `weights` names another file
+    what: str  # to fetch, as its publishers call it
+    source: str  # an address, or `repository/file` of the Hugging Face hub
+
+    @property
+    def fetch(self) -> str:
+        """The command that puts it where it is looked for."""
+        if self.source.startswith("https:"):
+            return f"curl -L --create-dirs -o {self.usual[0]} {self.source}"
+        return f"hf download {' '.join(self.source.rsplit('/', 1))}"
+
+    @property
+    def here(self) -> Path | None:
+        """The file, where another program has left it; None where none has."""
+        return next((place for place in self.usual if place.is_file()), None)
+
+
+def find(given: Path | None, published: Published) -> Path:
     """The file that was given, or the first of the usual ones that is there; verified where its name tells its hash.
 
     Args:
         given: the user's choice.
-        usual: the caches of other programs.
-        extractor: whose weights; its parameter `weights` names another file.
-        what: what to fetch, as its publishers call it.
+        published: what is looked for where nothing is given.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
-    places = [Path(given).expanduser()] if given is not None else list(usual)
-    path = next((place for place in places if place.is_file()), None)
+    extractor, what = published.extractor, published.what
+    if given is not None:
+        published = published._replace(usual=[Path(given).expanduser()])
+    path = published.here
     if path is None:
         raise UserError(
-            f"{extractor}: there are no weights at {places[0]}: fetch {what}, and put it there or name the file "
-            f"(weights=FILE, or --extractor {extractor}=FILE)"
+            f"{extractor}: there are no weights at {published.usual[0]}: fetch {what}, and put it there or name the "
+            f"file (weights=FILE, or --extractor {extractor}=FILE)"
         )
     told = _NAMED_HASH.search(path.name) or _BLOB.match(path.resolve().name)
     if told:

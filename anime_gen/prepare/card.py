@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from anime_gen.data.source import SPLITS, Source, Split
+from anime_gen.escape import in_figure, in_markdown
 from anime_gen.vocabulary import LANDMARKS
 
 # Tags of which a card says how much of all occurrences they carry, and how many it names.
@@ -139,7 +140,7 @@ def as_json(found: Facts) -> dict[str, Any]:
 def as_markdown(found: Facts, name: str) -> str:
     """The card's page; it shows a picture `card.png` that lies beside it."""
     split = ", ".join(f"{count:,} {name}" for name, count in found.splits.items())
-    lines = [f"# {name}", f"{found.pictures:,} pictures: {split}.", "![the data](card.png)"]
+    lines = [f"# {in_markdown(name)}", f"{found.pictures:,} pictures: {split}.", "![the data](card.png)"]
     if found.tags:
         carried = [
             f"the {most} most frequent have {found.carried(most):.0%}" for most in CARRIED if most < len(found.tags)
@@ -150,7 +151,7 @@ def as_markdown(found: Facts, name: str) -> str:
         lines.append(told + ", ".join(carried) + ".")
         lines.append(_table(["tag", "pictures"], found.tags[:NAMED]))
     for group, counts in found.classes.items():
-        lines.append(_table([_plain(group), "pictures"], counts))
+        lines.append(_table([in_markdown(group), "pictures"], counts))
     if found.captions:
         lines.append(f"{found.captions:,} captions of {found.words_a_caption:.1f} words.")
     mean, low, high = bias(found.turn_N)
@@ -166,12 +167,7 @@ def as_markdown(found: Facts, name: str) -> str:
 def _table(head: Sequence[str], rows: Sequence[tuple[str, int]]) -> str:
     from tabulate import tabulate
 
-    return tabulate([(_plain(word), count) for word, count in rows], head, "github")
-
-
-def _plain(word: str) -> str:
-    """A word that means nothing to Markdown: it is somebody else's."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>|#" else sign for sign in word if sign.isprintable())
+    return tabulate([(in_markdown(word), count) for word, count in rows], head, "github")
 
 
 def figure(found: Facts) -> bytes:
@@ -218,7 +214,7 @@ def _cloud(axes: Any, found: Facts) -> None:
             break
         colour = ("#0072B2", "#D55E00", "#009E73", "#8C6D1F")[number % 4]
         # A dollar sign would begin a formula.
-        axes.text(x, y, word.replace("$", r"\$"), fontsize=size, color=colour, va="top", transform=axes.transAxes)
+        axes.text(x, y, in_figure(word), fontsize=size, color=colour, va="top", transform=axes.transAxes)
         x += width
 
 

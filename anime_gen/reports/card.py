@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from tabulate import tabulate
 
 from anime_gen.blocks.made import UNKNOWN, ModelCard
+from anime_gen.escape import in_markdown
 
 
 class Card(NamedTuple):
@@ -58,10 +59,10 @@ class Card(NamedTuple):
         )
         blocks = [
             f"---\n{front.to_yaml()}\n---",
-            f"# {self.name}",
+            f"# {in_markdown(self.name)}",
             "![samples](samples.png)",
             f"{self.family} that draws faces of {self.image_size} x {self.image_size} pixels, trained with anime_gen "
-            f"on {self.pictures}.",
+            f"on {in_markdown(self.pictures)}.",
             f"## Use\n\n{about.uses}",
             f"## Scores\n\n{scores}",
             f"## Licence\n\n{stated}",

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
-from PIL import Image
 
+from anime_gen.escape import in_code, in_markdown
 from anime_gen.metrics.headlines import sample_of
 from anime_gen.metrics.protocol import Record, measure, read
-from anime_gen.reports.grids import Drawn, align, drawn, sheets
+from anime_gen.reports.grids import Drawn, align, drawn, sheet, sheets
 from anime_gen.reports.matching import differing, first_keys
 from anime_gen.reports.runs import PLACES, folders
 from anime_gen.reports.table import TOGETHER
@@ -111,8 +111,7 @@ class Copy:
         for tag, files in self.drawn.files.items():
             for step, path in files.items():
                 if self._once(tag, step):
-                    with Image.open(path) as grid:
-                        picture = np.asarray(grid.convert("RGB"))
+                    picture = np.asarray(sheet(path))
                     self._writer.add_image(tag, picture, step, walltime=clock(step), dataformats="HWC")
         for tag, text in describe(self.name, self.config, self.records, sittings).items():
             if self._text.get(tag) != text:
@@ -290,31 +289,34 @@ def describe(
 ) -> dict[str, str]:
     """Text cards in Markdown by their tags: what the run scored, by which protocol, and with which settings."""
     facts: list[tuple[str, Any]] = [
-        ("family", config["model"]["class_path"]),
-        ("data", f"{config['data']['image_size']} px, `{json.dumps(config['data']['source'])}`"),
-        ("seed", config["seed_everything"]),
+        ("family", code(config["model"]["class_path"])),
+        ("data", f"{code(config['data']['image_size'])} px, {code(config['data']['source'])}"),
+        ("seed", code(config["seed_everything"])),
     ]
     if records:
         facts += [("images shown", f"{records[-1].nimg:,}"), ("seconds", f"{records[-1].seconds:,.0f}")]
     if sittings:
         cores, gpus, system = (entry(sittings[0], f"machine.{fact}") for fact in ("cores", "gpus", "system"))
         facts += [
-            ("started", f"{entry(sittings[0], 'started')}, {len(sittings)} sitting(s)"),
-            ("commit", entry(sittings[0], "git.commit") or "not in git"),
-            ("machine", f"{cores} cores, {', '.join(map(str, gpus or ())) or 'no GPU'}, {system}"),
-            ("torch", entry(sittings[0], "packages.torch")),
+            ("started", f"{in_markdown(str(entry(sittings[0], 'started')))}, {len(sittings)} sitting(s)"),
+            ("commit", in_markdown(str(entry(sittings[0], "git.commit") or "not in git"))),
+            ("machine", in_markdown(f"{cores} cores, {', '.join(map(str, gpus or ())) or 'no GPU'}, {system}")),
+            ("torch", in_markdown(str(entry(sittings[0], "packages.torch")))),
         ]
     latest = {record.name: record for record in records}
-    cards = {"1 summary": as_table(("run", name), facts)}
+    title = in_markdown(name)
+    cards = {"1 summary": as_table(("run", title), facts)}
     if latest:
-        values = [(n, "not asked" if r.value is None else f"{r.value:.4g}") for n, r in latest.items()]
+        values = [(in_markdown(n), "not asked" if r.value is None else f"{r.value:.4g}") for n, r in latest.items()]
         shared, own = common([measure(record.protocol) for record in latest.values()])
         cards["1 summary"] += "\n\n#### Latest scores\n\n" + as_table(("score", "value"), values)
-        of_all = as_table((name, "of all scores"), [(key, code(value)) for key, value in shared.items()])
-        of_each = as_table(("score", "and beyond that"), [(n, code(o)) for n, o in zip(latest, own, strict=True)])
+        of_all = as_table((title, "of all scores"), [(in_markdown(key), code(value)) for key, value in shared.items()])
+        of_each = as_table(
+            ("score", "and beyond that"), [(in_markdown(n), code(o)) for n, o in zip(latest, own, strict=True)]
+        )
         cards["2 protocol"] = f"{of_all}\n\n#### Of each score\n\n{of_each}"
     lines = yaml.safe_dump(config, sort_keys=False, default_flow_style=False).splitlines()
-    cards["3 settings"] = f"### {name}\n\n" + "\n".join("    " + line for line in lines)
+    cards["3 settings"] = f"### {title}\n\n" + "\n".join("    " + line for line in lines)
     return cards
 
 
@@ -333,10 +335,13 @@ def disagreements(runs: Mapping[str, Sequence[Record]]) -> list[tuple[str, str]]
             whose: dict[str, list[str]] = {}
             for run, own in by_run.items():
                 whose.setdefault(json.dumps(entry(own, key)), []).append(run)
-            said.append(f"{key}: " + "; ".join(f"{code(value)} in {some(who)}" for value, who in whose.items()))
+            said.append(
+                f"{in_markdown(key)}: "
+                + "; ".join(f"{code(value)} in {in_markdown(some(who))}" for value, who in whose.items())
+            )
         if said:
             found.setdefault("<br>".join([*said, *filter(None, [more])]), []).append(score)
-    return [(", ".join(scores), said) for said, scores in found.items()]
+    return [(in_markdown(", ".join(scores)), said) for said, scores in found.items()]
 
 
 def entry(tree: Any, key: str) -> Any:
@@ -360,7 +365,7 @@ def common(protocols: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], list[di
 
 def code(value: Any) -> str:
     """As a cell of a Markdown table, whose bars would end it."""
-    return f"`{json.dumps(value) if not isinstance(value, str) else value}`".replace("|", "/")
+    return in_code(value if isinstance(value, str) else json.dumps(value))
 
 
 def as_table(head: tuple[str, str], rows: Iterable[tuple[Any, Any]]) -> str:

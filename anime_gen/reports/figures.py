@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from anime_gen.blocks.made import Curves
 from anime_gen.contract import UserError
+from anime_gen.escape import in_figure
 from anime_gen.judging.examination import SEEN, Response, rows
 from anime_gen.metrics.headlines import sample_of
 from anime_gen.metrics.protocol import Record, of_control
@@ -65,12 +66,20 @@ def panels(
     figure = Figure(figsize=(width, height), layout="constrained")
     engine: Any = figure.get_layout_engine()
     engine.set(rect=(0, 0, 1, 1 - head / height), h_pad=0.08, w_pad=0.08)
-    figure.text(0.12 / width, 1 - 0.1 / height, title, size=12, weight="bold", color=INK, va="top")
-    figure.text(0.12 / width, 1 - TITLE / height, "\n".join(lines), size=8, color=MUTED, va="top", linespacing=1.3)
+    figure.text(0.12 / width, 1 - 0.1 / height, in_figure(title), size=12, weight="bold", color=INK, va="top")
+    figure.text(
+        0.12 / width,
+        1 - TITLE / height,
+        "\n".join(map(in_figure, lines)),
+        size=8,
+        color=MUTED,
+        va="top",
+        linespacing=1.3,
+    )
     if looks:
         figure.legend(
             [Line2D([], [], linewidth=1.6, markersize=6, **look) for look in looks.values()],
-            list(looks),
+            list(map(in_figure, looks)),
             loc="upper left",
             bbox_to_anchor=(0.0, 1 - (TITLE + len(lines) * SMALL) / height),
             ncols=in_a_row,
@@ -101,6 +110,7 @@ def looks_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def label(name: str, better: str | None) -> str:
     """A score's name and the direction in which it gets better."""
+    name = in_figure(name)
     return f"{name}, {better} is better" if better else name  # in words: an arrow turns with the text of an axis
 
 
@@ -266,8 +276,8 @@ def ablation(table: Table, key: str, score: str) -> Figure:
         linewidth=1.4,
         linestyle="-" if numbers else "",
     )
-    axis.set_xticks(x, list(cells))
-    axis.set_xlabel(key, size=8, color=MUTED)
+    axis.set_xticks(x, list(map(in_figure, cells)))
+    axis.set_xlabel(in_figure(key), size=8, color=MUTED)
     axis.set_title(label(score, column.better), size=9, color=INK, loc="left")
     axis.margins(x=0.15)
     return figure

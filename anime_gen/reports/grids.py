@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from anime_gen.contract import UserError
+from anime_gen.decode import read
 from anime_gen.images import beside, cut
 from anime_gen.run.folder import SAMPLES, RunFolder
 
@@ -66,14 +68,25 @@ def sheets(runs: Sequence[Drawn]) -> list[list[Drawn]]:
     return [list(members) for group in alike.values() for members in batched(group, RUNS_A_SHEET)]
 
 
+def sheet(path: Path) -> Image.Image:
+    """A grid that a run has drawn.
+
+    Raises:
+        UserError: it is no picture.
+    """
+    try:
+        return Image.fromarray(read(path))
+    except Exception as reason:  # whatever a broken file leads Pillow to
+        raise UserError(f"{path} is no picture that can be read ({reason}): delete it") from reason
+
+
 def align(runs: Sequence[Drawn]) -> Image.Image:
     """A row for each condition; in it the first seeds of each run, at its latest grid."""
     cuts = []
     for run in runs:
         assert run.latest is not None
         assert run.columns is not None
-        with Image.open(run.files[SAMPLES][run.latest]) as sheet:
-            cuts.append(cut(sheet.convert("RGB"), run.columns, run.config["data"]["image_size"]))
+        cuts.append(cut(sheet(run.files[SAMPLES][run.latest]), run.columns, run.config["data"]["image_size"]))
     told = max((panels for panels, _ in cuts), key=lambda panels: panels.width)
     titles = [
         f"{run.name.replace('/', '\n')}\n{run.latest:,} images"

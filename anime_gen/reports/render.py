@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterable
 
+from anime_gen.escape import in_csv, in_markdown, printable
 from anime_gen.reports.statistics import CONFIDENCE, Verdict
 from anime_gen.reports.table import Cell, Column, Table, grouped, names
 
@@ -97,19 +98,19 @@ def text(table: Table) -> str:
     """For a terminal."""
     from tabulate import tabulate
 
-    grid = tabulate(_rows(table, "*"), headers=["score", *table.systems], disable_numparse=True)
-    return "\n".join([grid, "", *explanation(table), "", *verdicts(table)]) + "\n"
+    grid = tabulate(_rows(table, "*"), headers=["score", *map(printable, table.systems)], disable_numparse=True)
+    return "\n".join([grid, "", *map(printable, explanation(table)), "", *map(printable, verdicts(table))]) + "\n"
 
 
 def markdown(table: Table) -> str:
     """For a README or an issue."""
     from tabulate import tabulate
 
-    grid = tabulate(
-        _rows(table, "**best**"), headers=["score", *table.systems], tablefmt="github", disable_numparse=True
-    )
-    notes = [line.strip() for line in (*explanation(table), *verdicts(table))]
-    return "\n".join([grid, "", *(f"- {line.replace('*:', 'best:')}" for line in notes)]) + "\n"
+    rows = [[in_markdown(name), *cells] for name, *cells in _rows(table, "**best**")]
+    heads = ["score", *map(in_markdown, table.systems)]
+    grid = tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True)
+    notes = [line.strip().replace("*:", "best:") for line in (*explanation(table), *verdicts(table))]
+    return "\n".join([grid, "", *(f"- {in_markdown(line)}" for line in notes)]) + "\n"
 
 
 def tidy(table: Table) -> Iterable[dict[str, object]]:
@@ -137,7 +138,9 @@ def tidy(table: Table) -> Iterable[dict[str, object]]:
 
 def comma_separated(table: Table) -> str:
     """CSV, the rows of `tidy`."""
-    rows = list(tidy(table))
+    rows = [
+        {name: in_csv(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in tidy(table)
+    ]
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -82,10 +82,12 @@ def one_line(message: str) -> str:
     """
     noise = re.compile(
         r"(Does not validate against any of the Union subtypes|Subtypes: \[.*?\]$|Errors:$|Given value.*"
-        r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>"
+        r"|Expected a <class '(NoneType|bool|collections.abc.Iterable)'>$"
         r"|Not of type Ranges:|Subclass types expect one of:|a class path \(str\)|a dict with.*)"
     )
     lines = [noise.sub("", line.strip(" -")).strip(" :") for line in message.splitlines()]
+    if len([*filter(None, lines)]) == 1 and "bool" in message:
+        lines.append("Expected true or false")  # the only complaint was one that most keys have beside others
     text = ": ".join(dict.fromkeys(filter(None, lines)))
     text = re.sub(r"\s+", " ", re.sub(r"Parser key \"([^\"]+)\"", r"\1", text))
     # An option of the command line comes without its class, so that it could not be renamed.

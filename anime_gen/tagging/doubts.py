@@ -21,6 +21,7 @@ from anime_gen.contract import Batch, UserError, mix, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.data.cache import write_whole
 from anime_gen.data.source import SPLITS, Split
+from anime_gen.escape import in_csv
 from anime_gen.tagging.calibration import calibrate
 from anime_gen.tagging.examine import Labels, Looked, look_at
 from anime_gen.tagging.network import Beliefs, Tagger
@@ -249,5 +250,5 @@ def list_doubts(
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(Doubt._fields)
-        writer.writerows([*doubt[:4], *(f"{value:.4f}" for value in doubt[4:])] for doubt in doubts[:top])
+        writer.writerows([*map(in_csv, doubt[:4]), *(f"{value:.4f}" for value in doubt[4:])] for doubt in doubts[:top])
         write_whole(out, text.getvalue())

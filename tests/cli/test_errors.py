@@ -55,7 +55,7 @@ def test_help_is_quick_and_names_every_verb(anime_gen):
         ),
         (("fit", *DIFFUSION, "--trainer.max_epoch=3"), ["max_epoch"]),
         (("fit", *DCGAN, "--trainer.devices=two"), ["--trainer.devices=two"]),
-        (("fit", *DCGAN, "--trainer.strategy=clever"), ["strategy", "clever"]),
+        (("fit", *DCGAN, "--trainer.strategy=clever"), ["trainer", "clever"]),
         (("fit", *DCGAN, *TINY, "--trainer.gradient_clip_val=1"), ["gradient_clip_val"]),
         (("fit", *DCGAN, "--trainer.accelerator=tpu"), ["trainer", "torch_xla"]),
         (("fit", *DCGAN, "--trainer.precision=64"), ["precision", "32-true"]),

@@ -96,7 +96,7 @@ def test_a_mistake_is_found_before_anything_is_trained(write, here, tmp_path, ch
 
 
 def test_no_file(here, tmp_path):
-    assert "No such file" in here("study", tmp_path / "none.yaml").stderr
+    assert "there is no file" in here("study", tmp_path / "none.yaml").stderr
     (tmp_path / "broken.yaml").write_text("runs: [")
     assert "is no YAML" in here("study", tmp_path / "broken.yaml").stderr
     assert "name an experiment file" in here("study").stderr

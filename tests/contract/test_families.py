@@ -179,6 +179,7 @@ def test_imports_go_one_way():
     layers = {
         "__init__.py": (),
         "errors.py": (),
+        "escape.py": (),
         "files.py": (),
         "noise.py": (),
         "reading.py": ("errors",),
@@ -195,10 +196,12 @@ def test_imports_go_one_way():
         "metrics": ("conditions", "contract", "files", "images", "noise", "reading", "vocabulary", "metrics"),
         # What labels pictures is never what scores them.
         "tagging": (
-            "conditions", "contract", "decode", "files", "fitting", "noise", "vocabulary", "painter", "data", "tagging",
+            "conditions", "contract", "decode", "escape", "files", "fitting", "noise", "vocabulary", "painter", "data",
+            "tagging",
         ),
         "prepare": (
-            "contract", "data", "decode", "files", "fitting", "noise", "painter", "prepare", "tagging", "vocabulary",
+            "contract", "data", "decode", "escape", "files", "fitting", "noise", "painter", "prepare", "tagging",
+            "vocabulary",
         ),
         "run/folder.py": ("errors", "reading", "settings"),
         "run/checkpoints.py": ("errors", "files", "run"),
@@ -209,20 +212,25 @@ def test_imports_go_one_way():
             "blocks", "conditions", "contract", "decode", "families", "files", "fitting", "images", "noise", "run",
             "settings", "vocabulary",
         ),
-        "judging": ("contract", "files", "fitting", "images", "metrics", "noise", "painter", "vocabulary", "judging"),
+        "judging": (
+            "contract", "decode", "files", "fitting", "images", "metrics", "noise", "painter", "vocabulary", "judging",
+        ),
         "callbacks": (
             "callbacks", "conditions", "contract", "data", "files", "images", "metrics", "run", "settings",
             "vocabulary",
         ),
-        "reports": ("blocks", "contract", "images", "judging", "metrics", "run", "settings", "vocabulary", "reports"),
+        "reports": (
+            "blocks", "contract", "decode", "escape", "images", "judging", "metrics", "run", "settings", "vocabulary",
+            "reports",
+        ),
         "studio": (
             "conditions", "contract", "decode", "images", "metrics", "noise", "reports", "run", "vocabulary", "studio",
         ),
         "studies": ("contract", "files", "reading", "reports", "run", "settings", "studies"),
         "cli": (
-            "blocks", "callbacks", "conditions", "contract", "data", "decode", "files", "images", "judging", "metrics",
-            "noise", "prepare", "reading", "reports", "run", "settings", "studies", "studio", "tagging", "vocabulary",
-            "cli",
+            "blocks", "callbacks", "conditions", "contract", "data", "decode", "escape", "files", "images", "judging",
+            "metrics", "noise", "prepare", "reading", "reports", "run", "settings", "studies", "studio", "tagging",
+            "vocabulary", "cli",
         ),
         "bench": (
             "callbacks", "cli", "conditions", "contract", "data", "decode", "files", "images", "metrics", "noise",

@@ -69,5 +69,13 @@ def test_without_labels_it_says_what_there_is(tmp_path):
     assert card.figure(found)
 
 
-def test_words_of_strangers_mean_nothing_to_markdown():
-    assert card._plain("<b>[a](b)|\x1b") == r"\<b\>\[a\](b)\|"
+def test_words_of_strangers_mean_nothing(tmp_path):
+    Image.fromarray(painted(0)).save(tmp_path / "0.png")
+    (tmp_path / "manifest.csv").write_text('file,tags,<i>\n0.png,"<b>, $\\frac$",[a](b)\n')
+    found = card.facts(Folder(tmp_path, min_tag_count=1))
+    page = card.as_markdown(found, "<script>")
+    assert r"# \<script\>" in page
+    assert r"\<b\>" in page
+    assert r"\[a\](b)" in page
+    assert not {"<b>", "<i>", "[a]"} & set(page.split())
+    assert card.figure(found)

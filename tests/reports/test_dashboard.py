@@ -18,7 +18,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 
-from anime_gen.contract import Condition
+from anime_gen.contract import Condition, UserError
 from anime_gen.images import cut, tile
 from anime_gen.metrics.protocol import Record, append, read
 from anime_gen.reports.dashboard import ALL, Dashboard, disagreements, telling, typed
@@ -237,6 +237,15 @@ def test_what_is_not_known_of_a_runs_start_is_left_out(board, runs):
     board.sync()
     text = events(board.target / "bare" / "x").Tensors("1 summary/text_summary")[-1].tensor_proto.string_val[0].decode()
     assert "some day, 1 sitting(s)" in text
+
+
+def test_a_broken_grid_is_named(board, runs):
+    path = begin(runs / "broken" / "x", "broken", 0) / "grids" / "000000010.png"
+    path.parent.mkdir()
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    with pytest.raises(UserError, match=r"000000010.png is no picture .*: delete it"):
+        board.sync()
+    path.unlink()
 
 
 def test_what_is_observed_may_differ():

@@ -285,6 +285,24 @@ def test_where_all_are_alike_nobody_is_best(folders):
     assert fd.verdict.best is None
 
 
+def test_a_runs_name_is_obeyed_by_no_reader(runs):
+    name = '=1+1 <img src=x onerror="a"> [b](c) $\\frac$ \x1b[2J'
+    table = compare(runs)
+    table = table._replace(
+        runs={name: [], **table.runs},
+        reached={**table.reached, name: (1, 1.0)},
+        columns=[c._replace(cells={**c.cells, name: None}) for c in table.columns],
+        notes=[f"{name}: left out"],
+    )
+    assert "\x1b" not in render.text(table)
+    assert "<img" not in render.page(table)
+    assert r"\<img src=x" in render.markdown(table)
+    assert "[b]" not in render.markdown(table).replace(r"\[", "").replace(r"\]", "")
+    rows = list(csv.DictReader(io.StringIO(render.comma_separated(table))))
+    assert f"'{name}" in {row["system"] for row in rows}
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
+
+
 def test_every_form_says_the_same(runs):
     table = compare(runs)
     value = render.number(column(table, "fd_judge").cells["diffusion"].summary.mean)
