@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.cooldown import cooled_adam
 from anime_gen.contract import Batch, Condition, LatentSpace, Preview, UserError
 from anime_gen.families.autoencoder.loss import absolute_error, edge_error, kl_to_normal, psnr
 from anime_gen.families.autoencoder.network import Network, moments
@@ -93,15 +94,7 @@ class Autoencoder(LatentSpace):
         return {"loss": loss, **{name: value.detach() for name, value in scalars.items()}}
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.network.parameters(), self.lr, self.betas)
-        steps = self.trainer.estimated_stepping_batches  # infinite for a run without an end
-
-        # Read anew at every step: a resumed run needs no state for it.
-        def rate(_: int) -> float:
-            return max(0.0, min(1.0, (1 - self.trainer.global_step / steps) / self.cooldown))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return cooled_adam(self.trainer, self.network.parameters(), self.lr, self.betas, self.cooldown)
 
     def generate(self, condition: Condition, noise: Noise, settings: Any, preview: Preview) -> Tensor:
         """Decodes z ~ N(0, I). Real latents are not independent of each other, so these are no faces."""

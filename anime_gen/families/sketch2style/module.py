@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from anime_gen.blocks.cooldown import cooled_adam
 from anime_gen.contract import Batch, Condition, GenerativeModule, Preview, UserError, at_least_float32
 from anime_gen.families.sketch2style.drawing import begun, line_arts, roughly
 from anime_gen.families.sketch2style.loss import negative_log_likelihood, pyramid_error
@@ -174,15 +175,7 @@ class Sketch2Style(GenerativeModule):
         return sketch_B1HW.to(portrait_BCHW)
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.network.parameters(), self.lr, self.betas)
-        steps = self.trainer.estimated_stepping_batches  # infinite for a run without an end
-
-        # Read anew at every step: a resumed run needs no state for it.
-        def rate(_: int) -> float:
-            return max(0.0, min(1.0, (1 - self.trainer.global_step / steps) / self.cooldown))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return cooled_adam(self.trainer, self.network.parameters(), self.lr, self.betas, self.cooldown)
 
     def generate(self, condition: Condition, noise: Noise, settings: Sketch2StyleSettings, preview: Preview) -> Tensor:
         """What a sketch leaves open is filled with another face's styles, as far as it is open: with no line at all the
