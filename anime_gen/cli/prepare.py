@@ -12,7 +12,7 @@ from anime_gen.cli.shards import written
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
 from anime_gen.data.folder import SHARDS
-from anime_gen.files import write_text
+from anime_gen.files import fitting, write_text
 from anime_gen.prepare import pipeline, report
 from anime_gen.prepare.picture import Work
 from anime_gen.prepare.rules import Rules
@@ -90,6 +90,8 @@ def main(verb: str, arguments: list[str]) -> None:
         raise UserError(f"--processes {given.processes}: at least 1")
     if given.shards is not None and given.shards.exists() and not (given.shards / SHARDS).exists():
         raise UserError(f"--shards {given.shards} is there already, and holds no shards: give a new folder")
+    if given.shards is not None and given.shards.exists() and not out.exists():
+        raise UserError(f"--shards {given.shards} are of other pictures: give a new folder")
     detector = given.detector or usual()
     if detector.framed:
         rules = replace(rules, margin=0.0)
@@ -109,7 +111,12 @@ def main(verb: str, arguments: list[str]) -> None:
     if given.shards is None:
         print(f"next: make experiment MODEL=diffusion DATA={given.out}")
     else:
-        # The same command once more: new pictures may have come.
-        if (given.shards / SHARDS).exists():
-            shutil.rmtree(given.shards)
-        written(given.out, given.shards)
+        # The same command once more: new pictures may have come. What was there stays until the new is whole.
+        if given.shards.exists():
+            aside = given.shards.with_name(fitting(given.shards.name, ".before"))
+            shutil.rmtree(aside, ignore_errors=True)
+            given.shards.rename(aside)
+            written(given.out, given.shards)
+            shutil.rmtree(aside)
+        else:
+            written(given.out, given.shards)

@@ -40,6 +40,10 @@ def test_from_a_heap_to_a_training_set(raw, here, tmp_path):
     assert sum(split["count"] for split in pictures["splits"].values()) == 8
     assert here(*words, "--shards", tmp_path / "shards").returncode == 0
     assert json.loads((tmp_path / "shards/shards.json").read_text()) == pictures
+    assert not (tmp_path / "shards.before").exists()
+    other = here("prepare", raw, "--out", tmp_path / "other", "--detector=Whole", "--shards", tmp_path / "shards")
+    assert "are of other pictures: give a new folder" in other.stderr
+    assert json.loads((tmp_path / "shards/shards.json").read_text()) == pictures
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     again = here(*words)
     assert again.stdout == done.stdout
