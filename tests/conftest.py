@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import subprocess
@@ -21,9 +22,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # Before the first parallel region: threads of several test processes would spin for each other's cores.
 torch.set_num_threads(1)
 
+# What `make test ARGS=...` was told is not for the makes of tests.
+for told in ("ARGS", "MAKEFLAGS", "MFLAGS"):
+    os.environ.pop(told, None)
+
 # That a machine is slow, or busy, is no fault of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# Processes of their own are forks of one that has imported everything, in which nothing else has happened.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["anime_gen.cli.train", "anime_gen.families.dcgan", "anime_gen.metrics.judge"])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,19 +83,27 @@ def typed(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+Typed = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment() -> dict[str, str]:
+    """What a process of its own is told."""
+    # `tests` itself would be torch-fidelity's, which installs a package of that name.
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    told = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    told.pop("ANIME_GEN_RUN", None)
+    return told
+
+
 @pytest.fixture(scope="session")
-def anime_gen(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `anime-gen` with the given words in a process of its own, from the project's folder."""
+def fresh(cache: Path) -> Typed:
+    """Runs `anime-gen` with the given words in a new interpreter: where it is the start that counts."""
 
     def run(*words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        # `tests` itself would be torch-fidelity's, which installs a package of that name.
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
-        environment.pop("ANIME_GEN_RUN", None)
         return subprocess.run(
             [sys.executable, "-m", "anime_gen", *map(str, words)],
             cwd=ROOT,
-            env=environment,
+            env=environment(),
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -95,16 +112,19 @@ def anime_gen(cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def _typed_in_child(words: list[str], said: str) -> None:
-    """Runs in a child of the server that has everything imported; all that it says goes to a file."""
+def _typed_in_child(words: list[str], said: Path, told: dict[str, str]) -> None:
+    """Runs in a child of the server that has everything imported; all that it says goes to files."""
+    for descriptor, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(said / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(told)
+    sys.path[:0] = told["PYTHONPATH"].split(os.pathsep)
+    # Lightning starts further ranks as it was started itself.
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec("anime_gen.__main__")
+    sys.argv = ["anime-gen", *words]
     from anime_gen.cli import main
 
-    file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.chdir(ROOT)
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-    torch.set_num_threads(1)
     status = main(words)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -112,24 +132,23 @@ def _typed_in_child(words: list[str], said: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def forked(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """As `anime_gen`, a process that may be killed, without the seconds that it takes to import everything.
+def anime_gen(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
+    """Runs `anime-gen` in a process of its own, from the project's folder.
 
-    Its `stderr` has stdout, too.
+    The process is a fork of one that has everything imported, which saves the seconds that this takes.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["anime_gen.cli.train", "anime_gen.families.dcgan", "anime_gen.metrics.judge"])
-    said = tmp_path_factory.mktemp("said") / "said.txt"
+    said = tmp_path_factory.mktemp("said")
 
     def run(*words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         arguments = [str(word) for word in words]
-        child = context.Process(target=_typed_in_child, args=(arguments, str(said)))
+        child = FORKS.Process(target=_typed_in_child, args=(arguments, said, environment()))
         child.start()
         child.join(timeout)
         if child.exitcode is None:
             child.kill()
-            raise subprocess.TimeoutExpired(arguments, timeout, said.read_bytes())
-        return subprocess.CompletedProcess(arguments, child.exitcode, "", said.read_text())
+            raise subprocess.TimeoutExpired(arguments, timeout, (said / "err").read_bytes())
+        out, err = ((said / name).read_text() for name in ("out", "err"))
+        return subprocess.CompletedProcess(arguments, child.exitcode, out, err)
 
     return run
 
@@ -139,7 +158,7 @@ def style(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
     """Makes a checkpoint of a small StyleGAN2 as it begins, with these keys: for what looks for its styles."""
     from anime_gen.cli.train import suite
 
-    small = ("--model.width=16", "--model.channel_base=128", "--model.channel_max=16")
+    small = ("--model.width=16", "--model.channel_base=128", "--model.channel_max=16", "--data.source.faces=64")
 
     def begun(*keys: object) -> Path:
         yamls = (ROOT / f"experiments/{name}.yaml" for name in ("shared", "family/stylegan2"))

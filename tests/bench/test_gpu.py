@@ -27,6 +27,7 @@ def measured(monkeypatch, folder, *words):
     return json.loads((folder / "gpu-bench.json").read_text())
 
 
+@pytest.mark.slow
 def test_toy_size(monkeypatch, tmp_path, capsys):
     found = measured(monkeypatch, tmp_path, "--families", "mlpgan", "--deeper", "mlpgan", "--learn", "vae")
     assert found["failed"] == {}

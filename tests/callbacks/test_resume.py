@@ -68,17 +68,17 @@ def last(run: Path, name: str = "last") -> dict:
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
-def uninterrupted(request, forked, tmp_path_factory):
+def uninterrupted(request, anime_gen, tmp_path_factory):
     run = tmp_path_factory.mktemp(request.param) / "whole" / "run"
-    done = fit(forked, run, request.param)
+    done = fit(anime_gen, run, request.param)
     assert done.returncode == 0, done.stderr[-2000:]
     return request.param, run
 
 
 @pytest.fixture(scope="module")
-def whole_dcgan(forked, tmp_path_factory):
+def whole_dcgan(anime_gen, tmp_path_factory):
     run = tmp_path_factory.mktemp("dcgan") / "whole" / "run"
-    done = fit(forked, run, "dcgan")
+    done = fit(anime_gen, run, "dcgan")
     assert done.returncode == 0, done.stderr[-2000:]
     return run
 
@@ -117,15 +117,15 @@ def assert_equal(run: Path, whole: Path) -> None:
 @pytest.mark.parametrize(
     "images", [pytest.param(72, marks=pytest.mark.slow), 104, pytest.param(128, marks=pytest.mark.slow)]
 )
-def test_killed_run_equals_uninterrupted(uninterrupted, images, forked, tmp_path):
+def test_killed_run_equals_uninterrupted(uninterrupted, images, anime_gen, tmp_path):
     family, whole = uninterrupted
     run = tmp_path / "killed" / "run"
     killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": images}}
-    killed = fit(forked, run, family, killer)
+    killed = fit(anime_gen, run, family, killer)
     assert killed.returncode == -9, killed.stderr[-2000:]
     assert last(run)["images_shown"] < images
     unhurt(run)
-    resumed = forked("resume", run)
+    resumed = anime_gen("resume", run)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     assert_equal(run, whole)
 
@@ -145,20 +145,20 @@ def test_killed_run_equals_uninterrupted(uninterrupted, images, forked, tmp_path
         ("scored", 192, 24, 192),
     ],
 )
-def test_wherever_the_kill_comes(whole_dcgan, what, images, every_images, saved, forked, tmp_path):
+def test_wherever_the_kill_comes(whole_dcgan, what, images, every_images, saved, anime_gen, tmp_path):
     run = tmp_path / "killed" / "run"
     killer = {"class_path": "callbacks.killer.KillIn", "init_args": {"images": images, "what": what}}
-    killed = fit(forked, run, "dcgan", killer, every_images=every_images)
+    killed = fit(anime_gen, run, "dcgan", killer, every_images=every_images)
     assert killed.returncode == -9, killed.stderr[-2000:]
     assert last(run)["images_shown"] == saved
     unhurt(run)
-    resumed = forked("resume", run)
+    resumed = anime_gen("resume", run)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     assert_equal(run, whole_dcgan)
 
 
 @pytest.mark.parametrize("what", ["batch", "scoring"])
-def test_a_sigterm_before_or_in_a_scoring_leaves_it_for_later(whole_dcgan, what, forked, tmp_path):
+def test_a_sigterm_before_or_in_a_scoring_leaves_it_for_later(whole_dcgan, what, anime_gen, tmp_path):
     """It is taken when the run goes on, and only then: gone on with once more, the run has not two of them."""
     run = tmp_path / "stopped" / "run"
     killers = {
@@ -168,27 +168,27 @@ def test_a_sigterm_before_or_in_a_scoring_leaves_it_for_later(whole_dcgan, what,
             "init_args": {"images": 192, "what": "scoring", "number": 15},
         },
     }
-    stopped = fit(forked, run, "dcgan", killers[what])
+    stopped = fit(anime_gen, run, "dcgan", killers[what])
     assert stopped.returncode == 130, stopped.stderr[-2000:]
     assert "stopped after 192 images, all saved; to go on: make experiment RESUME=" in stopped.stderr
     assert max(nimg for _, nimg, _ in scores(run)) == 128
     for _ in range(2):
         unhurt(run)
-        resumed = forked("resume", run)
+        resumed = anime_gen("resume", run)
         assert resumed.returncode == 0, resumed.stderr[-2000:]
         assert_equal(run, whole_dcgan)
 
 
-def test_a_full_disk_is_a_line_and_costs_nothing(whole_dcgan, forked, tmp_path):
+def test_a_full_disk_is_a_line_and_costs_nothing(whole_dcgan, anime_gen, tmp_path):
     run = tmp_path / "full" / "run"
     full = {"class_path": "callbacks.killer.Full", "init_args": {"images": 96, "size": 60_000}}
-    stopped = fit(forked, run, "dcgan", full)
+    stopped = fit(anime_gen, run, "dcgan", full)
     assert stopped.returncode == 2, stopped.stderr[-2000:]
     assert "Traceback" not in stopped.stderr
     assert re.search(rf"File too large; what was saved is whole: make room.* RESUME={run}$", stopped.stderr.strip())
     assert last(run)["images_shown"] == 88
     unhurt(run)
-    resumed = forked("resume", run)
+    resumed = anime_gen("resume", run)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     assert_equal(run, whole_dcgan)
 
@@ -214,16 +214,16 @@ def test_a_damaged_checkpoint_is_passed_over(whole_dcgan, here, tmp_path):
     assert "nothing whole is left to go on from" in resumed.stderr.splitlines()[-1]
 
 
-def test_a_run_that_was_killed_before_its_first_save_begins_anew(whole_dcgan, forked, here, tmp_path):
+def test_a_run_that_was_killed_before_its_first_save_begins_anew(whole_dcgan, anime_gen, here, tmp_path):
     run = tmp_path / "killed" / "run"
     killer = {"class_path": "callbacks.killer.KillAt", "init_args": {"images": 16}}
-    killed = fit(forked, run, "dcgan", killer)
+    killed = fit(anime_gen, run, "dcgan", killer)
     assert killed.returncode == -9, killed.stderr[-2000:]
     unhurt(run)
     again = here("fit", "-c", run / "config.yaml", "--run", run)
     assert again.returncode == 2
     assert f"or go on with RESUME={run}" in again.stderr.splitlines()[-1]
-    resumed = forked("resume", run)
+    resumed = anime_gen("resume", run)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     assert f"{run} was stopped before its first save: it begins anew" in resumed.stderr
     assert_equal(run, whole_dcgan)

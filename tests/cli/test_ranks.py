@@ -42,7 +42,9 @@ def small(family: str, folder: Path) -> tuple[object, ...]:
     return ("-c", "experiments/shared.yaml", "-c", f"experiments/family/{family}.yaml", "-c", overlay)
 
 
-@pytest.mark.parametrize("family", SMALL)
+@pytest.mark.parametrize(
+    "family", [name if name == "stylegan2" else pytest.param(name, marks=pytest.mark.slow) for name in SMALL]
+)
 def test_two_ranks(family, anime_gen, tmp_path):
     trained = tmp_path / "trained"
     done = anime_gen("fit", *small(family, tmp_path), "--run", trained, "--trainer.devices=2")

@@ -81,6 +81,7 @@ def test_one_rank_scores_as_the_two_that_trained(trained: Path, anime_gen: Calla
         assert together[name] == (value if value is None else pytest.approx(value, rel=1e-6, abs=1e-9)), name
 
 
+@pytest.mark.slow
 def test_a_resumed_run_keeps_finders_and_pools(trained: Path, anime_gen: Callable[..., Any]) -> None:
     checkpoint = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["state_dict"]["assistant.are_trained"]

@@ -16,13 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SAME = ("tests/golden/test_curves.py", "tests/test_noise.py")
 
 
-def same_as(processor: str, *words: str) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", ["avx2", "avx", "sse"])
+def test_every_family_means_the_same_on(processor):
     try:
         smaller = environment(processor)
     except UserError as reason:
         pytest.skip(str(reason))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SAME, *words],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SAME],
         cwd=ROOT,
         env={**os.environ, **smaller},
         capture_output=True,
@@ -30,13 +32,3 @@ def same_as(processor: str, *words: str) -> None:
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout
-
-
-def test_a_seed_means_the_same_on_a_small_processor():
-    same_as("sse", "-k", "noise or dcgan or vae")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("processor", ["avx2", "avx", "sse"])
-def test_every_family_means_the_same_on(processor):
-    same_as(processor)

@@ -137,6 +137,7 @@ def test_from_a_folder_to_an_extractor(here, folder, tmp_path, monkeypatch):
     assert [one["name"] for one in json.loads(fakes.read_text())] == [f"fd_{judge.name}"]
 
 
+@pytest.mark.slow
 def test_without_labels_it_knows_the_painters_words(anime_gen, folder, tmp_path):
     plain = tmp_path / "plain"
     plain.mkdir()

@@ -149,6 +149,7 @@ def test_the_record_says_what_the_shipped_judge_sees():
             assert said["responses"][disturbance.must] >= least, (shown, disturbance.name)
 
 
+@pytest.mark.slow
 @shipped
 def test_the_shipped_judge_sees_what_its_record_says():
     """Of two rows, with a quarter of the pictures: what labels forgive."""

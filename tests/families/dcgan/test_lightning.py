@@ -156,5 +156,5 @@ def test_two_processes_stay_equal(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(train_on, (port, tmp_path), nprocs=2)
+    torch.multiprocessing.start_processes(train_on, (port, tmp_path), nprocs=2, start_method="forkserver")
     assert len(list(tmp_path.glob("?-?"))) == 2 * len(GAMES)

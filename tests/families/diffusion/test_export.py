@@ -82,7 +82,9 @@ def written(run, folder):
     return differs
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module", params=[name if name == "unet" else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+)
 def exported(request, tmp_path_factory):
     """(run, folder) of each network."""
     run = trained(request.param, **({"landmarks": LandmarkMask()} if request.param == "thesis" else {}))
