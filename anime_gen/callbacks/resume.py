@@ -13,7 +13,8 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
-from anime_gen.callbacks.rates import Told, renew, told
+from anime_gen.callbacks.divergence import check_weights
+from anime_gen.callbacks.rates import Told, follow, renew, told
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.run.checkpoints import make_last
 from anime_gen.run.folder import RunFolder
@@ -65,10 +66,7 @@ class Resume(Checkpoint):
     def _renew(self, trainer: L.Trainer) -> None:
         # Checkpoints of earlier versions keep only what the optimisers were left with.
         renew(trainer.optimizers, self._told or told(trainer.optimizers), self._tells)
-        for scheduled in trainer.lr_scheduler_configs:
-            scheduler = scheduled.scheduler
-            groups = scheduler.optimizer.param_groups
-            scheduler.base_lrs = [group["initial_lr"] for group in groups if "initial_lr" in group]
+        follow(trainer)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._asked_to_stop:
@@ -134,6 +132,7 @@ class Resume(Checkpoint):
             self._save(trainer, pl_module)
 
     def _save(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
+        check_weights(trainer, pl_module)  # a run that has diverged goes on from before that
         run = RunFolder.of(trainer)
         trainer.save_checkpoint(run.next, weights_only=False)
         if trainer.is_global_zero:

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import re
+import shlex
 import sys
 import tempfile
 import time
@@ -19,12 +20,12 @@ from typing import Any
 import lightning as L
 import torch
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]
-from jsonargparse.typing import PositiveFloat
+from jsonargparse.typing import NonNegativeInt, PositiveFloat
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import Logger
 
-from anime_gen.callbacks import Evaluation, Part, Scoring
+from anime_gen.callbacks import Diverged, Evaluation, Part, Scale, Scoring
 from anime_gen.cli import mistake, rank
 from anime_gen.cli.bases import with_bases
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
@@ -125,6 +126,7 @@ class SuiteCLI(LightningCLI):
         self.watch = Begun()
         self.loggers: list[Logger] | bool = False
         self.told: Any = None  # of them, by the configuration
+        self.again: list[str] | None = None  # with these words, after a rollback
         with ExitStack() as self.held:
             super().__init__(*args, **kwargs)
 
@@ -147,6 +149,13 @@ class SuiteCLI(LightningCLI):
             default=None,
             help="train and score for so long: measures this machine, then fixes data.epoch_images and "
             "trainer.max_epochs, which win where they are given",
+        )
+        parser.add_argument("--lr_scale", type=PositiveFloat, default=1.0, help="all learning rates, times this")
+        parser.add_argument(
+            "--rollbacks",
+            type=NonNegativeInt,
+            default=0,
+            help="how many times a run that diverges goes on from its last save, each time with half of the rates",
         )
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
@@ -250,6 +259,7 @@ class SuiteCLI(LightningCLI):
             raise UserError(f"trainer: {one_line(str(error))}") from error
         trainer.strategy.checkpoint_io = Checkpoints()
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks.insert(0, Scale(config.lr_scale))
         callbacks += [Evaluation(part for part in callbacks if isinstance(part, Part)), self.watch]
         return trainer
 
@@ -267,6 +277,8 @@ class SuiteCLI(LightningCLI):
     def _run(self, subcommand: str) -> None:
         try:
             super()._run_subcommand(subcommand)
+        except Diverged as diverged:
+            self._roll_back(self.config[subcommand], diverged)
         except (MisconfigurationException, FileNotFoundError, ValueError) as error:
             if self.watch.begun:
                 raise
@@ -284,6 +296,18 @@ class SuiteCLI(LightningCLI):
             if reason is None:
                 raise
             raise UserError(reason) from error
+
+    def _roll_back(self, config: Namespace, reason: Diverged) -> None:
+        """Leaves the words with which the run goes on, or says them."""
+        run, rates = RunFolder(Path(config.run)), f"--lr_scale={config.lr_scale / 2:g}"
+        if not config.rollbacks:
+            raise UserError(
+                f"{reason}; what was saved is from before that: to go on with half of the rates: anime-gen resume "
+                f"{shlex.quote(config.run)} {rates}"
+            ) from reason
+        if not rank():
+            print(f"{reason}: going on from the last save with {rates}", file=sys.stderr)
+        self.again = [*going_on(run), rates, f"--rollbacks={config.rollbacks - 1}"]
 
     def _no_room(self, subcommand: str, error: OSError) -> str:
         where = f"{error.filename}: " if error.filename else ""
@@ -435,6 +459,15 @@ def suite(arguments: list[str], run: bool = True, resuming: bool = False, measur
         measuring: in no run folder at all, to be thrown away.
     """
     quiet()
+    cli = _suite(arguments, run, resuming, measuring)
+    while cli.again is not None:
+        arguments = ["fit", *cli.again]
+        del cli  # and with it the networks
+        cli = _suite(arguments, run, resuming=True)
+    return cli
+
+
+def _suite(arguments: list[str], run: bool, resuming: bool = False, measuring: bool = False) -> SuiteCLI:
     return SuiteCLI(
         GenerativeModule,
         AnimeFaces,
@@ -478,8 +511,12 @@ def resume(verb: str, arguments: list[str]) -> None:
         raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
     run = RunFolder(Path(arguments[0])).existing()
     check_classes(run.settings(), run.config)
+    suite(["fit", *going_on(run), *arguments[1:]], resuming=True)
+
+
+def going_on(run: RunFolder) -> list[str]:
+    """The words with which a run goes on from its last checkpoint, or where it has none, anew."""
     last = newest_whole(run)
     if last is None and not rank():
         print(f"{run.path} was stopped before its first save: it begins anew", file=sys.stderr)
-    own = ["--config", str(run.config), "--run", str(run.path), *(["--ckpt_path", str(last)] if last else [])]
-    suite(["fit", *own, *arguments[1:]], resuming=True)
+    return ["--config", str(run.config), "--run", str(run.path), *(["--ckpt_path", str(last)] if last else [])]

@@ -14,8 +14,9 @@ from anime_gen.run.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-# Where a run lies and what it went on from say nothing of how it was trained, nor do minutes, which became pictures.
-PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir", "minutes")
+# Where a run lies and what it went on from say nothing of how it was trained, nor do minutes, which became pictures,
+# nor rollbacks that are left: one that was shows in the rates.
+PLACES = ("run", "ckpt_path", "weights_only", "trainer.default_root_dir", "minutes", "rollbacks")
 # Two runs that differ in these alone are the same system with other luck.
 SEEDS = ("seed_everything", "data.seed")
 # Where there is nothing to report.
@@ -73,7 +74,7 @@ def read_run(path: str | Path) -> Run:
     if not records:
         raise NoScores(f"{path} has no scores yet (no metrics.json, or an empty one): let it run to its first scoring")
     whole = path.resolve()
-    settings = {key: value for key, value in settings.items() if key not in PLACES}
+    settings = {"lr_scale": 1.0, **{key: value for key, value in settings.items() if key not in PLACES}}
     return Run(whole.parent.name, whole.name, path, seed, settings, records)
 
 

@@ -115,7 +115,7 @@ class CycleGAN(Translator):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         return [
-            torch.optim.Adam(network.parameters(), self.lr, self.betas)
+            torch.optim.Adam([{"params": list(network.parameters()), "initial_lr": self.lr}], self.lr, self.betas)
             for network in (self.generators, self.discriminators)
         ]
 
@@ -161,10 +161,9 @@ class CycleGAN(Translator):
         photo_BCHW = batch.condition.source_BCHW
         assert photo_BCHW is not None
         share = self._share_done(batch)
-        rate = self.lr * linear_decay(share, self.constant)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate = group["initial_lr"] * linear_decay(share, self.constant)
         if mixes_batch(self.generators):
             both = torch.stack([photo_BCHW, batch.image_BCHW])
             self.remembered_2NCHW.copy_(
