@@ -9,6 +9,7 @@ from anime_gen.callbacks.evaluation import Evaluation, Part, Stage
 from anime_gen.callbacks.grids import Grids
 from anime_gen.callbacks.progress import Images
 from anime_gen.callbacks.provenance import Provenance
+from anime_gen.callbacks.ranks import Ranks
 from anime_gen.callbacks.rates import Scale
 from anime_gen.callbacks.resume import Resume
 from anime_gen.callbacks.scoring import Scoring
@@ -27,6 +28,7 @@ __all__ = [
     "Images",
     "Part",
     "Provenance",
+    "Ranks",
     "Resume",
     "Scale",
     "Scoring",

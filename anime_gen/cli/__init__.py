@@ -170,7 +170,9 @@ def run(name: str, verb: Verb, arguments: list[str]) -> int:
     except Exception as error:
         reason = mistake(error)
         if reason is None:
-            if rank() and "Connection closed by peer" in str(error):
+            from anime_gen.callbacks.ranks import is_lost
+
+            if rank() and is_lost(error):
                 return 2  # the rank that has failed says why
             raise
         return fail(str(reason))

@@ -25,7 +25,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import Logger
 
-from anime_gen.callbacks import Diverged, Evaluation, Part, Scale, Scoring
+from anime_gen.callbacks import Diverged, Evaluation, Part, Ranks, Scale, Scoring
 from anime_gen.cli import mistake, rank
 from anime_gen.cli.bases import with_bases
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
@@ -260,7 +260,7 @@ class SuiteCLI(LightningCLI):
         trainer.strategy.checkpoint_io = Checkpoints()
         callbacks: list[L.Callback] = trainer.callbacks  # type: ignore[attr-defined]
         callbacks.insert(0, Scale(config.lr_scale))
-        callbacks += [Evaluation(part for part in callbacks if isinstance(part, Part)), self.watch]
+        callbacks += [Evaluation(part for part in callbacks if isinstance(part, Part)), self.watch, Ranks()]
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -268,7 +268,9 @@ class SuiteCLI(LightningCLI):
             self.model.run_folder = run_of(Path(checkpoint))
         try:
             self._run(subcommand)
-        except BaseException:
+        except BaseException as error:
+            if rank() and (reason := mistake(error)):
+                RunFolder(Path(self.config[subcommand].run)).leave_word(rank(), str(reason))
             # A run that was refused must not keep its name from the next try.
             if subcommand == "fit" and not (self.watch.begun or self.resuming or rank()):
                 RunFolder(Path(self.config[subcommand].run)).withdraw()
@@ -497,7 +499,8 @@ Goes on with a run where it stopped: after Ctrl-C, a crash or a power cut, from 
 that was stopped before its first save begins anew; of one whose last checkpoint is damaged, the one before serves.
 
   RUN           run folder, such as runs/diffusion/NAME
-  --KEY=VALUE   a setting to go on with instead of the run's own, such as --trainer.max_epochs=8
+  --KEY=VALUE   a setting to go on with instead of the run's own, such as --trainer.max_epochs=8 or
+                --lr_scale=0.5, all learning rates times that
 
 anime-gen fit --help lists the keys. make experiment RESUME=RUN does the same."""
 

@@ -135,16 +135,24 @@ class RunFolder:
         """Whether a run lies here, rather than nothing, or scores of a run elsewhere."""
         return self.config.is_file()
 
+    def leave_word(self, rank: int, reason: str) -> None:
+        """Tells the rank that speaks for all why this one ends."""
+        (self.path / f".rank-{rank}").write_text(reason, encoding="utf-8")
+
+    def last_words(self) -> dict[int, str]:
+        """Why ranks have ended that said so."""
+        return {int(path.name.rpartition("-")[2]): path.read_text(encoding="utf-8") for path in self.path.glob(".rank-*")}
+
     def sweep(self) -> None:
-        """Takes away what saves left that a kill cut short. Only for who trains here."""
+        """Takes away what saves left that a kill cut short, and what ranks have said. Only for who trains here."""
         for folder in (self.path, self.checkpoints, self.candidate(0).parent, self.grids):
-            for draft in folder.glob("*.tmp"):
+            for draft in [*folder.glob("*.tmp"), *folder.glob(".rank-*")]:
                 draft.unlink()
 
     def withdraw(self) -> None:
         """Takes away what a run leaves that is refused before its first batch; folders only where they are empty."""
         hparams, events = self.path / "hparams.yaml", self.path.glob("events.out.*")
-        for file in (self.lock, self.config, self.provenance, hparams, *events):
+        for file in (self.lock, self.config, self.provenance, hparams, *events, *self.path.glob(".rank-*")):
             file.unlink(missing_ok=True)
         for folder in (self.checkpoints, self.grids, self.path):
             with suppress(OSError):
