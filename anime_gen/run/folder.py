@@ -141,7 +141,9 @@ class RunFolder:
 
     def last_words(self) -> dict[int, str]:
         """Why ranks have ended that said so."""
-        return {int(path.name.rpartition("-")[2]): path.read_text(encoding="utf-8") for path in self.path.glob(".rank-*")}
+        return {
+            int(path.name.rpartition("-")[2]): path.read_text(encoding="utf-8") for path in self.path.glob(".rank-*")
+        }
 
     def sweep(self) -> None:
         """Takes away what saves left that a kill cut short, and what ranks have said. Only for who trains here."""
