@@ -194,6 +194,8 @@ class SuiteCLI(LightningCLI):
         # Further ranks are started as commands of their own: the folder is named once, for all of them.
         told = os.environ.get(RUN_VARIABLE) if rank() else None
         named = config.run or told
+        if named is None and started_elsewhere() and several(config.trainer):
+            raise UserError("say which run folder, such as --run=runs/dcgan/eight: all processes must know the same")
         config.run = str(named or default_run(self.subcommand, config))
         if not rank() and not self.measuring:
             if self.subcommand and not self.resuming:
@@ -417,6 +419,11 @@ def several(trainer: Namespace) -> bool:
     if count > MOST_DEVICES:
         raise UserError(f"--trainer.devices={devices}: no machine has more than {MOST_DEVICES}")
     return count * int(trainer.num_nodes) > 1
+
+
+def started_elsewhere() -> bool:
+    """Whether torchrun or SLURM starts the processes, rather than Lightning from the first of them."""
+    return any(name in os.environ for name in ("TORCHELASTIC_RUN_ID", "SLURM_PROCID"))
 
 
 def fastest_precision(accelerator: str) -> str:

@@ -136,6 +136,12 @@ def test_only_the_first_rank_complains(here, monkeypatch):
         here("resume")
 
 
+def test_who_starts_processes_elsewhere_names_the_folder(here, monkeypatch, tmp_path):
+    """Each would take one of its own, by the time of its start."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "one")
+    refused(here("fit", *DCGAN, *TINY, "--trainer.devices=2"), "say which run folder", "--run=")
+
+
 def test_emulated_bfloat16_is_not_fast(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
