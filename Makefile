@@ -34,7 +34,7 @@ OLDEST := .venv-oldest
 # Bytecode, or every start compiles torch anew where PYTHONDONTWRITEBYTECODE is set; no downloaded interpreters.
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 
-.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check landmarks paint-bench prepare-bench shards-bench step-bench gpu-bench kill-test gallery lint format lock mmpose golden clean study comparison conformance
+.PHONY: help env experiment smoke judge-check test test-slow test-oldest compare notebooks dashboard help-pages judge painter-check landmarks paint-bench prepare-bench shards-bench step-bench gpu-bench ranks-bench kill-test gallery lint format lock mmpose golden clean study comparison conformance
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -153,6 +153,9 @@ prepare-bench: $(ENV) ## which painted faces are found on pages, which damage is
 
 shards-bench: $(ENV) ## pictures streamed from shards against the folder: speed and memory
 	@$(BIN)/python -m anime_gen.bench.shards $(ARGS)
+
+ranks-bench: $(ENV) ## what a second process is worth: MODEL on one and on two, one thread or card each, in turn
+	@$(BIN)/python -m anime_gen.bench.ranks experiments/family/$(MODEL).yaml $(ARGS)
 
 lint: $(ENV) ## ruff, mypy --strict, codespell
 	@$(BIN)/ruff check .
