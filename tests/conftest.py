@@ -180,7 +180,9 @@ def on_ranks(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
         said = [tmp_path_factory.mktemp("said") for _ in range(world)]
         port = free_port()
         children = [
-            FORKS.Process(target=_typed_in_child, args=(arguments, said[rank], environment() | as_rank(rank, world, port)))
+            FORKS.Process(
+                target=_typed_in_child, args=(arguments, said[rank], environment() | as_rank(rank, world, port))
+            )
             for rank in range(world)
         ]
         for child in children:
