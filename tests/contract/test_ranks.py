@@ -13,6 +13,7 @@ from threading import Barrier, Lock
 from typing import Any
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.strategies import SingleDeviceStrategy
@@ -23,11 +24,17 @@ from anime_gen.callbacks import EMA
 from anime_gen.cli.train import SEVERAL, suite
 from anime_gen.contract import GenerativeModule
 from anime_gen.data import AnimeFaces
+from anime_gen.data.sampler import Stream
 from tests.conftest import FORKS, as_rank, free_port
 from tests.golden.small import FAMILIES, NothingIsZero, words
 
 STEPS = 20
 RANKS = 2
+BATCH = 8
+PICTURES = 64
+
+# Buffers that each rank fills from its own part of the batches.
+OWN = ("running_mean", "running_var", "remembered_2NCHW")
 
 Found = dict[str, Tensor]
 
@@ -38,7 +45,8 @@ def train(model: GenerativeModule, data: AnimeFaces, **how: Any) -> Found:
 
     class Look(L.Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-            said.append({**{name: torch.as_tensor(value) for name, value in outputs.items()}, "index": batch.index_B})
+            one = {name: torch.as_tensor(value) for name, value in outputs.items()}
+            said.append(one | {"pictures": batch.index_B, "stream": torch.tensor(torch.initial_seed())})
 
     average = EMA()
     trainer = L.Trainer(
@@ -212,9 +220,18 @@ QUICK = ("dcgan",)
 def test_two_processes_train_as_one(family, style, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent.parent)  # for the pictures
     monkeypatch.delenv("ANIME_GEN_RUN", raising=False)
-    told = [*words(family, style), f"--data.epoch_images={8 * STEPS}"]
+    told = [*words(family, style), f"--data.epoch_images={BATCH * STEPS}"]
     processes = of_two_processes(told, tmp_path)
     for rank, (found, expected) in enumerate(zip(processes, of_one_process(told, monkeypatch), strict=True)):
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             assert torch.allclose(found[name], value, rtol=1e-5, atol=1e-5), f"rank {rank}: {name}"
+    # What the family's own code has the ranks agree on, or not: the one process runs it, too.
+    first, second = processes
+    for name in first:
+        if not name.startswith("step ") and not name.endswith(OWN):
+            assert torch.allclose(first[name], second[name], rtol=1e-9, atol=1e-9), f"ranks differ: {name}"
+    streams = {int(found[f"step {step} stream"]) for found in processes for step in range(STEPS)}
+    assert len(streams) == RANKS * STEPS, "each rank draws its own noise in each step"
+    pictures = torch.cat([found[f"step {step} pictures"] for step in range(STEPS) for found in processes])
+    assert pictures.tolist() == Stream(PICTURES, 0).at(np.arange(BATCH * STEPS))[0].tolist()
