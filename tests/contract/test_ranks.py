@@ -42,10 +42,13 @@ Found = dict[str, Tensor]
 def train(model: GenerativeModule, data: AnimeFaces, **how: Any) -> Found:
     """What this rank is left with: every weight and buffer, the average, the optimisers, and each step's scalars."""
     said: list[dict[str, Tensor]] = []
+    begun: Found = {}
 
     class Look(L.Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
             one = {name: torch.as_tensor(value) for name, value in outputs.items()}
+            if not said:  # some are measured in the first step alone
+                begun.update({f"first {name}": buffer.clone() for name, buffer in pl_module.named_buffers()})
             said.append(one | {"pictures": batch.index_B, "stream": torch.tensor(torch.initial_seed())})
 
     average = EMA()
@@ -68,6 +71,7 @@ def train(model: GenerativeModule, data: AnimeFaces, **how: Any) -> Found:
     assert len(said) == STEPS
     # The steps first: what differs is then named where it began.
     found = {f"step {step} {name}": value for step, one in enumerate(said) for name, value in one.items()}
+    found |= begun
     found |= {f"weights {name}": value for name, value in model.state_dict().items()}
     found |= {f"average {name}": value for name, value in average.shadow.state_dict().items()}
     for number, optimizer in enumerate(trainer.optimizers):
