@@ -42,14 +42,19 @@ Found = dict[str, Tensor]
 def train(model: GenerativeModule, data: AnimeFaces, **how: Any) -> Found:
     """What this rank is left with: every weight and buffer, the average, the optimisers, and each step's scalars."""
     said: list[dict[str, Tensor]] = []
-    begun: Found = {}
+    buffers: Found = {}
 
     class Look(L.Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
             one = {name: torch.as_tensor(value) for name, value in outputs.items()}
             if not said:  # some are measured in the first step alone
-                begun.update({f"first {name}": buffer.clone() for name, buffer in pl_module.named_buffers()})
+                buffers.update({f"first {name}": buffer.clone() for name, buffer in pl_module.named_buffers()})
             said.append(one | {"pictures": batch.index_B, "stream": torch.tensor(torch.initial_seed())})
+
+        def on_train_end(self, trainer, pl_module):
+            with average.standing_in(pl_module):  # as for a grid
+                pl_module.agree()
+                buffers.update({f"agreed {name}": buffer.clone() for name, buffer in pl_module.named_buffers()})
 
     average = EMA()
     trainer = L.Trainer(
@@ -71,7 +76,7 @@ def train(model: GenerativeModule, data: AnimeFaces, **how: Any) -> Found:
     assert len(said) == STEPS
     # The steps first: what differs is then named where it began.
     found = {f"step {step} {name}": value for step, one in enumerate(said) for name, value in one.items()}
-    found |= begun
+    found |= buffers
     found |= {f"weights {name}": value for name, value in model.state_dict().items()}
     found |= {f"average {name}": value for name, value in average.shadow.state_dict().items()}
     for number, optimizer in enumerate(trainer.optimizers):
@@ -233,7 +238,8 @@ def test_two_processes_train_as_one(family, style, tmp_path, monkeypatch):
     # What the family's own code has the ranks agree on, or not: the one process runs it, too.
     first, second = processes
     for name in first:
-        if not name.startswith("step ") and not name.endswith(OWN):
+        own = name.startswith("step ") or (name.endswith(OWN) and not name.startswith("agreed "))
+        if not own:
             assert torch.allclose(first[name], second[name], rtol=1e-9, atol=1e-9), f"ranks differ: {name}"
     streams = {int(found[f"step {step} stream"]) for found in processes for step in range(STEPS)}
     assert len(streams) == RANKS * STEPS, "each rank draws its own noise in each step"
