@@ -191,6 +191,19 @@ class GenerativeModule(L.LightningModule, ABC):
         torch.manual_seed(mix(self._run_seed, self.images_shown, self.global_rank))
         self.images_shown += batch.image_BCHW.shape[0] * self.trainer.world_size
 
+    def agree(self) -> None:
+        """Every rank draws and judges with the buffers of the first, as whoever opens its checkpoint will.
+
+        In training BatchNorms keep statistics of the part of the batches that their own rank has seen.
+        """
+        if self.trainer.world_size > 1:
+            first = self.trainer.strategy.broadcast([buffer.cpu() for buffer in self.buffers()])
+            for buffer, agreed in zip(self.buffers(), first, strict=True):
+                buffer.copy_(agreed)
+
+    def on_validation_start(self) -> None:
+        self.agree()
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Names the class, so that a checkpoint can be sampled without its configuration or its data."""
         checkpoint["family"] = f"{type(self).__module__}.{type(self).__qualname__}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,6 +113,20 @@ def fresh(cache: Path) -> Typed:
     return run
 
 
+def free_port() -> int:
+    """One at which ranks can meet."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def as_rank(rank: int, world: int, port: int) -> dict[str, str]:
+    """What torchrun tells one of its processes."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
+    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world}
+    return meet | {name: str(number) for name, number in place.items()}
+
+
 def _typed_in_child(words: list[str], said: Path, told: dict[str, str]) -> None:
     """Runs in a child of the server that has everything imported; all that it says goes to files."""
     for descriptor, name in ((1, "out"), (2, "err")):
@@ -149,6 +164,37 @@ def anime_gen(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
             raise subprocess.TimeoutExpired(arguments, timeout, (said / "err").read_bytes())
         out, err = ((said / name).read_text() for name in ("out", "err"))
         return subprocess.CompletedProcess(arguments, child.exitcode, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def on_ranks(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
+    """As `anime_gen`, on so many ranks: each a fork of that process, told of the others as torchrun would.
+
+    Returns the status and the words of the first of them.
+    """
+
+    def run(world: int, *words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        arguments = [*map(str, words), f"--trainer.devices={world}"]
+        said = [tmp_path_factory.mktemp("said") for _ in range(world)]
+        port = free_port()
+        children = [
+            FORKS.Process(
+                target=_typed_in_child, args=(arguments, said[rank], environment() | as_rank(rank, world, port))
+            )
+            for rank in range(world)
+        ]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(timeout)
+            if child.exitcode is None:
+                for other in children:
+                    other.kill()
+                raise subprocess.TimeoutExpired(arguments, timeout, (said[0] / "err").read_bytes())
+        out, err = ((said[0] / name).read_text() for name in ("out", "err"))
+        return subprocess.CompletedProcess(arguments, children[0].exitcode, out, err)
 
     return run
 

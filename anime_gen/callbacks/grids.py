@@ -84,6 +84,7 @@ class Grids(Part):
             return
         ema = EMA.of(trainer)
         with nullcontext() if ema is None else ema.standing_in(pl_module):
+            pl_module.agree()
             pictures, shown = self.pictures(trainer, pl_module)
         self._early_is_drawn = True
         if trainer.is_global_zero:

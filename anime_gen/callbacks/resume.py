@@ -47,9 +47,12 @@ class Resume(Checkpoint):
         self._handlers: dict[int, Any] = {}
         self._told: Told | None = None  # by what was saved
         self._tells: Told = []  # today's settings
+        self._ranks_before: int | None = None  # by what was saved
+        self._ranks = 1
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._tells = told(trainer.optimizers)  # what is saved is not restored yet
+        self._ranks = trainer.world_size
 
     def on_train_start(self, trainer: L.Trainer, pl_module: GenerativeModule) -> None:
         self._renew(trainer)
@@ -57,6 +60,13 @@ class Resume(Checkpoint):
         self._saved_at_time = time.monotonic()
         self._asked_to_stop = 0
         self._speaks = trainer.is_global_zero
+        if self._speaks and self._ranks_before not in (None, self._ranks):
+            print(
+                f"goes on on {self._ranks} instead of {self._ranks_before} devices: the same pictures in the same "
+                "order, none twice and none left out; but noise, BatchNorms and pools are each device's own, so that "
+                "the numbers are others from here on",
+                file=sys.stderr,
+            )
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._on_signal)
@@ -102,10 +112,11 @@ class Resume(Checkpoint):
         raise KeyboardInterrupt
 
     def state_dict(self) -> dict[str, Any]:
-        return {"told": self._tells}
+        return {"told": self._tells, "ranks": self._ranks}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._told = state_dict["told"]
+        self._ranks_before = state_dict.get("ranks")  # earlier versions did not say
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         if self._ends_before_scoring(trainer):

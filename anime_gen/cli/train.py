@@ -51,6 +51,9 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
 
 MOST_DEVICES = 4096
 
+# Alternating updates leave one network's parameters without gradients in each backward pass.
+SEVERAL = "ddp_find_unused_parameters_true"
+
 # What the system says of a file that cannot grow.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -176,12 +179,10 @@ class SuiteCLI(LightningCLI):
             config.trainer.precision = fastest_precision(config.trainer.accelerator)
         if str(config.trainer.precision) not in PRECISIONS:
             raise UserError(f"--trainer.precision={config.trainer.precision}: it is one of {', '.join(PRECISIONS)}")
-        if config.trainer.strategy == "auto" and several(config.trainer):
-            # Alternating updates leave one network's parameters without gradients in each backward pass.
-            config.trainer.strategy = "ddp_find_unused_parameters_true"
+        world = ranks(config.trainer)
         checkpoint = config.get("ckpt_path")
         if checkpoint and self.resuming:
-            check_batches(RunFolder(Path(config.run)).settings()["data"], config.data)
+            check_batches(RunFolder(Path(config.run)).settings()["data"], config.data, world)
         if checkpoint:
             saved = read_checkpoint(Path(checkpoint))
             # What the checkpoint carries is read from there: where it once came from may be gone.
@@ -194,7 +195,7 @@ class SuiteCLI(LightningCLI):
         # Further ranks are started as commands of their own: the folder is named once, for all of them.
         told = os.environ.get(RUN_VARIABLE) if rank() else None
         named = config.run or told
-        if named is None and started_elsewhere() and several(config.trainer):
+        if named is None and started_elsewhere() and world > 1:
             raise UserError("say which run folder, such as --run=runs/dcgan/eight: all processes must know the same")
         config.run = str(named or default_run(self.subcommand, config))
         if not rank() and not self.measuring:
@@ -255,6 +256,8 @@ class SuiteCLI(LightningCLI):
             # Lightning's choice might be Apple's, which has no float64. The run's config.yaml keeps "auto": a run may
             # be scored, or go on, on another machine.
             kwargs.setdefault("accelerator", "cuda" if torch.cuda.is_available() else "cpu")
+        if config.trainer.strategy in ("auto", SEVERAL):  # earlier versions wrote the latter where it was "auto"
+            kwargs.setdefault("strategy", SEVERAL if ranks(config.trainer) > 1 else "auto")
         try:
             trainer: L.Trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, TypeError, OverflowError, ImportError) as error:
@@ -387,11 +390,16 @@ def claim(folder: Path) -> Path:
     return folder
 
 
-def check_batches(before: Mapping[str, Any], now: Namespace) -> None:
+def check_batches(before: Mapping[str, Any], now: Namespace, world: int) -> None:
     """Refuses to go on with other batches: a run's place in its epoch and its schedules are counted in them.
 
+    Args:
+        before: settings of the data, as they were.
+        now: as they are.
+        world: ranks that share each batch.
+
     Raises:
-        UserError: the setting, as it was and as it is.
+        UserError: the setting, as it was and as it is, or how many ranks could share the batches.
     """
     for name in ("batch_size", "epoch_images"):
         if name in before and before[name] != now[name]:
@@ -399,10 +407,17 @@ def check_batches(before: Mapping[str, Any], now: Namespace) -> None:
                 f"data.{name} is {before[name]} in this run, which cannot go on with {now[name]}: its place in an "
                 "epoch is counted in batches; leave it, or begin a new run"
             )
+    size = now["batch_size"]
+    if size % max(world, 1):
+        able = " or ".join(str(count) for count in range(1, size + 1) if size % count == 0)
+        raise UserError(
+            f"this run's batches of {size} pictures (data.batch_size) cannot be shared by {world} devices: go on with "
+            f"--trainer.devices={able}"
+        )
 
 
-def several(trainer: Namespace) -> bool:
-    """Whether the trainer will start more than one process."""
+def ranks(trainer: Namespace) -> int:
+    """How many processes the trainer will have."""
     devices = trainer.devices
     if isinstance(devices, str) and "," in devices:
         devices = [device for device in devices.split(",") if device.strip()]
@@ -418,7 +433,7 @@ def several(trainer: Namespace) -> bool:
             raise UserError(f"--trainer.devices={devices}: give a number, or GPUs such as 0,1") from reason
     if count > MOST_DEVICES:
         raise UserError(f"--trainer.devices={devices}: no machine has more than {MOST_DEVICES}")
-    return count * int(trainer.num_nodes) > 1
+    return count * int(trainer.num_nodes)
 
 
 def started_elsewhere() -> bool:

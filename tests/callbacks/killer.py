@@ -14,15 +14,38 @@ def die(number: int = int(signal.SIGKILL)) -> None:
 
 
 class KillAt(L.Callback):
-    """kill -9 after so many images."""
+    """kill -9 after so many images.
 
-    def __init__(self, images: int, number: int = int(signal.SIGKILL)) -> None:
+    Args:
+        images: shown.
+        number: of the signal.
+        first: only the first of several ranks is sent it.
+    """
+
+    def __init__(self, images: int, number: int = int(signal.SIGKILL), first: bool = False) -> None:
         self.images = images
         self.number = number
+        self.first = first
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        if pl_module.images_shown == self.images:
+        if pl_module.images_shown == self.images and (trainer.is_global_zero or not self.first):
             die(self.number)
+
+
+class Shown(L.Callback):
+    """Keeps which pictures each step has shown, in the order of the ranks.
+
+    Args:
+        folder: gets a file for each step and rank.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        pictures = " ".join(map(str, batch.index_B.tolist()))
+        with (self.folder / f"{pl_module.images_shown:06d}-{trainer.global_rank}").open("a") as file:
+            file.write(f"{pictures}\n")
 
 
 class KillIn(L.Callback):

@@ -127,6 +127,7 @@ def test_killed_run_equals_uninterrupted(uninterrupted, images, anime_gen, tmp_p
     unhurt(run)
     resumed = anime_gen("resume", run)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert "devices: the same pictures" not in resumed.stderr, "on as many as before"
     assert_equal(run, whole)
 
 

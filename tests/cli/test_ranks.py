@@ -60,7 +60,7 @@ def test_two_ranks(family, anime_gen, tmp_path):
 
     again = tmp_path / "again"
     config = ("--config", trained / "config.yaml", "--ckpt_path", trained / "checkpoints" / "last.ckpt")
-    done = anime_gen("validate", *config, "--run", again, "--trainer.devices=1", "--trainer.strategy=auto")
+    done = anime_gen("validate", *config, "--run", again, "--trainer.devices=1")
     assert done.returncode == 0, done.stderr[-3000:]
     alone, together = scores(again), scores(trained)
     asked = {name: value for name, value in alone.items() if value is not None}

@@ -230,10 +230,6 @@ class CycleGAN(Translator):
     # ----------------------------------------------------------------------------------------------------------------
     # Sampling
 
-    def on_validation_start(self) -> None:
-        if mixes_batch(self.generators):  # or every rank would measure on its own latest pictures
-            self.remembered_2NCHW.copy_(self.trainer.strategy.broadcast(self.remembered_2NCHW.cpu()))
-
     def settle(self) -> None:
         if not mixes_batch(self.generators):
             return

@@ -204,6 +204,17 @@ def test_pools_are_in_the_checkpoint() -> None:
         assert torch.equal(other.pools[name].pictures, pool.pictures)
 
 
+@pytest.mark.parametrize(("rank", "whose"), [(0, 0), (1, 1), (2, 0)])
+def test_each_rank_goes_on_with_its_pools_and_a_new_one_with_some(rank: int, whose: int) -> None:
+    pools = [{name: torch.full((2, 3, 16, 16), float(of)) for name in ("anime", "photo")} for of in range(2)]
+    module = unattached(pool=3)
+    module._trainer = SimpleNamespace(global_rank=rank)  # type: ignore[assignment]
+    module.on_load_checkpoint({"state_dict": {}, "images_shown": 8, "seconds": 1.0, "pools": pools})
+    module.on_fit_start()
+    assert [pool.pictures.unique().tolist() for pool in module.pools.values()] == [[whose], [whose]]
+    assert [len(pool.pictures) for pool in module.pools.values()] == [2, 2]
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Landmarks
 
