@@ -44,6 +44,7 @@ def test_the_batch_that_is_offered_fits(memory, here, tmp_path):
     assert RunFolder(tmp_path / "run").last.exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_saved_stays_whole(memory, here, tmp_path):
     run = RunFolder(tmp_path / "run")
     assert here("fit", *SMALL, "--run", run.path, "--data.batch_size=4").returncode == 0
