@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import secrets
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor  # without it, what only writes need not load torch
 
+
+# What a safetensors file calls the sha256 of its values.
+CHECKSUM = "sha256"
 
 # Bytes of the longest name on the file systems of Linux and macOS.
 LONGEST_NAME = 255
@@ -126,9 +130,38 @@ def write_picture(path: Path, picture: Image, **options: Any) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """A safetensors file, with the permissions of any other: `save_file` makes it readable by its owner alone."""
+    write_bytes(path, packed(tensors, metadata))
+
+
+def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """A safetensors file in which `check_tensors` finds what has changed since."""
     from safetensors.torch import save
 
-    write_bytes(path, save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    _, values = _parts(save(whole))
+    return save(whole, {**(metadata or {}), CHECKSUM: hashlib.sha256(values).hexdigest()})
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header of a safetensors file, and the values: 8 bytes say how long the header is, which is JSON."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), memoryview(content)[end:]
+
+
+def check_tensors(path: Path) -> None:
+    """Holds the values of a safetensors file to the checksum in it; one without, which others wrote, is let pass.
+
+    Raises:
+        ValueError: they are not what was written, or the file is no such thing.
+        OSError: it cannot be read.
+    """
+    try:
+        header, values = _parts(path.read_bytes())
+        told = header.get("__metadata__", {}).get(CHECKSUM)
+    except (ValueError, AttributeError, RecursionError) as reason:
+        raise ValueError("it is cut short, or no safetensors file") from reason
+    if told is not None and told != hashlib.sha256(values).hexdigest():
+        raise ValueError("its values are not those that were written: the file is damaged")
 
 
 def check_zip(path: Path) -> None:

@@ -53,7 +53,7 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is no YAML: {' '.join(str(reason).split())}") from reason
 
 
-def map_array(path: Path) -> np.ndarray:
+def map_array(path: Path) -> np.memmap:
     """An array of the cache, in its file.
 
     Raises:

@@ -6,10 +6,22 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from anime_gen import files
-from anime_gen.files import also_named, atomic, atomic_folder, check_zip, write_picture, write_text
+from anime_gen.files import (
+    also_named,
+    atomic,
+    atomic_folder,
+    check_tensors,
+    check_zip,
+    packed,
+    write_picture,
+    write_tensors,
+    write_text,
+)
 
 
 class Stopped(BaseException):
@@ -151,3 +163,23 @@ def test_a_new_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatc
         write_text(draft / "deep" / "file.txt", "all")
         flushed.clear()
     assert flushed == ["file.txt", tmp_path.name]
+
+
+def test_a_flipped_byte_of_tensors_is_noticed(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    tensors = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.ones(3, dtype=torch.bfloat16), "none": torch.ones(0)}
+    write_tensors(path, tensors, {"kind": "it"})
+    check_tensors(path)
+    assert all(torch.equal(load_file(path)[name], tensors[name]) for name in tensors)
+    assert packed(tensors, {"kind": "it"}) == path.read_bytes()
+    whole = path.read_bytes()
+    for place in range(len(whole) - 30, len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="the file is damaged"):
+            check_tensors(path)
+    for content in (whole[:40], whole[:-1], b"", b"\xff" * 30, b"\2" + bytes(7) + b"[]"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"damaged|cut short"):
+            check_tensors(path)
+    save_file({"a": torch.ones(3)}, path)  # of others
+    check_tensors(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from anime_gen.contract import UserError
 from anime_gen.files import write_tensors
@@ -66,3 +67,19 @@ def test_a_few(reader, tmp_path):
 @pytest.mark.parametrize("reader", READERS)
 def test_many(reader, tmp_path):
     assert refusals(reader, tmp_path / "a.safetensors", 400) > 100
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_value_that_changed_after_it_was_written_is_never_read(name, tmp_path):
+    make, read = READERS[name]
+    path = tmp_path / "weights.safetensors"
+    make(path)
+    with safe_open(str(path), framework="pt") as file:
+        tensors = {one: file.get_tensor(one) for one in file.keys()}  # noqa: SIM118
+        told = file.metadata() or {}
+    write_tensors(path, tensors, told)
+    read(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(UserError, match="the file is damaged"):
+        read(path)

@@ -16,13 +16,12 @@ from typing import Any
 
 import torch
 from PIL import Image
-from safetensors.torch import save
 
 from anime_gen.blocks.made import Content, Curves, Film, Made, ModelCard, Sheet, Weights
 from anime_gen.cli import family_verbs
 from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
-from anime_gen.files import atomic, atomic_folder
+from anime_gen.files import atomic, atomic_folder, packed
 from anime_gen.images import tile
 from anime_gen.metrics.headlines import headlines, in_words
 from anime_gen.metrics.protocol import read
@@ -102,7 +101,7 @@ def _(content: bytes, path: Path, draft: Path) -> None:
 
 @write.register
 def _(content: Weights, path: Path, draft: Path) -> None:
-    draft.write_bytes(save({name: part.contiguous() for name, part in content.tensors.items()}, content.metadata))
+    draft.write_bytes(packed(content.tensors, content.metadata))
 
 
 @write.register

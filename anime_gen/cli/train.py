@@ -26,7 +26,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.loggers import Logger
 
 from anime_gen.callbacks import Diverged, Evaluation, Part, Ranks, Scale, Scoring
-from anime_gen.cli import mistake, rank
+from anime_gen.cli import mistake, out_of_memory, rank, room, said
 from anime_gen.cli.bases import with_bases
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
@@ -112,6 +112,10 @@ class Begun(L.Callback):
     """Whether there has been a batch: Lightning's complaints before it are about settings, any after it about code."""
 
     begun = False
+    failed_in_training = False  # and not while it was scored
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self.failed_in_training = trainer.training
 
     def on_train_batch_start(self, *args: Any, **kwargs: Any) -> None:
         self.begun = True
@@ -160,6 +164,10 @@ class SuiteCLI(LightningCLI):
             default=0,
             help="how many times a run that diverges goes on from its last save, each time with half of the rates",
         )
+        if self.measuring:
+            # The settings of a run have the keys of its verb, too.
+            parser.add_argument("--ckpt_path", type=str | None, default=None)
+            parser.add_argument("--weights_only", type=bool | None, default=None)
         for name in LINKS:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
@@ -272,7 +280,7 @@ class SuiteCLI(LightningCLI):
         if checkpoint := self.config[subcommand].get("ckpt_path"):
             self.model.run_folder = run_of(Path(checkpoint))
         try:
-            self._run(subcommand)
+            self._run_in_room(subcommand)
         except BaseException as error:
             if rank() and (reason := mistake(error)):
                 RunFolder(Path(self.config[subcommand].run)).leave_word(rank(), str(reason))
@@ -280,6 +288,37 @@ class SuiteCLI(LightningCLI):
             if subcommand == "fit" and not (self.watch.begun or self.resuming or rank()):
                 RunFolder(Path(self.config[subcommand].run)).withdraw()
             raise
+
+    def _run_in_room(self, subcommand: str) -> None:
+        try:
+            self._run(subcommand)
+            return
+        except Exception as error:
+            # Other ranks may be at another step: none can try anything alone.
+            if not (self.watch.failed_in_training and self.trainer.world_size == 1 and out_of_memory(error)):
+                raise
+            text = said(error)
+            room.forget(error)
+        # Here nothing holds what did not fit.
+        raise UserError(self._no_memory(subcommand, text))
+
+    def _no_memory(self, subcommand: str, text: str) -> str:
+        config = self.config[subcommand]
+        run, size = RunFolder(Path(config.run)), config.data.batch_size
+        print("out of memory: looking for a batch that fits ...", file=sys.stderr)
+        words = room.without_run(self.arguments[1:])
+        found = room.that_fits(lambda keys: suite([*words, *keys], run=False, measuring=True), size)
+        if found is None:
+            advice = f"no smaller batch than {size} fits: make data.image_size or a width smaller"
+        else:
+            advice = (
+                f"a batch of {size} does not fit, one of {found} does: begin a new run with --data.batch_size={found}"
+            )
+        if run.last.exists():
+            advice += f"; this one is saved, and needs more memory to go on (make experiment RESUME={run.path})"
+        else:
+            run.withdraw()
+        return f"out of memory: {advice} ({text})"
 
     def _run(self, subcommand: str) -> None:
         try:

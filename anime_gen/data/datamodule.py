@@ -217,7 +217,7 @@ class AnimeFaces(L.LightningDataModule):
             start: how many of them, whole batches, were read before; fewer than all.
 
         Raises:
-            UserError: not whole batches.
+            UserError: not whole batches, or there are no training pictures.
         """
         return self._one_process(self._pictures("train", parts), images, batch_size, start)
 
@@ -240,6 +240,8 @@ class AnimeFaces(L.LightningDataModule):
         return self._one_process(self._other("train", parts), images, batch_size, 0)
 
     def _one_process(self, pictures: Pictures, images: int, batch_size: int, start: int) -> Loader:
+        if not len(pictures):
+            raise UserError("there are no training pictures: add some, or name their split in a manifest")
         dataset = TrainingSet(pictures, self.seed, self.mirror, None)
         return Loader(dataset, GlobalBatches(images, batch_size, 0, 1, lambda: start), self.num_workers)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import stat
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -69,8 +71,11 @@ def list_folder(folder: Path) -> Listing:
                 status = path.stat()
             except OSError as error:  # a link to nothing
                 errors.append(error)
-            else:
+                continue
+            if stat.S_ISREG(status.st_mode):
                 found.append(File(path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
+            else:  # who opens a pipe waits for ever
+                errors.append(OSError(errno.EINVAL, "no file", str(path)))
     found.sort()
     pictures = {file.name: file for file in found if _suffix(file.name) in SUFFIXES}
     others = {file.name: file for file in found if file.name not in pictures}

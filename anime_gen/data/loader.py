@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from anime_gen.contract import Batch
+from anime_gen.contract import Batch, UserError
 from anime_gen.data.sampler import GlobalBatches, Shard
 
 
@@ -36,7 +36,8 @@ class Loader:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._loader)
+        # Not a generator itself: workers start now, and the position is asked for.
+        return _in_one_line(iter(self._loader))
 
     @property
     def _iterator(self) -> Any:
@@ -53,6 +54,15 @@ class Loader:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         pass
+
+
+def _in_one_line(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """What a worker says that the user can mend comes as the last line of a traceback."""
+    try:
+        yield from batches
+    except UserError as error:
+        name = f"{UserError.__module__}.{UserError.__qualname__}: "
+        raise UserError(str(error).rstrip().rpartition(name)[2]) from error
 
 
 def _whole(batch: Batch) -> Batch:

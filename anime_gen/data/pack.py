@@ -97,7 +97,11 @@ class Mapped(Mapping[str, np.ndarray]):
         self._arrays = {name: map_array(path) for name, path in paths.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._arrays[name]
+        array = self._arrays[name]
+        # Who reads behind the end of a mapped file is ended by the system, without a word.
+        if array._mmap.size() < array.offset + array.nbytes:  # type: ignore[attr-defined]  # NumPy's own name
+            raise UserError(f"{self._paths[name]} was cut short: delete it, and the next run makes it anew")
+        return array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)

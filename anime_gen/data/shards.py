@@ -18,8 +18,10 @@ import os
 import posixpath
 import re
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -224,6 +226,14 @@ def _json(folder: str, name: str) -> dict[str, Any]:
     return found
 
 
+class _Chunk(NamedTuple):
+    """A file of shards."""
+
+    end: int  # the first picture behind it
+    path: Path
+    bytes: int  # when it was opened
+
+
 class _Reader:
     """The pictures of a split. Each process opens the shards itself: connections and threads are not inherited."""
 
@@ -232,6 +242,7 @@ class _Reader:
         self.count = count
         self.record = record
         self._owner, self._shards = 0, None
+        self._chunks: list[_Chunk] = []  # on a disk, in the order of their pictures
         self._rows: np.ndarray = np.empty(0, np.int64)
         self._items: list[Mapping[str, bytes]] = []
 
@@ -242,7 +253,9 @@ class _Reader:
             UserError: it cannot be had.
         """
         try:
-            found: Mapping[str, bytes] = self._opened[int(row)]
+            opened = self._opened
+            self._check_whole(int(row))
+            found: Mapping[str, bytes] = opened[int(row)]
         except UserError:
             raise
         except Exception as error:  # every kind of storage has its own
@@ -283,6 +296,18 @@ class _Reader:
             raise UserError(f"{self.path}/index.json holds more than bytes ({', '.join(map(str, kinds))}): not read")
         if count != self.count:
             raise UserError(f"{self.path}/index.json has {count} pictures, {SHARDS} {self.count}: copy the shards anew")
+
+        place = Path(self.path)
+        ends = accumulate(chunk["chunk_size"] for chunk in index["chunks"])
+        chunks = [(place / file, end) for file, end in zip(files, ends, strict=True)] if place.is_dir() else []
+        self._chunks = [_Chunk(end, path, path.stat().st_size) for path, end in chunks]
+
+    def _check_whole(self, row: int) -> None:
+        # LitData maps files: who reads behind the end of one is ended by the system, without a word.
+        if self._chunks:
+            chunk = self._chunks[bisect_right(self._chunks, row, key=lambda one: one.end)]
+            if chunk.path.stat().st_size < chunk.bytes:
+                raise UserError(f"{chunk.path} was cut short: copy the shards anew")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_owner": 0, "_shards": None, "_rows": np.empty(0, np.int64), "_items": []}

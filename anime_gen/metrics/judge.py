@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.files import write_tensors
+from anime_gen.files import check_tensors, write_tensors
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("judge.safetensors")
@@ -262,6 +262,7 @@ class Judge(nn.Module):
         if not Path(path).exists():
             raise UserError(f"no judge weights at {path}: run `{make}` (about 15 minutes)")
         try:
+            check_tensors(Path(path))
             with safe_open(str(path), framework="pt") as file:
                 metadata = file.metadata()
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from anime_gen.files import write_tensors
+from anime_gen.files import check_tensors, write_tensors
 from anime_gen.metrics.protocol import Score, measure
 from anime_gen.metrics.scores import Scores
 
@@ -82,8 +82,9 @@ def load(scores: Scores, path: Path) -> bool:
         Whether there was such a file.
     """
     try:
+        check_tensors(path)
         tensors = load_file(path)
-    except (OSError, SafetensorError):
+    except (OSError, ValueError, SafetensorError):
         return False
     for number, score in enumerate(every(scores)):
         for name in kept(score):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from anime_gen.contract import UserError
+from anime_gen.files import check_tensors
 
 # Torch hub's convention: the name of a file ends in the first digits of its sha256.
 _NAMED_HASH = re.compile(r"-([0-9a-f]{8,64})\.pth?$")
@@ -95,6 +96,7 @@ def read(path: Path, extractor: str) -> dict[str, Tensor]:
 
     try:
         if path.suffix == ".safetensors":
+            check_tensors(path)
             return load_file(path)
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         if not all(isinstance(value, Tensor) for value in state.values()):

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
+from anime_gen.files import check_tensors
 from anime_gen.prepare.crop import Square, cut
 from anime_gen.prepare.face import Face, Point
 from anime_gen.prepare.landmarks import Landmarks, Placed
@@ -175,9 +176,10 @@ class Heatmaps(Landmarks):
             raise UserError(f"--landmarks.weights: there is no file {self.weights}; `make landmarks` makes one")
         network = HeatmapNet()
         try:
+            check_tensors(self.weights)
             state = {name: value.float() for name, value in load_file(self.weights).items()}
             network.load_state_dict(state)
-        except (SafetensorError, RuntimeError) as error:
+        except (SafetensorError, ValueError, RuntimeError) as error:
             told = " ".join(str(error).split())[:200]
             raise UserError(f"--landmarks.weights: {self.weights} does not hold its weights ({told})") from error
         return network.eval().to(self.device)

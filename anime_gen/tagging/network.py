@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from anime_gen.contract import UserError
 from anime_gen.decode import decode
-from anime_gen.files import write_tensors
+from anime_gen.files import check_tensors, write_tensors
 from anime_gen.tagging.calibration import Calibration
 from anime_gen.vocabulary import Vocabulary
 
@@ -172,6 +172,7 @@ class Tagger(nn.Module):
         if not path.is_file():
             raise UserError(f"there is no tagger {path}: train one with anime-gen tagger fit --out {path}")
         try:
+            check_tensors(path)
             with safe_open(str(path), framework="pt") as file:
                 told = file.metadata() or {}
                 if "painter_version" in told:

@@ -63,6 +63,12 @@ def test_mostly_broken_is_an_error_and_leaves_nothing(faces):
     assert not list(pack.folder.glob("*.npy*"))
 
 
+def test_a_pipe_is_no_picture_and_is_not_waited_for(faces, caplog):
+    os.mkfifo(faces / "pipe.png")
+    assert sum(map(len, names(Folder(faces)).values())) == 120
+    assert "pipe.png (no file)" in caplog.text
+
+
 def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(UserError, match="does not exist: check the path"):
         Folder(tmp_path / "nowhere").count("train")

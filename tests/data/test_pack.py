@@ -211,3 +211,19 @@ def test_a_column_that_was_cut_short_is_named(tmp_path):
         pack.open({"image"})
     path.unlink()
     assert len(pack.open({"image"})["image"]) == COUNT
+
+
+def test_a_column_that_is_cut_short_while_it_is_read_is_named(tmp_path):
+    columns = Pack(Numbered(tmp_path / "diary"), "train", 8).open({"image"})
+    (path,) = columns._paths.values()
+    assert columns["image"][np.arange(4)].shape == (4, 8, 8, 3)
+    os.truncate(path, 200)
+    with pytest.raises(UserError, match=r"image-8\.npy was cut short: delete it, and the next run makes it anew"):
+        columns["image"]
+
+
+def test_a_column_that_is_deleted_while_it_is_read_stays(tmp_path):
+    columns = Pack(Numbered(tmp_path / "diary"), "train", 8).open({"image"})
+    before = columns["image"][np.arange(COUNT)]
+    columns._paths["image"].unlink()
+    assert (columns["image"][np.arange(COUNT)] == before).all()

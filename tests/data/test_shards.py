@@ -1,6 +1,7 @@
 """Shards show what the folder shows that they were written of: the same batches, on any number of ranks and workers."""
 
 import json
+import os
 import pickle
 import shutil
 from multiprocessing import get_context
@@ -178,3 +179,23 @@ def test_a_stopped_writer_leaves_nothing(labelled, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_shards(Folder(labelled), tmp_path / "out")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("out")]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_shards_that_go_are_one_line_from_any_process(shards, workers):
+    data = AnimeFaces(Shards(str(shards)), image_size=8, batch_size=8, num_workers=workers)
+    next(iter(data.stream(PARTS, 64, 8)))
+    later = data.stream(PARTS, 64, 8)
+    shutil.rmtree(shards / "train")
+    with pytest.raises(UserError, match=r"^(there is no \S+: |\S+: picture \d+ cannot be read )[^\n]*$"):
+        list(later)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_chunk_that_is_cut_while_it_is_read_is_one_line(shards, workers):
+    data = AnimeFaces(Shards(str(shards)), image_size=8, batch_size=1, num_workers=workers)
+    batches = iter(data.stream(PARTS, 64, 1))
+    next(batches)
+    os.truncate(shards / "train/chunk-0-0.bin", 10)
+    with pytest.raises(UserError, match=r"^\S+train/chunk-0-0\.bin was cut short: copy the shards anew$"):
+        list(batches)

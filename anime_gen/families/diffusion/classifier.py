@@ -15,6 +15,7 @@ from anime_gen.blocks.made import Content, Weights
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion.network import Block, sinusoidal
 from anime_gen.families.diffusion.schedule import Level, Schedule
+from anime_gen.files import check_tensors
 from anime_gen.noise import normal_like
 from anime_gen.run.folder import RunFolder
 
@@ -91,6 +92,7 @@ class NoisedClassifier(nn.Module):
             raise UserError(f"classifier_scale: {run} has no classifier yet; train it with: anime-gen classifier {run}")
         try:
             classifier = cls(**json.loads(weights.with_suffix(".json").read_text())["sizes"])
+            check_tensors(weights)
             classifier.load_state_dict(load_file(weights))
         except Exception as reason:
             raise UserError(f"{weights} cannot be read; train it anew with: anime-gen classifier {run}") from reason

@@ -198,5 +198,5 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, capsys: Any) -> None:
         assert message in capsys.readouterr().err
     assert main(["import", str(tmp_path / "none.pkl"), "--out", str(tmp_path / "w.safetensors")]) == 2
     assert "there is no file" in capsys.readouterr().err
-    with pytest.raises(UserError, match="is no safetensors file"):
+    with pytest.raises(UserError, match="is no whole safetensors file"):
         family(start_from=wrong)
