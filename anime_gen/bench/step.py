@@ -14,7 +14,7 @@ import torch
 
 from anime_gen.bench.training import Cost, cost, peak
 from anime_gen.callbacks.scoring import device_name
-from anime_gen.cli.train import fastest_precision
+from anime_gen.cli.machine import fastest_precision
 from anime_gen.contract import UserError
 
 

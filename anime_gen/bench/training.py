@@ -22,7 +22,8 @@ from anime_gen.callbacks import EMA, Curves, Divergence
 from anime_gen.callbacks.curves import peak_memory_gib
 from anime_gen.cli.describe import counter
 from anime_gen.cli.pace import as_measured
-from anime_gen.cli.train import SuiteCLI, quiet, suite
+from anime_gen.cli.quiet import quiet
+from anime_gen.cli.train import SuiteCLI, suite
 from anime_gen.contract import GenerativeModule
 from anime_gen.noise import normal
 

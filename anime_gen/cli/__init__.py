@@ -27,7 +27,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "fit": Verb("anime_gen.cli.train:main", "train a family, score it, keep everything in a run folder"),
-    "resume": Verb("anime_gen.cli.train:resume", "RUN: go on where a run stopped"),
+    "resume": Verb("anime_gen.cli.resume:main", "RUN: go on where a run stopped"),
     "validate": Verb("anime_gen.cli.train:main", "score a run on the validation pictures"),
     "test": Verb("anime_gen.cli.train:main", "score a run on the test pictures"),
     "predict": Verb("anime_gen.cli.train:main", "one sample for each test condition, as PNG files"),

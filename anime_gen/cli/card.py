@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import UserError
 from anime_gen.data import Folder, Source
 from anime_gen.files import rounded, write_bytes, write_text

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.conditions import Condition, joined
 from anime_gen.contract import UserError
 from anime_gen.files import write_bytes, write_text

@@ -21,7 +21,8 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from anime_gen.cli.train import quiet, suite
+from anime_gen.cli.quiet import quiet
+from anime_gen.cli.train import suite
 from anime_gen.conditions import FIELDS, Condition, Facts
 from anime_gen.contract import Batch, GenerativeModule, UserError
 from anime_gen.data import AnimeFaces

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import torch
 from lightning.pytorch.utilities.imports import RequirementCache  # type: ignore[attr-defined]
 
-from anime_gen.cli.train import fastest_precision, quiet
+from anime_gen.cli.machine import fastest_precision
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import UserError
 from anime_gen.data import Folder
 from anime_gen.data.cache import cache_root

@@ -19,7 +19,7 @@ from PIL import Image
 
 from anime_gen.blocks.made import Content, Curves, Film, Made, ModelCard, Sheet, Weights
 from anime_gen.cli import family_verbs
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import UserError
 from anime_gen.files import atomic, atomic_folder, packed
 from anime_gen.images import tile

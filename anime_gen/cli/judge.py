@@ -12,8 +12,8 @@ from jsonargparse import ArgumentParser
 from torch import Tensor
 
 from anime_gen.cli.examine import MAKERS, SEED, watched
+from anime_gen.cli.quiet import quiet
 from anime_gen.cli.score import open_scores
-from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
 from anime_gen.data import AnimeFaces, Folder
 from anime_gen.data.source import Split

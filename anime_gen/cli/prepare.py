@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from anime_gen import prepare
+from anime_gen.cli.quiet import quiet
 from anime_gen.cli.shards import written
-from anime_gen.cli.train import quiet
 from anime_gen.contract import UserError
 from anime_gen.data.folder import SHARDS
 from anime_gen.files import fitting, write_text

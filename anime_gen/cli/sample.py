@@ -15,7 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 from PIL import Image
 from tqdm import tqdm
 
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.conditions import KINDS
 from anime_gen.conditions.kind import Input, Option, Picture, Points, Words
 from anime_gen.contract import UserError, usable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import UserError
 from anime_gen.data import Folder
 from anime_gen.data.shards import write_shards

@@ -60,7 +60,7 @@ def serve(options: argparse.Namespace) -> None:
     """As `main`, where all that is needed is there."""
     import uvicorn
 
-    from anime_gen.cli.train import quiet
+    from anime_gen.cli.quiet import quiet
     from anime_gen.studio.app import studio
     from anime_gen.studio.shelf import Shelf
     from anime_gen.studio.uploads import MOST_MESSAGE

@@ -21,7 +21,8 @@ from pathlib import Path
 from anime_gen.callbacks.progress import clock
 from anime_gen.cli import main as anime_gen
 from anime_gen.cli import mistake
-from anime_gen.cli.train import quiet, suite
+from anime_gen.cli.quiet import quiet
+from anime_gen.cli.train import suite
 from anime_gen.contract import UserError
 from anime_gen.settings.parser import OneLineParser
 from anime_gen.studies.launch import train

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import UserError, usable
 from anime_gen.data.folder import labels_of
 from anime_gen.data.listing import picture_files

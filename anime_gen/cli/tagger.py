@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import UserError, usable
 from anime_gen.data import AnimeFaces
 from anime_gen.settings.parser import OneLineParser

@@ -12,7 +12,8 @@ import lightning as L
 import yaml
 
 from anime_gen.callbacks import Evaluation, Grids, Part, Summary
-from anime_gen.cli.train import SuiteCLI, quiet, suite
+from anime_gen.cli.quiet import quiet
+from anime_gen.cli.train import SuiteCLI, suite
 from anime_gen.contract import UserError
 from anime_gen.files import write_bytes, write_text
 from anime_gen.metrics.protocol import Record, read, write

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import errno
-import itertools
-import logging
 import os
-import re
 import shlex
 import sys
 import tempfile
-import time
-import warnings
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -28,13 +22,17 @@ from lightning.pytorch.loggers import Logger
 from anime_gen.callbacks import Diverged, Evaluation, Part, Ranks, Scale, Scoring
 from anime_gen.cli import mistake, out_of_memory, rank, room, said
 from anime_gen.cli.bases import with_bases
+from anime_gen.cli.going_on import check_batches, going_on
 from anime_gen.cli.loggers import IN_THE_RUN, loggers, possible, refused
+from anime_gen.cli.machine import fastest_precision, ranks, started_elsewhere
 from anime_gen.cli.pace import as_measured, length, measured, said_otherwise
+from anime_gen.cli.places import claim, default_run, unclaimed
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import GenerativeModule, UserError
 from anime_gen.data import AnimeFaces
 from anime_gen.files import write_text
 from anime_gen.noise import SameFirstWeights
-from anime_gen.run.checkpoints import Checkpoints, newest_whole, read_checkpoint
+from anime_gen.run.checkpoints import Checkpoints, read_checkpoint
 from anime_gen.run.folder import RunFolder, run_of
 from anime_gen.run.lock import alone
 from anime_gen.settings.aliases import word_today
@@ -48,8 +46,6 @@ LINKS = ("image_size", "num_tags", "attribute_sizes", "num_landmarks", "text_wid
 
 # Pictures and noise are float32, and so the weights must be.
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "32", "bf16", "16")
-
-MOST_DEVICES = 4096
 
 # Alternating updates leave one network's parameters without gradients in each backward pass.
 SEVERAL = "ddp_find_unused_parameters_true"
@@ -380,138 +376,6 @@ def unbuildable(error: BaseException) -> str | None:
     return None
 
 
-def default_run(verb: str | None, config: Namespace) -> str:
-    """runs/<family>/<time>; to score or sample the checkpoint of a run, a folder beside that run's."""
-    if verb not in (None, "fit"):
-        checkpoint = Path(config.ckpt_path)
-        run = RunFolder(run_of(checkpoint))
-        if checkpoint.parent == run.checkpoints:
-            return f"{run.path}-{verb}"
-    # A family's YAML has the name that `make experiment` knows it by; several may share one class.
-    yamls = [Path(str(path)) for path in config.config or []]
-    family = next(
-        (yaml.stem for yaml in reversed(yamls) if yaml.parent.name == "family"),
-        config.model.class_path.split(".families.")[-1].split(".")[0],
-    )
-    return f"runs/{family}/{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def unclaimed(folder: Path) -> Path:
-    """Makes a folder of this name, or, where another run of the same second has it, with a number behind the name."""
-    places = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
-    return next(place for place in itertools.chain([folder], places) if _made(place))
-
-
-def _made(place: Path) -> bool:
-    """Whether it was this process that made the folder."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.mkdir()
-    except FileExistsError:
-        return False
-    except OSError as reason:
-        raise UserError(f"--run: cannot make {place} ({reason.strerror})") from reason
-    return True
-
-
-def claim(folder: Path) -> Path:
-    """Makes the run folder that the user has named.
-
-    Raises:
-        UserError: it holds a run already, or cannot be made.
-    """
-    if RunFolder(folder).is_run:
-        raise UserError(f"{folder} holds a run already: give another --run (NAME=...), or go on with RESUME={folder}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise UserError(f"--run: cannot make {folder} ({reason.strerror})") from reason
-    return folder
-
-
-def check_batches(before: Mapping[str, Any], now: Namespace, world: int) -> None:
-    """Refuses to go on with other batches: a run's place in its epoch and its schedules are counted in them.
-
-    Args:
-        before: settings of the data, as they were.
-        now: as they are.
-        world: ranks that share each batch.
-
-    Raises:
-        UserError: the setting, as it was and as it is, or how many ranks could share the batches.
-    """
-    for name in ("batch_size", "epoch_images"):
-        if name in before and before[name] != now[name]:
-            raise UserError(
-                f"data.{name} is {before[name]} in this run, which cannot go on with {now[name]}: its place in an "
-                "epoch is counted in batches; leave it, or begin a new run"
-            )
-    size = now["batch_size"]
-    if size % max(world, 1):
-        able = " or ".join(str(count) for count in range(1, size + 1) if size % count == 0)
-        raise UserError(
-            f"this run's batches of {size} pictures (data.batch_size) cannot be shared by {world} devices: go on with "
-            f"--trainer.devices={able}"
-        )
-
-
-def ranks(trainer: Namespace) -> int:
-    """How many processes the trainer will have."""
-    devices = trainer.devices
-    if isinstance(devices, str) and "," in devices:
-        devices = [device for device in devices.split(",") if device.strip()]
-    if isinstance(devices, list):
-        count = len(devices)
-    elif devices in (-1, "-1", "auto"):
-        on_gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-        count = torch.cuda.device_count() if on_gpu else 1
-    else:
-        try:
-            count = int(devices)
-        except ValueError as reason:
-            raise UserError(f"--trainer.devices={devices}: give a number, or GPUs such as 0,1") from reason
-    if count > MOST_DEVICES:
-        raise UserError(f"--trainer.devices={devices}: no machine has more than {MOST_DEVICES}")
-    return count * int(trainer.num_nodes)
-
-
-def started_elsewhere() -> bool:
-    """Whether torchrun or SLURM starts the processes, rather than Lightning from the first of them."""
-    return any(name in os.environ for name in ("TORCHELASTIC_RUN_ID", "SLURM_PROCID"))
-
-
-def fastest_precision(accelerator: str) -> str:
-    """bfloat16 autocast where the hardware multiplies it natively, else float32. Recorded in the run's config."""
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return "bf16-mixed" if native else "32-true"
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    native = "avx512_bf16" in flags or "amx_bf16" in flags
-    # A processor may have been told to act as a smaller one.
-    return "bf16-mixed" if native and "AVX512" in torch.backends.cpu.get_cpu_capability() else "32-true"
-
-
-def quiet() -> None:
-    """Silences what Lightning tells every user at every start and no user can act on."""
-    chatter = re.compile(r"available: |used: |TPU|HPU|💡|Tip:|litlogger|litmodels|to estimate number of")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).addFilter(lambda record: not chatter.search(record.getMessage()))
-    for text in (
-        r".*does not have many workers.*",
-        r".*number of training batches .* is smaller than the logging interval.*",
-        r".*Checkpoint directory .* exists and is not empty.*",
-        r"LightningCLI's args parameter .*",
-        r".*LeafSpec.*",
-        r".*isinstance\(treespec, LeafSpec\).*",
-        r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`.*",
-        r".*module\(s\) in eval mode at the start of training.*",  # a frozen autoencoder must be
-        r".*is an instance of `nn.Module`.*",  # adaptive augmentation; a checkpoint names what it was made of
-        r".*callbacks used to create the checkpoint.*\['?\"?Best\{.*",  # whose state `Best` of today reads itself
-        r".*sync_dist=True.*",  # a score has been reduced over the ranks before it is logged
-    ):
-        warnings.filterwarnings("ignore", message=text)
-
-
 def suite(arguments: list[str], run: bool = True, resuming: bool = False, measuring: bool = False) -> SuiteCLI:
     """The suite's command line; `run=False` only builds data, family and trainer, and takes no subcommand.
 
@@ -552,35 +416,3 @@ def _suite(arguments: list[str], run: bool, resuming: bool = False, measuring: b
 def main(verb: str, arguments: list[str]) -> None:
     """One of Lightning's subcommands, on the suite's data and families."""
     suite([verb, *arguments])
-
-
-RESUME_HELP = """usage: anime-gen resume RUN [--KEY=VALUE ...]
-
-Goes on with a run where it stopped: after Ctrl-C, a crash or a power cut, from its last checkpoint, bit for bit. One
-that was stopped before its first save begins anew; of one whose last checkpoint is damaged, the one before serves.
-
-  RUN           run folder, such as runs/diffusion/NAME
-  --KEY=VALUE   a setting to go on with instead of the run's own, such as --trainer.max_epochs=8 or
-                --lr_scale=0.5, all learning rates times that
-
-anime-gen fit --help lists the keys. make experiment RESUME=RUN does the same."""
-
-
-def resume(verb: str, arguments: list[str]) -> None:
-    """`resume RUN [keys]`: fit with the run's own settings, from its last checkpoint, or where it has none, anew."""
-    if arguments and arguments[0] in ("-h", "--help"):
-        print(RESUME_HELP)
-        return
-    if not arguments or arguments[0].startswith("-"):
-        raise UserError("resume: name the run folder, such as runs/diffusion/NAME")
-    run = RunFolder(Path(arguments[0])).existing()
-    check_classes(run.settings(), run.config)
-    suite(["fit", *going_on(run), *arguments[1:]], resuming=True)
-
-
-def going_on(run: RunFolder) -> list[str]:
-    """The words with which a run goes on from its last checkpoint, or where it has none, anew."""
-    last = newest_whole(run)
-    if last is None and not rank():
-        print(f"{run.path} was stopped before its first save: it begins anew", file=sys.stderr)
-    return ["--config", str(run.config), "--run", str(run.path), *(["--ckpt_path", str(last)] if last else [])]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from anime_gen.cli.train import quiet
+from anime_gen.cli.quiet import quiet
 from anime_gen.contract import Translator, UserError
 from anime_gen.data.listing import picture_files
 from anime_gen.escape import in_csv

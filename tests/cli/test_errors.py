@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from anime_gen.cli import train
+from anime_gen.cli import resume
+from anime_gen.cli.machine import fastest_precision
+from anime_gen.cli.train import suite
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ("-c", "experiments/shared.yaml")
@@ -129,7 +131,7 @@ def test_only_the_first_rank_complains(here, monkeypatch):
     def lost(*_):
         raise RuntimeError("Connection closed by peer [127.0.0.1]")  # gloo, when rank 0 has failed
 
-    monkeypatch.setattr(train, "resume", lost)
+    monkeypatch.setattr(resume, "main", lost)
     assert here("resume").returncode == 2
     monkeypatch.setenv("LOCAL_RANK", "0")
     with pytest.raises(RuntimeError):
@@ -145,7 +147,7 @@ def test_who_starts_processes_elsewhere_names_the_folder(here, monkeypatch, tmp_
 def test_emulated_bfloat16_is_not_fast(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
-    assert train.fastest_precision("auto") == "32-true"
+    assert fastest_precision("auto") == "32-true"
 
 
 def test_a_machine_without_cuda_trains_on_its_cpu(monkeypatch):
@@ -154,6 +156,6 @@ def test_a_machine_without_cuda_trains_on_its_cpu(monkeypatch):
     monkeypatch.setattr("lightning.pytorch.accelerators.mps.MPSAccelerator.get_parallel_devices", lambda _: ["mps"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.chdir(ROOT)
-    cli = train.suite([*DCGAN], run=False)
+    cli = suite([*DCGAN], run=False)
     assert type(cli.trainer.accelerator).__name__ == "CPUAccelerator"
     assert cli.config.trainer.accelerator == "auto", "a run may go on on another machine"

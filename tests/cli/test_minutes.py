@@ -9,7 +9,7 @@ import yaml
 
 from anime_gen.cli import main, pace
 from anime_gen.cli.pace import Length, Pace, length
-from anime_gen.cli.train import unclaimed
+from anime_gen.cli.places import unclaimed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ("-c", "experiments/shared.yaml", "-c", "experiments/family/mlpgan.yaml")
