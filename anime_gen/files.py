@@ -134,12 +134,15 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """A safetensors file in which `check_tensors` finds what has changed since."""
+    """A safetensors file in which `check_tensors` finds what has changed since; the same bytes for the same content."""
     from safetensors.torch import save
 
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    _, values = _parts(save(whole))
-    return save(whole, {**(metadata or {}), CHECKSUM: hashlib.sha256(values).hexdigest()})
+    header, values = _parts(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+    # Safetensors itself writes them in an order that changes from file to file.
+    header["__metadata__"] = {**(metadata or {}), CHECKSUM: hashlib.sha256(values).hexdigest()}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # values begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + values
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
