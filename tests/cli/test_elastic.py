@@ -61,7 +61,7 @@ def unhurt(run: Path) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(1, 2), *(pytest.param(*ranks, marks=pytest.mark.slow) for ranks in ((2, 1), (2, 3), (3, 2)))],
+    [(2, 1), *(pytest.param(*ranks, marks=pytest.mark.slow) for ranks in ((1, 2), (2, 3), (3, 2)))],
 )
 def test_no_picture_is_left_out_or_comes_twice(before, after, anime_gen, on_ranks, tmp_path, monkeypatch):
     monkeypatch.setenv("ANIME_GEN_TRUST", "callbacks,golden")

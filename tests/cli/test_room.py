@@ -71,6 +71,7 @@ def test_of_a_scoring_no_batch_is_offered(here, tmp_path, monkeypatch):
     assert "anime-gen: out of memory: make " in failed.stderr
 
 
+@pytest.mark.slow
 def test_where_nothing_fits(memory, here, tmp_path):
     memory["pictures"] = 0
     failed = here("fit", *SMALL, "--run", tmp_path / "run", "--data.batch_size=8")
