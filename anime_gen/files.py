@@ -134,7 +134,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
-    """A safetensors file in which `check_tensors` finds what has changed since; the same bytes for the same content."""
+    """A safetensors file in which `read_tensors` finds what has changed since; the same bytes for the same content."""
     from safetensors.torch import save
 
     header, values = _parts(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
@@ -151,20 +151,31 @@ def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
     return json.loads(content[8:end]), memoryview(content)[end:]
 
 
-def check_tensors(path: Path) -> None:
-    """Holds the values of a safetensors file to the checksum in it; one without, which others wrote, is let pass.
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file by their names, and what it says of them.
+
+    Its values are held to the checksum in it; a file without one, which others wrote, is let pass.
 
     Raises:
         ValueError: they are not what was written, or the file is no such thing.
         OSError: it cannot be read.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    content = path.read_bytes()
     try:
-        header, values = _parts(path.read_bytes())
-        told = header.get("__metadata__", {}).get(CHECKSUM)
+        header, values = _parts(content)
+        metadata = header.get("__metadata__", {})
+        told = metadata.get(CHECKSUM)
     except (ValueError, AttributeError, RecursionError) as reason:
         raise ValueError("it is cut short, or no safetensors file") from reason
     if told is not None and told != hashlib.sha256(values).hexdigest():
         raise ValueError("its values are not those that were written: the file is damaged")
+    try:
+        return load(content), metadata
+    except SafetensorError as reason:
+        raise ValueError(str(reason)) from reason
 
 
 def check_zip(path: Path) -> None:

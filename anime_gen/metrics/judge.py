@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.files import check_tensors, write_tensors
+from anime_gen.files import read_tensors, write_tensors
 from anime_gen.vocabulary import NUM_LANDMARKS, Vocabulary
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("judge.safetensors")
@@ -255,17 +255,12 @@ class Judge(nn.Module):
         Raises:
             UserError: there are no weights, or they are not a judge's.
         """
-        from safetensors import SafetensorError, safe_open
-
         own = Path(path) != SHIPPED_WEIGHTS
         make = f"anime-gen judge fit PICTURES --out {path}" if own else "make judge"
         if not Path(path).exists():
             raise UserError(f"no judge weights at {path}: run `{make}` (about 15 minutes)")
         try:
-            check_tensors(Path(path))
-            with safe_open(str(path), framework="pt") as file:
-                metadata = file.metadata()
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            weights, metadata = read_tensors(Path(path))
             judge = cls(
                 Vocabulary.from_dict(json.loads(metadata["vocabulary"])),
                 **json.loads(metadata["architecture"]),
@@ -274,7 +269,7 @@ class Judge(nn.Module):
                 name=metadata["name"],
             )
             judge.load_state_dict(weights)
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             why = " ".join(str(error).split())
             raise UserError(f"{path}: not the weights of this version's judge; run `{make}` ({why})") from error
         return judge.eval().requires_grad_(False)

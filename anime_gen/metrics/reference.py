@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from anime_gen.files import check_tensors, write_tensors
+from anime_gen.files import read_tensors, write_tensors
 from anime_gen.metrics.protocol import Score, measure
 from anime_gen.metrics.scores import Scores
 
@@ -82,9 +80,8 @@ def load(scores: Scores, path: Path) -> bool:
         Whether there was such a file.
     """
     try:
-        check_tensors(path)
-        tensors = load_file(path)
-    except (OSError, ValueError, SafetensorError):
+        tensors, _ = read_tensors(path)
+    except (OSError, ValueError):
         return False
     for number, score in enumerate(every(scores)):
         for name in kept(score):

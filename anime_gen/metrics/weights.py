@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anime_gen.contract import UserError
-from anime_gen.files import check_tensors
+from anime_gen.files import read_tensors
 
 # Torch hub's convention: the name of a file ends in the first digits of its sha256.
 _NAMED_HASH = re.compile(r"-([0-9a-f]{8,64})\.pth?$")
@@ -92,12 +92,9 @@ def read(path: Path, extractor: str) -> dict[str, Tensor]:
     Raises:
         UserError: it is something else. A pickle with code in it is not run.
     """
-    from safetensors.torch import load_file
-
     try:
         if path.suffix == ".safetensors":
-            check_tensors(path)
-            return load_file(path)
+            return read_tensors(path)[0]
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         if not all(isinstance(value, Tensor) for value in state.values()):
             raise ValueError("not a plain state dict")

@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.files import check_tensors
+from anime_gen.files import read_tensors
 from anime_gen.prepare.crop import Square, cut
 from anime_gen.prepare.face import Face, Point
 from anime_gen.prepare.landmarks import Landmarks, Placed
@@ -176,10 +174,9 @@ class Heatmaps(Landmarks):
             raise UserError(f"--landmarks.weights: there is no file {self.weights}; `make landmarks` makes one")
         network = HeatmapNet()
         try:
-            check_tensors(self.weights)
-            state = {name: value.float() for name, value in load_file(self.weights).items()}
-            network.load_state_dict(state)
-        except (SafetensorError, ValueError, RuntimeError) as error:
+            tensors, _ = read_tensors(self.weights)
+            network.load_state_dict({name: value.float() for name, value in tensors.items()})
+        except (ValueError, RuntimeError) as error:
             told = " ".join(str(error).split())[:200]
             raise UserError(f"--landmarks.weights: {self.weights} does not hold its weights ({told})") from error
         return network.eval().to(self.device)

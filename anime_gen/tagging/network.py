@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from anime_gen.contract import UserError
 from anime_gen.decode import decode
-from anime_gen.files import check_tensors, write_tensors
+from anime_gen.files import read_tensors, write_tensors
 from anime_gen.tagging.calibration import Calibration
 from anime_gen.vocabulary import Vocabulary
 
@@ -167,19 +167,14 @@ class Tagger(nn.Module):
         Raises:
             UserError: there is no such file, or it holds something else, such as the judge.
         """
-        from safetensors import SafetensorError, safe_open
-
         if not path.is_file():
             raise UserError(f"there is no tagger {path}: train one with anime-gen tagger fit --out {path}")
         try:
-            check_tensors(path)
-            with safe_open(str(path), framework="pt") as file:
-                told = file.metadata() or {}
-                if "painter_version" in told:
-                    raise UserError(f"{path} is a judge: what scores pictures must not label them; train a tagger")
-                if told.get("kind") != KIND:
-                    raise UserError(f"{path} is no tagger of this suite: train one with anime-gen tagger fit")
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            weights, told = read_tensors(path)
+            if "painter_version" in told:
+                raise UserError(f"{path} is a judge: what scores pictures must not label them; train a tagger")
+            if told.get("kind") != KIND:
+                raise UserError(f"{path} is no tagger of this suite: train one with anime-gen tagger fit")
             tagger = cls(
                 Vocabulary.from_dict(json.loads(told["vocabulary"])),
                 int(told["image_size"]),
@@ -187,7 +182,7 @@ class Tagger(nn.Module):
                 calibration=Calibration.from_dict(json.loads(told["calibration"])),
             )
             tagger.load_state_dict(weights)
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as reason:
+        except (KeyError, TypeError, ValueError, RuntimeError) as reason:
             text = " ".join(str(reason).split())[:200]
             raise UserError(
                 f"{path} does not hold the weights of this version's tagger ({text}); train anew"

@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anime_gen.blocks.made import Content, Weights
 from anime_gen.contract import Batch, Condition, UserError
 from anime_gen.families.diffusion.network import Block, sinusoidal
 from anime_gen.families.diffusion.schedule import Level, Schedule
-from anime_gen.files import check_tensors
+from anime_gen.files import read_tensors
 from anime_gen.noise import normal_like
 from anime_gen.run.folder import RunFolder
 
@@ -92,8 +91,7 @@ class NoisedClassifier(nn.Module):
             raise UserError(f"classifier_scale: {run} has no classifier yet; train it with: anime-gen classifier {run}")
         try:
             classifier = cls(**json.loads(weights.with_suffix(".json").read_text())["sizes"])
-            check_tensors(weights)
-            classifier.load_state_dict(load_file(weights))
+            classifier.load_state_dict(read_tensors(weights)[0])
         except Exception as reason:
             raise UserError(f"{weights} cannot be read; train it anew with: anime-gen classifier {run}") from reason
         return classifier.eval().requires_grad_(False)

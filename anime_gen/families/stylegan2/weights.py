@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from anime_gen.contract import UserError
-from anime_gen.files import check_tensors
+from anime_gen.files import read_tensors
 from anime_gen.run.checkpoints import read_checkpoint
 
 log = logging.getLogger(__name__)
@@ -27,11 +25,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".ckpt":
         return read_checkpoint(path)["state_dict"]
     try:
-        check_tensors(path)
-        return load_file(path)
+        return read_tensors(path)[0]
     except FileNotFoundError as reason:
         raise UserError(f"model.start_from: there is no file {path}") from reason
-    except (SafetensorError, ValueError, OSError) as reason:
+    except (ValueError, OSError) as reason:
         raise UserError(
             f"model.start_from: {path} is no whole safetensors file; `anime-gen weights RUN --out FILE` and `anime-gen "
             "import` write some"
