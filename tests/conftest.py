@@ -146,6 +146,30 @@ def _typed_in_child(words: list[str], said: Path, told: dict[str, str]) -> None:
     os._exit(status)
 
 
+def in_forks(
+    words: tuple[object, ...], told: list[dict[str, str]], folder: Path, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Types a command in as many processes as are told something; returns the status and the words of the first."""
+    arguments = [str(word) for word in words]
+    said = [folder / str(rank) for rank in range(len(told))]
+    for place in said:
+        place.mkdir(exist_ok=True)
+    children = [
+        FORKS.Process(target=_typed_in_child, args=(arguments, place, variables))
+        for place, variables in zip(said, told, strict=True)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(timeout)
+        if child.exitcode is None:
+            for other in children:
+                other.kill()
+            raise subprocess.TimeoutExpired(arguments, timeout, (said[0] / "err").read_bytes())
+    out, err = ((said[0] / name).read_text() for name in ("out", "err"))
+    return subprocess.CompletedProcess(arguments, children[0].exitcode, out, err)
+
+
 @pytest.fixture(scope="session")
 def anime_gen(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
     """Runs `anime-gen` in a process of its own, from the project's folder.
@@ -153,19 +177,7 @@ def anime_gen(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
     The process is a fork of one that has everything imported, which saves the seconds that this takes.
     """
     said = tmp_path_factory.mktemp("said")
-
-    def run(*words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        arguments = [str(word) for word in words]
-        child = FORKS.Process(target=_typed_in_child, args=(arguments, said, environment()))
-        child.start()
-        child.join(timeout)
-        if child.exitcode is None:
-            child.kill()
-            raise subprocess.TimeoutExpired(arguments, timeout, (said / "err").read_bytes())
-        out, err = ((said / name).read_text() for name in ("out", "err"))
-        return subprocess.CompletedProcess(arguments, child.exitcode, out, err)
-
-    return run
+    return lambda *words, timeout=300: in_forks(words, [environment()], said, timeout)
 
 
 @pytest.fixture(scope="session")
@@ -174,27 +186,12 @@ def on_ranks(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Typed:
 
     Returns the status and the words of the first of them.
     """
+    said = tmp_path_factory.mktemp("said")
 
     def run(world: int, *words: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        arguments = [*map(str, words), f"--trainer.devices={world}"]
-        said = [tmp_path_factory.mktemp("said") for _ in range(world)]
         port = free_port()
-        children = [
-            FORKS.Process(
-                target=_typed_in_child, args=(arguments, said[rank], environment() | as_rank(rank, world, port))
-            )
-            for rank in range(world)
-        ]
-        for child in children:
-            child.start()
-        for child in children:
-            child.join(timeout)
-            if child.exitcode is None:
-                for other in children:
-                    other.kill()
-                raise subprocess.TimeoutExpired(arguments, timeout, (said[0] / "err").read_bytes())
-        out, err = ((said[0] / name).read_text() for name in ("out", "err"))
-        return subprocess.CompletedProcess(arguments, children[0].exitcode, out, err)
+        told = [environment() | as_rank(rank, world, port) for rank in range(world)]
+        return in_forks((*words, f"--trainer.devices={world}"), told, said, timeout)
 
     return run
 

@@ -39,6 +39,7 @@ class Pace(L.Callback):
         self.file = file
         self.batches = batches
         self._seen = 0
+        self._images = 0  # shown when the clock was first read
         self._began = 0.0
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: GenerativeModule, *rest: Any) -> None:
@@ -56,7 +57,7 @@ def paced(family: Path, devices: int, batches: int, keys: Sequence[str], folder:
     """Pictures a second of a training on so many devices.
 
     Raises:
-        UserError: it did not come to its end; what it said has been printed.
+        UserError: it did not come to its end; the last line of what it said.
     """
     file = folder / "pace"
     file.unlink(missing_ok=True)

@@ -141,20 +141,24 @@ class RunFolder:
 
     def last_words(self) -> dict[int, str]:
         """Why ranks have ended that said so."""
-        return {
-            int(path.name.rpartition("-")[2]): path.read_text(encoding="utf-8") for path in self.path.glob(".rank-*")
-        }
+        return {int(path.name.rpartition("-")[2]): path.read_text(encoding="utf-8") for path in self._words}
+
+    @property
+    def _words(self) -> list[Path]:
+        return list(self.path.glob(".rank-*"))
 
     def sweep(self) -> None:
         """Takes away what saves left that a kill cut short, and what ranks have said. Only for who trains here."""
         for folder in (self.path, self.checkpoints, self.candidate(0).parent, self.grids):
-            for draft in [*folder.glob("*.tmp"), *folder.glob(".rank-*")]:
+            for draft in folder.glob("*.tmp"):
                 draft.unlink()
+        for word in self._words:
+            word.unlink()
 
     def withdraw(self) -> None:
         """Takes away what a run leaves that is refused before its first batch; folders only where they are empty."""
         hparams, events = self.path / "hparams.yaml", self.path.glob("events.out.*")
-        for file in (self.lock, self.config, self.provenance, hparams, *events, *self.path.glob(".rank-*")):
+        for file in (self.lock, self.config, self.provenance, hparams, *events, *self._words):
             file.unlink(missing_ok=True)
         for folder in (self.checkpoints, self.grids, self.path):
             with suppress(OSError):

@@ -11,6 +11,7 @@ from torch import nn
 
 from anime_gen.callbacks import Diverged, Divergence
 from anime_gen.callbacks.divergence import check_weights, not_finite
+from tests.callbacks.small import dcgan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BATCH = 8
@@ -128,18 +129,7 @@ def settings(folder, above, images=104):
         {"class_path": "anime_gen.callbacks.Resume", "init_args": saves},
         {"class_path": "callbacks.spoiler.Spoil", "init_args": {"images": images, "above": above}},
     ]
-    told = {
-        "model": {"init_args": {"networks": {"class_path": "anime_gen.families.dcgan.Convolutional",
-                                             "init_args": {"width": 8}}}},
-        "data": {
-            "source": {"class_path": "anime_gen.data.PaintedFaces", "init_args": {"faces": 200}},
-            "image_size": 16, "batch_size": 8, "epoch_images": 64, "score_images": 16,
-        },
-        "trainer": {"max_epochs": 3, "callbacks": callbacks, "limit_val_batches": 0},
-    }  # fmt: skip
-    path = folder / "settings.yaml"
-    path.write_text(yaml.safe_dump(told))
-    return ("-c", "experiments/shared.yaml", "-c", "experiments/family/dcgan.yaml", "-c", path)
+    return dcgan(folder, max_epochs=3, callbacks=callbacks)
 
 
 def last(run):

@@ -1,10 +1,10 @@
 """A run of several ranks of which one is lost ends with one line, and goes on."""
 
 import pytest
-import yaml
 
 from anime_gen.callbacks.ranks import is_lost, why
 from anime_gen.run.folder import RunFolder
+from tests.callbacks.small import dcgan
 
 
 def test_why_a_rank_has_ended(tmp_path):
@@ -33,21 +33,6 @@ def test_what_a_lost_peer_looks_like(said, lost):
     assert not is_lost(ValueError(said))
 
 
-def settings(folder, how):
-    told = {
-        "model": {"init_args": {"networks": {"class_path": "anime_gen.families.dcgan.Convolutional",
-                                             "init_args": {"width": 8}}}},
-        "data": {
-            "source": {"class_path": "anime_gen.data.PaintedFaces", "init_args": {"faces": 200}},
-            "image_size": 16, "batch_size": 8, "epoch_images": 64, "score_images": 16,
-        },
-        "trainer": {"max_epochs": 2, "devices": 2, "limit_val_batches": 0, "callbacks+": [how]},
-    }  # fmt: skip
-    path = folder / "settings.yaml"
-    path.write_text(yaml.safe_dump(told))
-    return ("-c", "experiments/shared.yaml", "-c", "experiments/family/dcgan.yaml", "-c", path)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "expected"),
@@ -60,7 +45,9 @@ def test_a_run_ends_in_a_line_and_goes_on(how, expected, anime_gen, tmp_path, mo
     strategy = ("DDPStrategy", "find_unused_parameters=true", "timeout=0:00:10")
     words = [f"--trainer.strategy{key}" for key in (f"=lightning.pytorch.strategies.{strategy[0]}",
                                                      *(f".{one}" for one in strategy[1:]))]  # fmt: skip
-    done = anime_gen("fit", *settings(tmp_path, lost), *words, "--run", run, timeout=120)
+    done = anime_gen(
+        "fit", *dcgan(tmp_path, max_epochs=2, devices=2, **{"callbacks+": [lost]}), *words, "--run", run, timeout=120
+    )
     assert done.returncode, done.stderr[-3000:]
     assert "Traceback" not in done.stderr
     line = next(line for line in done.stderr.splitlines() if line.startswith("anime-gen: "))

@@ -7,15 +7,15 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from anime_gen.callbacks import Scale
 from anime_gen.callbacks.divergence import not_finite
 from anime_gen.cli.bases import with_bases
-from anime_gen.cli.describe import Single, example
+from anime_gen.cli.describe import example
 from anime_gen.cli.train import suite
 from anime_gen.conditions import FIELDS
 from anime_gen.contract import GenerativeModule, Translator
+from tests.one_step import one_step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -108,28 +108,12 @@ def test_sampling_leaves_training_mode_and_generators_alone(family):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def trained(module, batch, *callbacks):
-    """After one step."""
-    trainer = L.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        limit_val_batches=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        callbacks=list(callbacks),
-    )
-    trainer.fit(module, DataLoader(Single(batch), batch_size=None))
-    return trainer
-
-
 def test_nothing_moves_where_all_rates_are_scaled_to_nothing(family):
     """A family that sets a rate of its own would."""
     module, _ = family
     before = {name: value.clone() for name, value in module.named_parameters()}
     shown = module.images_shown
-    trained(module, batch_for(family, 4), Scale(0.0))
+    one_step(module, batch_for(family, 4), Scale(0.0))
     module.images_shown = shown
     assert [name for name, value in module.named_parameters() if not torch.equal(value, before[name])] == []
     assert not_finite(module) == []
@@ -146,7 +130,7 @@ def test_a_step_trains_counts_reports_and_is_saved(family, tmp_path):
     batch = batch_for(family, 4)
     before = {name: value.clone() for name, value in module.named_parameters()}
     shown = module.images_shown
-    trainer = trained(module, batch, Look())
+    trainer = one_step(module, batch, Look())
     assert module.images_shown == shown + 4
     assert outputs
     assert all(torch.isfinite(torch.as_tensor(value)).all() for value in outputs.values())

@@ -5,17 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch.utils.data import DataLoader
 
 from anime_gen.cli import mistake, plain
-from anime_gen.cli.describe import Single, example
+from anime_gen.cli.describe import example
 from anime_gen.cli.train import Begun, suite
 from anime_gen.settings.parser import one_line
+from tests.one_step import one_step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = ("--data.image_size=16", "--data.batch_size=4", "--data.source.faces=20", "--trainer.accelerator=cpu")
@@ -68,17 +67,7 @@ def outcome(words: list[str]) -> str:
     try:
         cli = suite(words, run=False)
         batch = example(cli.model, cli.datamodule, 4)
-        trainer = L.Trainer(
-            accelerator="cpu",
-            max_epochs=1,
-            limit_val_batches=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=[begun],
-        )
-        trainer.fit(cli.model, DataLoader(Single(batch), batch_size=None))
+        one_step(cli.model, batch, begun)
     except Exception as error:
         if reason := mistake(error):
             return plain(str(reason))

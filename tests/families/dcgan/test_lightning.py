@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from anime_gen.cli.bases import with_bases
 from anime_gen.contract import Batch, Condition, GenerativeModule
 from anime_gen.families.dcgan.module import DCGAN
 from anime_gen.families.dcgan.network import Convolutional
+from tests.conftest import as_rank, free_port
 
 FAMILY = Path(__file__).parents[3] / "experiments" / "family"
 
@@ -129,8 +129,7 @@ GAMES = [
 
 def train_on(rank: int, port: int, root: Path) -> None:
     torch.set_num_threads(1)
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= as_rank(rank, 2, port)
     for game, (loss, norm, spectral_norm, steps) in enumerate(GAMES):
         torch.manual_seed(7)
         networks = Convolutional(4, norm=norm)
@@ -153,8 +152,5 @@ def train_on(rank: int, port: int, root: Path) -> None:
 
 def test_two_processes_stay_equal(tmp_path: Path) -> None:
     """BatchNorm's buffers, two passes of D and a second derivative, under one DDP wrapper (traps 9 to 11)."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.start_processes(train_on, (port, tmp_path), nprocs=2, start_method="forkserver")
+    torch.multiprocessing.start_processes(train_on, (free_port(), tmp_path), nprocs=2, start_method="forkserver")
     assert len(list(tmp_path.glob("?-?"))) == 2 * len(GAMES)
