@@ -38,6 +38,10 @@ LENGTHS = (
 )
 
 
+# What saves or speaks would do so about a run that nobody will see.
+OF_A_RUN = (ProgressBar, Checkpoint, Summary)
+
+
 class Pace(NamedTuple):
     """What a machine takes for one family."""
 
@@ -145,9 +149,7 @@ def measured(cli: Any, scored: int) -> Pace:
     batch = cli.model.chunk * trainer.world_size
     data.score_images = min(scored, SCORED_BATCHES * batch)
     clock = Clock()
-    # What saves or speaks would do so about a run that nobody will see.
-    quiet = [part for part in trainer.callbacks if not isinstance(part, ProgressBar | Checkpoint | Summary)]
-    trainer.callbacks = [*quiet, clock]
+    trainer.callbacks = [*(part for part in trainer.callbacks if not isinstance(part, OF_A_RUN)), clock]
     log = logging.getLogger("lightning.pytorch")
     loudness = log.level
     log.setLevel(logging.ERROR)

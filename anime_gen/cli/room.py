@@ -10,13 +10,13 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 
-from anime_gen.callbacks import Evaluation, Summary
+from anime_gen.callbacks import Evaluation
+from anime_gen.cli.pace import OF_A_RUN
 from anime_gen.contract import GenerativeModule, UserError
 
 # What a try is without: it is in no run.
-_OF_A_RUN = ("--run", "--ckpt_path", "--minutes")
+_NAMES_A_RUN = ("--run", "--ckpt_path", "--minutes")
 
 
 class Steps(L.Callback):
@@ -42,9 +42,9 @@ def without_run(arguments: Sequence[str]) -> list[str]:
     """Words of a command line, without those that name a run, or go on with one."""
     kept, skip = [], False
     for word in arguments:
-        if not skip and word.split("=")[0] not in _OF_A_RUN:
+        if not skip and word.split("=")[0] not in _NAMES_A_RUN:
             kept.append(word)
-        skip = not skip and word in _OF_A_RUN
+        skip = not skip and word in _NAMES_A_RUN
     return kept
 
 
@@ -70,9 +70,8 @@ def _fits(build: Callable[[list[str]], Any], batch_size: int) -> bool:
 
 def _train(cli: Any) -> None:
     trainer = cli.trainer
-    of_a_run = ProgressBar | Checkpoint | Summary | Evaluation
-    # What saves or speaks would do so about a run that nobody will see.
-    trainer.callbacks = [*(part for part in trainer.callbacks if not isinstance(part, of_a_run)), Steps()]
+    left_out = (*OF_A_RUN, Evaluation)
+    trainer.callbacks = [*(part for part in trainer.callbacks if not isinstance(part, left_out)), Steps()]
     trainer.fit(cli.model, cli.datamodule)
 
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import NoReturn
 
+from anime_gen.cli.options import Options
 from anime_gen.contract import UserError
 from anime_gen.metrics.headlines import headlines, lines, table
 from anime_gen.metrics.protocol import read
 from anime_gen.run.folder import RunFolder
-
-
-class Options(argparse.ArgumentParser):
-    """Its mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"show: {message}; such as anime-gen show runs/diffusion/NAME --all")
 
 
 def main(verb: str, arguments: list[str]) -> None:
@@ -26,9 +18,9 @@ def main(verb: str, arguments: list[str]) -> None:
         UserError: there is no such folder, or it holds no scores.
     """
     parser = Options(
-        prog="anime-gen show",
+        "show",
+        "such as anime-gen show runs/diffusion/NAME --all",
         description="The latest scores of a run: the five that matter, or all.",
-        allow_abbrev=False,
     )
     parser.add_argument("run", type=Path, help="folder, such as runs/diffusion/NAME")
     parser.add_argument("--all", action="store_true", help="every score, and what the run has cost")

@@ -8,18 +8,11 @@ import os
 import socket
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NoReturn
 
+from anime_gen.cli.options import Options
 from anime_gen.contract import UserError
 
 NEEDED = ("starlette", "uvicorn", "websockets")
-
-
-class Options(argparse.ArgumentParser):
-    """Its mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"studio: {message}; such as anime-gen studio runs/diffusion/NAME")
 
 
 def main(verb: str, arguments: list[str]) -> None:
@@ -29,9 +22,9 @@ def main(verb: str, arguments: list[str]) -> None:
         UserError: packages are missing, a run cannot be loaded, or the address is taken.
     """
     parser = Options(
-        prog="anime-gen studio",
+        "studio",
+        "such as anime-gen studio runs/diffusion/NAME",
         description="Serves a page on which anybody asks these runs for faces, compares them, draws and translates.",
-        allow_abbrev=False,
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders, or .ckpt files")
     parser.add_argument("--port", type=int, default=7860, help="0 takes a free one (default: 7860)")

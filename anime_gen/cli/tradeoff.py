@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import lightning as L
 import yaml
 
 from anime_gen.callbacks import Evaluation, Grids, Part, Summary
+from anime_gen.cli.options import Options
 from anime_gen.cli.quiet import quiet
 from anime_gen.cli.train import SuiteCLI, suite
 from anime_gen.contract import UserError
@@ -26,16 +26,11 @@ from anime_gen.settings.registered import check_classes
 OF_SUBCOMMANDS = ("run", "ckpt_path", "weights_only")
 
 
-class Options(argparse.ArgumentParser):
-    """The verb's own options; what it does not know is a key of the suite. (jsonargparse cannot leave any over.)"""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"tradeoff: {message}; anime-gen tradeoff --help shows an example")
-
-
 def build_parser() -> Options:
+    # What it does not know is a key of the suite, which jsonargparse could not leave over.
     parser = Options(
-        prog="anime-gen tradeoff",
+        "tradeoff",
+        "anime-gen tradeoff --help shows an example",
         usage="anime-gen tradeoff RUN --vary SETTING --over VALUES [--checkpoint NAME] [keys]",
         description="Scores a run at several values of a setting of its sampler: the same validation conditions and "
         "seeds each time. Writes RUN/tradeoff/SETTING/: metrics.json, scores.csv, scores.png, control.png.",
@@ -43,7 +38,6 @@ def build_parser() -> Options:
         "Keys are those of `anime-gen validate`: --model.settings.steps=10 holds another setting elsewhere. Where a "
         "setting is one number so far, an entry of it leaves its other entries unnamed (guidance: at 1); name them: "
         "--model.settings.guidance='{landmarks: 2}'.",
-        allow_abbrev=False,
     )
     parser.add_argument("run", type=Path, help="run folder, such as runs/diffusion/NAME")
     parser.add_argument(

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 from pathlib import Path
-from typing import NoReturn
 
 from tabulate import tabulate
 
+from anime_gen.cli.options import Options
 from anime_gen.contract import UserError
 from anime_gen.files import write_text
 from anime_gen.studio.votes import Vote, ranking, read
-
-
-class Options(argparse.ArgumentParser):
-    """Its mistakes are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"votes: {message}; such as anime-gen votes votes.sqlite --out votes.csv")
 
 
 def main(verb: str, arguments: list[str]) -> None:
@@ -29,9 +21,9 @@ def main(verb: str, arguments: list[str]) -> None:
         UserError: there is no such file, or it holds no votes.
     """
     parser = Options(
-        prog="anime-gen votes",
+        "votes",
+        "such as anime-gen votes votes.sqlite --out votes.csv",
         description="Ranks runs by the blind votes that a studio has kept, and exports those.",
-        allow_abbrev=False,
     )
     parser.add_argument("file", type=Path, help="such as votes.sqlite, where the studio was started")
     parser.add_argument("--out", type=Path, help="FILE.csv: every vote, a row each")

@@ -1,0 +1,26 @@
+"""Options of verbs that read no settings of a run, without the time that a parser of settings takes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from anime_gen.errors import UserError
+
+
+class Options(argparse.ArgumentParser):
+    """Its mistakes are one line.
+
+    Args:
+        verb: whose options they are.
+        advice: what a complaint ends with.
+        more: as of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, verb: str, advice: str, **more: Any) -> None:
+        super().__init__(prog=f"anime-gen {verb}", allow_abbrev=False, **more)
+        self.verb = verb
+        self.advice = advice
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{self.verb}: {message}; {self.advice}")
