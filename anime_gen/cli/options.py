@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
-from anime_gen.errors import UserError
+from anime_gen.contract import UserError
 
 
 class Options(argparse.ArgumentParser):
