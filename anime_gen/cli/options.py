@@ -12,15 +12,14 @@ class Options(argparse.ArgumentParser):
     """Its mistakes are one line.
 
     Args:
-        verb: whose options they are.
+        prog: "anime-gen VERB".
         advice: what a complaint ends with.
         more: as of `argparse.ArgumentParser`.
     """
 
-    def __init__(self, verb: str, advice: str, **more: Any) -> None:
-        super().__init__(prog=f"anime-gen {verb}", allow_abbrev=False, **more)
-        self.verb = verb
+    def __init__(self, prog: str, advice: str, **more: Any) -> None:
+        super().__init__(prog=prog, allow_abbrev=False, **more)
         self.advice = advice
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{self.verb}: {message}; {self.advice}")
+        raise UserError(f"{self.prog.removeprefix('anime-gen ')}: {message}; {self.advice}")

@@ -18,7 +18,7 @@ def main(verb: str, arguments: list[str]) -> None:
         UserError: there is no such folder, or it holds no scores.
     """
     parser = Options(
-        "show",
+        "anime-gen show",
         "such as anime-gen show runs/diffusion/NAME --all",
         description="The latest scores of a run: the five that matter, or all.",
     )

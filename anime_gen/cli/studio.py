@@ -22,7 +22,7 @@ def main(verb: str, arguments: list[str]) -> None:
         UserError: packages are missing, a run cannot be loaded, or the address is taken.
     """
     parser = Options(
-        "studio",
+        "anime-gen studio",
         "such as anime-gen studio runs/diffusion/NAME",
         description="Serves a page on which anybody asks these runs for faces, compares them, draws and translates.",
     )

@@ -29,7 +29,7 @@ OF_SUBCOMMANDS = ("run", "ckpt_path", "weights_only")
 def build_parser() -> Options:
     # What it does not know is a key of the suite, which jsonargparse could not leave over.
     parser = Options(
-        "tradeoff",
+        "anime-gen tradeoff",
         "anime-gen tradeoff --help shows an example",
         usage="anime-gen tradeoff RUN --vary SETTING --over VALUES [--checkpoint NAME] [keys]",
         description="Scores a run at several values of a setting of its sampler: the same validation conditions and "

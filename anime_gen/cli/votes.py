@@ -21,7 +21,7 @@ def main(verb: str, arguments: list[str]) -> None:
         UserError: there is no such file, or it holds no votes.
     """
     parser = Options(
-        "votes",
+        "anime-gen votes",
         "such as anime-gen votes votes.sqlite --out votes.csv",
         description="Ranks runs by the blind votes that a studio has kept, and exports those.",
     )
